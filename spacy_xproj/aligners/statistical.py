@@ -1,0 +1,256 @@
+"""`spacy_xproj.Statistical.v1`: word links learnt from the corpus itself, with no model and nothing to install."""
+
+import hashlib
+from array import array
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import Optional, Union
+
+import numpy as np
+import srsly
+
+from ..bitext import Links, SentencePair
+from ..errors import InputError, NotFittedError, XprojError
+from ..files import replacing
+from ..ty import Aligner
+from .lexical import Batch, Cells, LexicalModel, Posteriors, Table, Words, chunks
+from .symmetrize import SYMMETRIZATIONS
+
+NAME = "spacy_xproj.Statistical.v1"
+FORMAT = 1  # of the serialised state
+ROOT = 3  # words that share so many first letters may be cognates
+DTYPES = ("<i8", "<f4", "<f4", "<f4", "<f4", "<f4")  # of the fields of Table
+
+
+def make_statistical(
+    symmetrization: str = "posterior",
+    threshold: float = 0.3,
+    iterations: int = 8,
+    stem: int = 5,
+    null: float = 0.08,
+    diagonal: float = 4.0,
+    alpha: float = 0.001,
+    cognate: float = 0.3,
+) -> Aligner:
+    """Make an aligner that learns from the sentence pairs that are to be aligned, or others like them.
+
+    symmetrization (str): "posterior" takes the links on which both directions agree by probability; "intersection",
+        "union" and "grow-diag-final-and" combine the best link of each target word and of each source word.
+    threshold (float): With "posterior": a link scores above this. The score is the geometric mean of the probabilities
+        of the link in the two directions, in [0, 1].
+    iterations (int): Rounds of expectation maximisation.
+    stem (int): Words are lower-cased and cut to so many characters; 0 leaves them whole.
+    null (float): Prior probability that a word has no counterpart.
+    diagonal (float): How much links near the diagonal are preferred; 0: not at all.
+    alpha (float): Concentration of the Dirichlet prior. The smaller, the fewer translations a word has.
+    cognate (float): What it speaks for a link that its words begin alike (three letters, or the whole stem where it is
+        shorter or begins with a digit or sign), in expected links; 0: nothing.
+    RETURNS (Aligner): The aligner. It must be fitted.
+    RAISES (XprojError): If a setting is out of its range.
+    """
+    known = ("posterior", *SYMMETRIZATIONS)
+    if symmetrization not in known:
+        raise XprojError(f"{NAME}: symmetrization must be one of {', '.join(known)}, not {symmetrization!r}.")
+    for name, value, ok, expected in (
+        ("threshold", threshold, 0 <= threshold < 1, "at least 0 and below 1"),
+        ("iterations", iterations, iterations >= 1, "at least 1"),
+        ("stem", stem, stem >= 0, "0 (whole words) or more"),
+        ("null", null, 0 <= null < 1, "at least 0 and below 1"),
+        ("diagonal", diagonal, 0 <= diagonal <= 100, "between 0 and 100"),
+        ("alpha", alpha, alpha > 0, "above 0"),
+        ("cognate", cognate, cognate >= 0, "0 or more"),
+    ):
+        if not ok:
+            raise XprojError(f"{NAME}: {name} must be {expected}, not {value}.")
+    model = LexicalModel(null=null, diagonal=diagonal, alpha=alpha, cognate=cognate)
+    return StatisticalAligner(model, symmetrization, threshold=threshold, iterations=iterations, stem=stem)
+
+
+class StatisticalAligner:
+    """See `make_statistical`; the model is that of `LexicalModel`. A sentence pair gets the same links in any batch.
+
+    Of very long sentence pairs (above two million word pairs) only the part near the diagonal is looked at.
+    """
+
+    def __init__(self, model: LexicalModel, symmetrization: str, *, threshold: float, iterations: int, stem: int):
+        self.model, self.symmetrization = model, symmetrization
+        self.threshold, self.iterations, self.stem = threshold, iterations, stem
+        self._set_state([], None)
+
+    def _set_state(self, stems: list[str], table: Optional[Table]) -> None:
+        self.table = table
+        self.stems = {stem: k for k, stem in enumerate(stems)}
+        self.roots: dict[str, int] = {}
+        self.root_of_stem = np.array([self.roots.setdefault(_root(s), len(self.roots)) for s in stems], "i4")
+        self.__dict__.pop("provenance", None)
+
+    @property
+    def fitted(self) -> bool:
+        """Whether `fit` has run, or a fitted state has been loaded."""
+        return self.table is not None
+
+    @cached_property
+    def provenance(self) -> str:
+        """What made the links: the settings, and a hash of what was learnt."""
+        state = hashlib.sha256(self.to_bytes()).hexdigest()[:12]
+        how = self.symmetrization + (f" > {self.threshold}" if self.symmetrization == "posterior" else "")
+        null, diagonal, cognate = self.model.null, self.model.diagonal, self.model.cognate
+        return f"{NAME} ({how}, null={null}, diagonal={diagonal}, cognate={cognate}, fitted={state})"
+
+    def fit(self, pairs: Iterable[SentencePair]) -> None:
+        """Learn which words are translations of each other. What was learnt before is forgotten.
+
+        pairs (iterable of SentencePair): The corpus, read once. Pairs with an empty side say nothing.
+        RAISES (XprojError): If no sentence pair has words on both sides.
+        """
+        stems: dict[str, int] = {}
+        sides = array("i"), array("i")
+        lengths = array("q"), array("q")
+        for pair in pairs:
+            if pair.source and pair.target:
+                for words, ids, length in zip((pair.source, pair.target), sides, lengths):
+                    ids.extend(stems.setdefault(self._stem(word), len(stems)) for word in words)
+                    length.append(len(words))
+        if not stems:
+            raise XprojError(f"{NAME} was given no sentence pair with words on both sides to fit on.")
+        self._set_state(list(stems), None)
+        source, target = (Words(ids, self.root_of_stem[ids]) for ids in (np.frombuffer(x, "i4") for x in sides))
+        m, n = (np.frombuffer(x, "i8") for x in lengths)
+        self.table = self.model.fit(Batch(m, n, source, target), len(stems), self.iterations)
+
+    def __call__(self, pairs: Sequence[SentencePair]) -> list[Links]:
+        """Link the words of each sentence pair.
+
+        pairs (sequence of SentencePair): The sentence pairs.
+        RETURNS (list of Links): One a pair, sorted by source, then target word. The evidence of a link: `forward`
+            P(source word | target word), `reverse` P(target word | source word), and their geometric mean `posterior`,
+            which is also its score.
+        RAISES (NotFittedError): If it was not fitted.
+        """
+        if self.table is None:
+            raise NotFittedError(NAME)
+        m = np.array([len(pair.source) for pair in pairs], "i8")
+        n = np.array([len(pair.target) for pair in pairs], "i8")
+        return [links for part in chunks(m, n) for links in self._align(pairs[part], m[part], n[part], self.table)]
+
+    def _align(self, pairs: Sequence[SentencePair], m: np.ndarray, n: np.ndarray, table: Table) -> list[Links]:
+        new_roots: dict[str, int] = {}
+        source = self._words([w for pair in pairs for w in pair.source], new_roots)
+        target = self._words([w for pair in pairs for w in pair.target], new_roots)
+        cells, posteriors = self.model.align(Batch(m, n, source, target), table)
+        score = np.sqrt(posteriors.forward * posteriors.reverse)
+        chosen, directed = self._choose(cells, posteriors, score, len(source.stem), len(target.stem))
+        pair_of = np.repeat(np.arange(len(m)), m)[cells.source[chosen]]
+        links = np.stack([cells.source[chosen], cells.target[chosen]], axis=1)
+        links = (links - np.stack([np.cumsum(m) - m, np.cumsum(n) - n], axis=1)[pair_of]).astype("i4")
+        views = [x[chosen].astype("f4") for x in (posteriors.forward, posteriors.reverse, score)]
+        ends = np.searchsorted(pair_of, np.arange(len(m) + 1))
+        out = []
+        for a, b in pairwise(ends.tolist()):
+            keep = np.arange(a, b)
+            if directed is not None:
+                here = links[a:b]
+                both = SYMMETRIZATIONS[self.symmetrization](here[directed[0][a:b]], here[directed[1][a:b]])
+                wanted = set(map(tuple, both.tolist()))
+                keep = keep[[tuple(link) in wanted for link in here.tolist()]]
+            forward, reverse, posterior = (x[keep] for x in views)
+            evidence = {"forward": forward, "reverse": reverse, "posterior": posterior}
+            out.append(Links(links[keep], posterior.copy(), evidence))
+        return out
+
+    def _choose(
+        self, cells: Cells, posteriors: Posteriors, score: np.ndarray, n_source: int, n_target: int
+    ) -> tuple[np.ndarray, Optional[tuple[np.ndarray, np.ndarray]]]:
+        """The cells in question, and which of them are links of either direction (None: all of them are links)."""
+        if self.symmetrization == "posterior":
+            return np.flatnonzero(score > self.threshold), None
+        forward = _best(cells.target, posteriors.forward, n_target)
+        reverse = _best(cells.source, posteriors.reverse, n_source)
+        chosen = np.union1d(forward, reverse)
+        return chosen, (np.isin(chosen, forward), np.isin(chosen, reverse))
+
+    def _stem(self, word: str) -> str:
+        return word.lower()[: self.stem or None]
+
+    def _words(self, words: list[str], new_roots: dict[str, int]) -> Words:
+        stems = [self._stem(word) for word in words]
+        ids = np.array([self.stems.get(stem, len(self.stems)) for stem in stems], "i4")
+        roots = np.append(self.root_of_stem, -1)[ids]
+        for k in np.flatnonzero(roots < 0).tolist():
+            root = _root(stems[k])
+            roots[k] = self.roots.get(root, -1)
+            if roots[k] < 0:
+                roots[k] = len(self.roots) + new_roots.setdefault(root, len(new_roots))
+        return Words(ids, roots)
+
+    # Serialisation
+
+    def to_bytes(self) -> bytes:
+        """What was learnt, as msgpack. The settings belong to the config.
+
+        RETURNS (bytes): Equal for equal states.
+        """
+        state: dict[str, object] = {"name": NAME, "format": FORMAT, "stem": self.stem, "stems": list(self.stems)}
+        if self.table is not None:
+            state["table"] = [x.astype(dtype).tobytes() for x, dtype in zip(self.table, DTYPES)]
+        return srsly.msgpack_dumps(state)
+
+    def from_bytes(self, data: bytes) -> "StatisticalAligner":
+        """Take over what was learnt.
+
+        data (bytes): From `to_bytes`.
+        RETURNS (StatisticalAligner): Itself.
+        RAISES (XprojError): If the data is something else, or was learnt on stems of another length.
+        """
+        try:
+            state = srsly.msgpack_loads(data)
+            if (state["name"], state["format"]) != (NAME, FORMAT):
+                raise ValueError(f"{state['name']}, format {state['format']}")
+            stems, stem = state["stems"], state["stem"]
+            table = state.get("table")
+            if table is not None:
+                table = Table(*(np.frombuffer(x, dtype) for x, dtype in zip(table, DTYPES, strict=True)))
+        except Exception as err:
+            raise XprojError(f"Expected the state of {NAME}, format {FORMAT}, but got other data ({err}).") from err
+        if stem != self.stem:
+            raise XprojError(
+                f"{NAME} was fitted with stem = {stem}, but the config has stem = {self.stem}. Set it back, or fit "
+                "again."
+            )
+        self._set_state(stems, table)
+        return self
+
+    def to_disk(self, path: Union[str, Path]) -> None:
+        """Write what was learnt to a file.
+
+        path (str or Path): The file.
+        """
+        with replacing(path) as beside:
+            beside.write_bytes(self.to_bytes())
+
+    def from_disk(self, path: Union[str, Path]) -> "StatisticalAligner":
+        """Read what was learnt from a file.
+
+        path (str or Path): The file.
+        RETURNS (StatisticalAligner): Itself.
+        RAISES (InputError): If it cannot be used.
+        """
+        try:
+            return self.from_bytes(Path(path).read_bytes())
+        except (OSError, XprojError) as err:
+            raise InputError(path, None, str(err)) from err
+
+
+def _root(stem: str) -> str:
+    return stem[:ROOT] if stem[:ROOT].isalpha() else stem
+
+
+def _best(word: np.ndarray, posterior: np.ndarray, n_words: int) -> np.ndarray:
+    """For each word its most probable cell, the first of equals; none where the null word is more probable."""
+    best = np.zeros(n_words)
+    np.maximum.at(best, word, posterior)
+    null = 1 - np.bincount(word, posterior, n_words)
+    found = np.flatnonzero((posterior == best[word]) & (posterior > null[word]))
+    return np.sort(found[np.unique(word[found], return_index=True)[1]])

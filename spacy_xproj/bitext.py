@@ -1,0 +1,245 @@
+"""The payload of a Doc: the other language's side of it, as plain data (never a Doc)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any, NamedTuple, Optional, Union
+
+import numpy as np
+
+from .errors import XprojError
+
+KEY = "__spacy_xproj_bitext__"
+Pair = tuple[tuple[int, int], tuple[int, int]]
+
+
+class SourceSpan(NamedTuple):
+    """An entity of the source side: half-open token offsets into `Bitext.words`; spans may nest."""
+
+    start: int
+    end: int
+    label: str
+    id: str = ""
+    score: float = 1.0
+
+
+class Links(NamedTuple):
+    """Word links of one sentence pair.
+
+    links (int32 array (n, 2)): Column 0 indexes the source words, column 1 the target words.
+    scores (float32 array (n,)): One score in [0, 1] a link.
+    evidence (dict[str, float32 array (n,)]): Further views of the same links.
+    """
+
+    links: np.ndarray
+    scores: np.ndarray
+    evidence: dict[str, np.ndarray]
+
+
+class SentencePair(NamedTuple):
+    """What the backends see: one sentence pair, all offsets counted from its own first words.
+
+    source, target (tuple of str): The words.
+    spans (tuple of SourceSpan): The source entities inside this pair.
+    links, scores, evidence: As in `Links`.
+    places (tuple of int): For each of `spans` its place in `Bitext.spans`.
+    offset (tuple of two int): Where source and target begin in the Bitext and the Doc.
+    """
+
+    source: tuple[str, ...]
+    target: tuple[str, ...]
+    spans: tuple[SourceSpan, ...]
+    links: np.ndarray
+    scores: np.ndarray
+    evidence: dict[str, np.ndarray]
+    places: tuple[int, ...]
+    offset: tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Bitext:
+    """The source side of a Doc, in `doc._.xproj`. The Doc is always the text that is to be annotated.
+
+    lang (str): Language code of the source side.
+    words (sequence of str), spaces (sequence of bool): Source tokens, in spaCy's convention.
+    spans (sequence of SourceSpan): Source entities, offsets into `words`.
+    links (int32 array (n, 2)): Word links: column 0 indexes `words`, column 1 the Doc's tokens.
+    scores (float32 array (n,)): One score in [0, 1] a link; all 1 if not given.
+    evidence (dict[str, float32 array (n,)]): Further views of the same links, such as `forward`, `reverse`.
+    sents (sequence of ((start, end), (start, end))): Sentence pairs, source and target offsets. Links, candidates
+        and matches never cross one. Empty: one pair of everything.
+    provenance (dict[str, str or float]): Which backend, model, version and settings made each field.
+    RAISES (XprojError): If lengths do not agree or a source offset is out of range.
+    """
+
+    lang: str
+    words: tuple[str, ...]
+    spaces: tuple[bool, ...]
+    spans: tuple[SourceSpan, ...] = ()
+    links: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), "i4"))
+    scores: np.ndarray = None  # type: ignore[assignment]  # never None once made
+    evidence: dict[str, np.ndarray] = field(default_factory=dict)
+    sents: tuple[Pair, ...] = ()
+    provenance: dict[str, Union[str, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
+        put("words", tuple(self.words))
+        put("spaces", tuple(map(bool, self.spaces)))
+        put("spans", tuple(s if type(s) is SourceSpan else SourceSpan(*s) for s in self.spans))
+        links = np.asarray(self.links, dtype="i4")
+        if links.size and links.shape[1:] != (2,):
+            raise XprojError(f"Links must be rows of (source word, target word): got the shape {links.shape}.")
+        put("links", links.reshape(-1, 2))
+        n = len(self.links)
+        scores = np.ones(n, "f4") if self.scores is None else np.asarray(self.scores, "f4").reshape(-1)
+        put("scores", scores)
+        put("evidence", {k: np.asarray(v, "f4").reshape(-1) for k, v in self.evidence.items()})
+        put("sents", tuple(((int(a), int(b)), (int(c), int(d))) for (a, b), (c, d) in self.sents))
+        put("provenance", dict(self.provenance))
+        n_words = len(self.words)
+        if len(self.spaces) != n_words:
+            raise XprojError(f"A Bitext needs one space flag a word: got {n_words} words, {len(self.spaces)} spaces.")
+        for name, values in (("scores", scores), *self.evidence.items()):
+            if len(values) != n:
+                raise XprojError(f"A Bitext needs one value of {name!r} a link: got {n} links, {len(values)} values.")
+        for span in self.spans:
+            if not 0 <= span.start < span.end <= n_words:
+                raise XprojError(f"The source span {tuple(span)} lies outside the {n_words} source words.")
+        if n and (self.links.min() < 0 or self.links[:, 0].max() >= n_words):
+            raise XprojError(f"A link lies outside the {n_words} source words (links are counted from 0).")
+        for (a, b), (c, d) in self.sents:
+            if not (0 <= a <= b <= n_words and 0 <= c <= d):
+                raise XprojError(f"The sentence pair {((a, b), (c, d))} lies outside the {n_words} source words.")
+        for side in (0, 1):
+            ends = sorted(pair[side] for pair in self.sents)
+            if any(later[0] < earlier[1] for earlier, later in pairwise(ends)):
+                raise XprojError(f"Two sentence pairs share words: {self.sents}. Join them into one pair.")
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Bitext):
+            return NotImplemented
+        return (
+            (self.lang, self.words, self.spaces, self.spans, self.sents, self.provenance)
+            == (other.lang, other.words, other.spaces, other.spans, other.sents, other.provenance)
+            and np.array_equal(self.links, other.links)
+            and np.array_equal(self.scores, other.scores)
+            and self.evidence.keys() == other.evidence.keys()
+            and all(np.array_equal(v, other.evidence[k]) for k, v in self.evidence.items())
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def text(self) -> str:
+        """The source text."""
+        return "".join(w + " " if s else w for w, s in zip(self.words, self.spaces))
+
+    def replace(self, **changes: Any) -> "Bitext":
+        """A copy with other values in some fields, checked as a new one is. New links drop the old ones' scores."""
+        if "links" in changes:
+            changes = {"scores": None, "evidence": {}, **changes}
+        return replace(self, **changes)
+
+    def check(self, n_target: int) -> None:
+        """Hold the payload against the Doc that it is on.
+
+        n_target (int): Number of tokens of the Doc.
+        RAISES (XprojError): If a link or a sentence pair lies outside the Doc.
+        """
+        if len(self.links) and self.links[:, 1].max() >= n_target:
+            raise XprojError(
+                f"A link points at target word {self.links[:, 1].max()}, but the Doc has {n_target} tokens (counted "
+                "from 0). Was the text tokenised anew after it was aligned?"
+            )
+        if self.sents and max(d for _, (_, d) in self.sents) > n_target:
+            raise XprojError(f"A sentence pair ends beyond the {n_target} tokens of the Doc.")
+
+    def pairs(self, target: tuple[str, ...]) -> list[SentencePair]:
+        """The sentence pairs, each with its own offsets. Spans and links that cross a pair are left out.
+
+        target (tuple of str): The words of the Doc.
+        RETURNS (list of SentencePair): In the order of `sents`.
+        """
+        self.check(len(target))
+        if not self.sents:
+            everything = tuple(range(len(self.spans)))
+            return [
+                SentencePair(self.words, target, self.spans, self.links, self.scores, self.evidence, everything, (0, 0))
+            ]
+        out = []
+        for (a, b), (c, d) in self.sents:
+            index = tuple(k for k, s in enumerate(self.spans) if a <= s.start and s.end <= b)
+            spans = tuple(
+                self.spans[k]._replace(start=self.spans[k].start - a, end=self.spans[k].end - a) for k in index
+            )
+            i, j = self.links[:, 0], self.links[:, 1]
+            keep = (i >= a) & (i < b) & (j >= c) & (j < d)
+            links = self.links[keep] - np.array([a, c], "i4")
+            evidence = {k: v[keep] for k, v in self.evidence.items()}
+            out.append(
+                SentencePair(self.words[a:b], target[c:d], spans, links, self.scores[keep], evidence, index, (a, c))
+            )
+        return out
+
+    def with_links(self, parts: list[Links], **provenance: Union[str, float]) -> "Bitext":
+        """A copy with the links of its sentence pairs, one `Links` a pair, in the order of `pairs`."""
+        offsets = [np.array([a, c], "i4") for (a, _), (c, _) in self.sents] or [np.zeros(2, "i4")]
+        if len(parts) != len(offsets):
+            raise XprojError(f"Expected the links of {len(offsets)} sentence pairs, got {len(parts)}.")
+        names = dict.fromkeys(name for part in parts for name in part.evidence)
+        empty = np.zeros(0, "f4")
+        return self.replace(
+            links=np.concatenate([np.asarray(p.links, "i4").reshape(-1, 2) + o for p, o in zip(parts, offsets)]),
+            scores=np.concatenate([p.scores for p in parts] or [empty]),
+            evidence={
+                k: np.concatenate([p.evidence.get(k, np.zeros(len(p.links), "f4")) for p in parts]) for k in names
+            },
+            provenance={**self.provenance, **provenance},
+        )
+
+
+def encode_bitext(obj: Any, chain: Optional[Callable] = None) -> Any:
+    """srsly's msgpack hook. Arrays go as raw little-endian bytes, which is both small and fast."""
+    if not isinstance(obj, Bitext):
+        return obj if chain is None else chain(obj)
+    return {
+        KEY: 1,
+        "lang": obj.lang,
+        "words": obj.words,
+        "spaces": bytes(obj.spaces),
+        "spans": [tuple(s) for s in obj.spans],
+        "links": obj.links.astype("<i4").tobytes(),
+        "scores": obj.scores.astype("<f4").tobytes(),
+        "evidence": {k: v.astype("<f4").tobytes() for k, v in obj.evidence.items()},
+        "sents": obj.sents,
+        "provenance": obj.provenance,
+    }
+
+
+def decode_bitext(obj: Any, chain: Optional[Callable] = None) -> Any:
+    """The inverse hook. What went in as tuples may come as lists; the Bitext takes both."""
+    if not (isinstance(obj, dict) and KEY in obj):
+        return obj if chain is None else chain(obj)
+    install_extensions()
+    f4 = lambda b: np.frombuffer(b, "<f4")  # noqa: E731
+    return Bitext(
+        lang=obj["lang"],
+        words=obj["words"],
+        spaces=tuple(map(bool, obj["spaces"])),
+        spans=obj["spans"],
+        links=np.frombuffer(obj["links"], "<i4").reshape(-1, 2),
+        scores=f4(obj["scores"]),
+        evidence={k: f4(v) for k, v in obj["evidence"].items()},
+        sents=obj["sents"],
+        provenance=obj["provenance"],
+    )
+
+
+def install_extensions() -> None:
+    """Give Docs their `doc._.xproj`, `doc._.xproj_report` and `doc._.xproj_soft`. Safe to call again."""
+    from spacy.tokens import Doc
+
+    for name in ("xproj", "xproj_report", "xproj_soft"):
+        if not Doc.has_extension(name):
+            Doc.set_extension(name, default=None)

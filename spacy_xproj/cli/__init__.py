@@ -1,0 +1,29 @@
+"""The command line: `python -m spacy xproj VERB` and `python -m spacy_xproj VERB` are one typer app."""
+
+import typer
+from spacy.cli._util import app as spacy_app
+
+from .common import handle_errors
+from .convert import convert_cli
+from .evaluate import evaluate_cli
+from .fit import fit_cli
+from .project import project_cli
+from .translate import translate_cli
+
+app = typer.Typer(name="xproj", help="Cross-lingual named-entity recognition by projection.", no_args_is_help=True)
+# Unknown options are config values, as for `spacy train`.
+OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+app.command("convert")(handle_errors(convert_cli))
+app.command("translate", context_settings=OVERRIDES)(handle_errors(translate_cli))
+app.command("project", context_settings=OVERRIDES)(handle_errors(project_cli))
+app.command("evaluate", context_settings=OVERRIDES)(handle_errors(evaluate_cli))
+app.command("fit", context_settings=OVERRIDES)(handle_errors(fit_cli))
+
+# The entry point `spacy_cli` only makes spaCy import this module.
+spacy_app.add_typer(app)
+
+
+def main() -> None:
+    """The entry point of the console script `xproj`."""
+    app(prog_name="xproj")

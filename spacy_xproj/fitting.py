@@ -1,0 +1,69 @@
+"""Fitting the parts that learn from the corpus, pipe by pipe, each on the output of those before it."""
+
+import heapq
+from collections.abc import Iterable, Iterator
+
+from spacy.language import Language
+from spacy.strings import hash_string  # type: ignore[attr-defined]
+from spacy.tokens import Doc
+
+from .errors import XprojError
+from .pipeline.base import Processed, payload_pipes
+
+MAX_FIT = 100_000
+
+
+def unfitted(nlp: Language) -> list[str]:
+    """Names of the enabled pipes that have a part which learns from the corpus and has not."""
+    return [name for name, pipe in payload_pipes(nlp) if pipe.unfitted()]
+
+
+def fit(nlp: Language, docs: Iterable[Doc], *, max_fit: int = MAX_FIT, refit: bool = False) -> list[str]:
+    """Fit what is not fitted, in the order of the pipeline.
+
+    nlp (Language): The target pipeline, changed in place.
+    docs (Iterable[Doc]): Target Docs with a payload, or texts' Docs for a pipeline that makes it. It is read more than
+        once (a list, or an object whose `__iter__` starts again); the Docs stay as they are.
+    max_fit (int): At most so many Docs, those whose texts have the lowest hashes, so that neither their order nor a
+        second run changes the choice.
+    refit (bool): Fit again what is fitted.
+    RETURNS (list of str): The pipes that were fitted.
+    RAISES (XprojError): If docs can be read only once, or hold no Doc.
+    """
+    pipes = [(name, pipe) for name, pipe in payload_pipes(nlp) if pipe.unfitted() or (refit and pipe.fittable())]
+    if not pipes:
+        return []
+    fitted = []
+    chosen = Sample(docs, max_fit)
+    for name, pipe in pipes:
+        stream = Processed(chosen, nlp, name)
+        if pipe.needed(stream):
+            pipe.fit(stream, refit=refit)
+            fitted.append(name)
+    return fitted
+
+
+class Sample:
+    """At most `size` of the Docs, chosen by a hash of their texts; of Docs with one text the first."""
+
+    def __init__(self, docs: Iterable[Doc], size: int):
+        if size < 1:
+            raise XprojError(f"max_fit must be at least 1, not {size}.")
+        if iter(docs) is docs:
+            raise XprojError("fit reads the docs more than once: give a list, not a generator.")
+        self.docs = docs
+        hashes = heapq.nsmallest(size + 1, (hash_string(doc.text) for doc in docs))
+        if not hashes:
+            raise XprojError("There is not one Doc to fit on.")
+        self.limit = hashes[size - 1] if len(hashes) > size else None
+        self.at_limit = hashes[:size].count(self.limit)  # a text can come more often than there is room for
+
+    def __iter__(self) -> Iterator[Doc]:
+        left = self.at_limit
+        for doc in self.docs:
+            text_hash = hash_string(doc.text) if self.limit is not None else 0
+            if self.limit is None or text_hash < self.limit:
+                yield doc
+            elif text_hash == self.limit and left:
+                left -= 1
+                yield doc

@@ -1,0 +1,88 @@
+"""`xproj_aligner`: links the words of the two sides."""
+
+from collections.abc import Iterable, Iterator
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.util import minibatch
+
+from ..bitext import Bitext, SentencePair
+from ..errors import XprojError
+from ..registry import registry  # noqa: F401  (makes the registries that the config below names)
+from ..ty import Aligner
+from .base import PayloadPipe, words
+
+DEFAULTS = {"aligner": {"@xproj_aligners": "spacy_xproj.Statistical.v1"}, "overwrite": False}
+
+
+@Language.factory("xproj_aligner", requires=["doc._.xproj"], assigns=["doc._.xproj"], default_config=DEFAULTS)
+def make_aligner(nlp: Language, name: str, aligner: Aligner, overwrite: bool) -> "WordAligner":
+    """Make the pipe.
+
+    aligner (Aligner): Finds the links.
+    overwrite (bool): Also align Docs that have links already.
+    """
+    return WordAligner(nlp, name, aligner, overwrite=overwrite)
+
+
+class WordAligner(PayloadPipe):
+    """Fills in `links`, `scores` and `evidence` of the payload."""
+
+    parts = ("aligner",)
+
+    def __init__(self, nlp: Language, name: str, aligner: Aligner, *, overwrite: bool):
+        super().__init__(nlp, name)
+        self.aligner = aligner
+        self.overwrite = overwrite
+
+    def __call__(self, doc: Doc) -> Doc:
+        """Align one Doc. Without a payload, or with links and `overwrite = false`, it passes untouched."""
+        self.align([doc])
+        return doc
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Align a stream of Docs, a batch at a time. Where a batch fails, each of its Docs is tried alone, so that only
+        the bad one goes to the error handler."""
+        self._warned = False
+        for batch in minibatch(stream, size=batch_size):
+            try:
+                self.align(batch)
+                yield from batch
+            except Exception:
+                yield from self.one_by_one(batch)
+
+    def one_by_one(self, docs: Iterable[Doc]) -> Iterator[Doc]:
+        handle = self.get_error_handler()
+        for doc in docs:
+            try:
+                yield self(doc)
+            except Exception as err:
+                handle(self.name, self, [doc], err)
+
+    def wants(self, bitext: Bitext) -> bool:
+        """False for links that are there already; a sentence pair can also have been aligned and have none."""
+        return self.overwrite or not (len(bitext.links) or "aligner" in bitext.provenance)
+
+    def needed(self, docs: Iterable[Doc]) -> bool:
+        return any(bitext is not None and self.wants(bitext) for bitext in map(self.payload, docs))
+
+    def align(self, docs: list[Doc]) -> None:
+        """Align the Docs of one batch. None is changed if one fails."""
+        todo: list[tuple[Doc, Bitext]] = []
+        pairs: list[SentencePair] = []
+        for doc in docs:
+            bitext = self.payload(doc)
+            if bitext is not None and self.wants(bitext):
+                todo.append((doc, bitext))
+                pairs.extend(bitext.pairs(words(doc)))
+        links = self.aligner(pairs) if pairs else []
+        if len(links) != len(pairs):
+            raise XprojError(f"{self.name}: the aligner gave the links of {len(links)} of {len(pairs)} sentence pairs.")
+        found = iter(links)
+        provenance = {"aligner": getattr(self.aligner, "provenance", type(self.aligner).__name__)}
+        aligned = [
+            (doc, bitext.with_links([next(found) for _ in bitext.sents or (None,)], **provenance))
+            for doc, bitext in todo
+        ]
+        for doc, bitext in aligned:
+            doc._.xproj = bitext

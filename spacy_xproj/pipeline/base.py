@@ -1,0 +1,148 @@
+"""What all pipes have in common: the payload, the swappable parts with state, fitting, serialisation."""
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Optional, Union
+
+from spacy.language import Language
+from spacy.pipeline.pipe import Pipe
+from spacy.tokens import Doc
+from spacy.training import Example
+from spacy.util import SimpleFrozenList, from_bytes, from_disk, to_bytes, to_disk
+
+from ..bitext import Bitext, SentencePair, install_extensions
+from ..errors import XprojError
+from ..ty import Fittable
+
+
+def words(doc: Doc) -> tuple[str, ...]:
+    """The words of a Doc."""
+    return tuple([t.text for t in doc])
+
+
+class PayloadPipe(Pipe):
+    """A pipe over Docs with a payload in `doc._.xproj`. `parts` names the attributes that hold its swappable parts;
+    those that learn from the corpus (see `Fittable`) are fitted and saved with it."""
+
+    parts: tuple[str, ...] = ()
+
+    def __init__(self, nlp: Language, name: str):
+        self.vocab = nlp.vocab
+        self.name = name
+        self._warned = False
+        install_extensions()
+
+    def payload(self, doc: Doc) -> Optional[Bitext]:
+        """The Doc's payload, checked against the Doc. Without one: None, and one warning a run."""
+        install_extensions()  # a worker process may not have made the pipe
+        bitext = doc._.xproj
+        if bitext is None:
+            if not self._warned:
+                self._warned = True
+                warnings.warn(
+                    f"{self.name}: a Doc without a payload in doc._.xproj passes through untouched. Put an "
+                    "xproj_translator before this pipe, or set doc._.xproj to a Bitext.",
+                    stacklevel=2,
+                )
+            return None
+        if not isinstance(bitext, Bitext):
+            raise XprojError(f"doc._.xproj must be a Bitext, not {type(bitext).__name__}.")
+        bitext.check(len(doc))
+        return bitext
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Process a stream of Docs. A Doc that fails goes to the error handler, alone."""
+        self._warned = False
+        yield from super().pipe(stream, batch_size=batch_size)
+
+    # Fitting
+
+    def fittable(self) -> list[Fittable]:
+        """The parts that learn from the corpus."""
+        return [part for part in (getattr(self, name) for name in self.parts) if isinstance(part, Fittable)]
+
+    def unfitted(self) -> list[Fittable]:
+        """Those that have not."""
+        return [part for part in self.fittable() if not part.fitted]
+
+    def needed(self, docs: Iterable[Doc]) -> bool:
+        """Whether any of the Docs needs what this pipe would learn."""
+        return True
+
+    def fit(self, docs: Iterable[Doc], *, refit: bool = False) -> None:
+        """Fit the parts that learn from the corpus, on Docs with a payload that the pipes before have seen to.
+
+        docs (Iterable[Doc]): Can be read once for each part.
+        refit (bool): Fit again what is fitted.
+        """
+        for part in self.fittable():
+            if refit or not part.fitted:
+                part.fit(self.sentence_pairs(docs))
+
+    def sentence_pairs(self, docs: Iterable[Doc]) -> Iterator[SentencePair]:
+        for doc in docs:
+            bitext = self.payload(doc)
+            if bitext is not None:
+                yield from bitext.pairs(words(doc))
+
+    def initialize(self, get_examples: Callable[[], Iterable[Example]], *, nlp: Optional[Language] = None) -> None:
+        """Fit the parts that learn from the corpus on the Docs of the examples: `eg.predicted` where it carries a
+        payload, else `eg.reference`. The pipes before this one are run over them first."""
+        docs = Processed(ExampleDocs(get_examples), nlp, self.name)
+        if self.needed(docs):
+            self.fit(docs, refit=True)
+
+    # Serialisation
+
+    def _serializers(self, method: str) -> dict[str, Callable]:
+        found = ((part, getattr(self, part)) for part in self.parts)
+        return {name: getattr(part, method) for name, part in found if hasattr(part, method)}
+
+    def to_bytes(self, *, exclude: Iterable[str] = SimpleFrozenList()) -> bytes:
+        return to_bytes(self._serializers("to_bytes"), exclude)
+
+    def from_bytes(self, data: bytes, *, exclude: Iterable[str] = SimpleFrozenList()) -> "PayloadPipe":
+        from_bytes(data, self._serializers("from_bytes"), exclude)
+        return self
+
+    def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = SimpleFrozenList()) -> None:
+        to_disk(path, self._serializers("to_disk"), exclude)
+
+    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = SimpleFrozenList()) -> "PayloadPipe":
+        from_disk(path, self._serializers("from_disk"), exclude)
+        return self
+
+
+def payload_pipes(nlp: Language) -> list[tuple[str, PayloadPipe]]:
+    """The enabled pipes of this package, in order."""
+    return [(name, pipe) for name, pipe in nlp.pipeline if isinstance(pipe, PayloadPipe)]
+
+
+class Processed:
+    """Copies of the Docs, run through the pipes of this package that come before `name`."""
+
+    def __init__(self, docs: Iterable[Doc], nlp: Optional[Language], name: str):
+        self.docs, self.name = docs, name
+        self.before: list[Any] = []
+        for other, pipe in payload_pipes(nlp) if nlp is not None else []:
+            if other == name:
+                break
+            self.before.append(pipe)
+
+    def __iter__(self) -> Iterator[Doc]:
+        stream: Iterable[Doc] = (doc.copy() for doc in self.docs)
+        for pipe in self.before:
+            stream = pipe.pipe(stream)
+        return iter(stream)
+
+
+class ExampleDocs:
+    """The Docs of a callback that gives Examples."""
+
+    def __init__(self, get_examples: Callable[[], Iterable[Example]]):
+        self.get_examples = get_examples
+
+    def __iter__(self) -> Iterator[Doc]:
+        for eg in self.get_examples():
+            yield eg.predicted if eg.predicted._.xproj is not None else eg.reference

@@ -1,0 +1,122 @@
+"""What `xproj_projector` and `xproj_matcher` have in common: from source spans to entities, spans and a report."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from spacy.language import Language
+from spacy.scorer import get_ner_prf
+from spacy.tokens import Doc, Span, SpanGroup
+from spacy.training import Example
+
+from ..bitext import Bitext, SentencePair
+from ..errors import XprojError
+from .base import PayloadPipe, words
+
+SPANS_KEY = "xproj"
+DOUBTFUL = ("keep", "drop", "mask")
+
+# Rows (source span, start, end, score) with offsets into the sentence pair; a reason for each source span that has
+# none; a note for the report, or "".
+PairResult = tuple[Sequence[tuple[int, int, int, float]], dict[int, str], str]
+
+
+class Projection(NamedTuple):
+    """A target span (Doc token offsets), the index of its source span in the Bitext, and its score."""
+
+    start: int
+    end: int
+    source: int
+    score: float
+
+
+class ProjectionPipe(PayloadPipe):
+    """A pipe that turns the payload's source spans into entities of the Doc.
+
+    min_score (float): A projected span that scores below this is doubtful.
+    doubtful (str): "keep" it in `doc.ents`; "drop" it; or "mask" it: its tokens become missing values, which the NER
+        loss leaves out.
+    """
+
+    def __init__(self, nlp: Language, name: str, *, min_score: float = 0.0, doubtful: str = "keep"):
+        super().__init__(nlp, name)
+        if doubtful not in DOUBTFUL:
+            raise XprojError(f"{name}: doubtful must be one of {', '.join(DOUBTFUL)}, not {doubtful!r}.")
+        self.min_score = min_score
+        self.doubtful = doubtful
+
+    def __call__(self, doc: Doc) -> Doc:
+        """Project the source spans of one Doc. Without a payload it passes untouched."""
+        bitext = self.payload(doc)
+        if bitext is not None:
+            self.set_annotations(doc, bitext, *self.predict(doc, bitext))
+        return doc
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
+        """Score the entities, for `nlp.evaluate`, by spaCy's own `get_ner_prf`."""
+        return get_ner_prf(examples)
+
+    def predict(self, doc: Doc, bitext: Bitext) -> tuple[list[Projection], dict[int, str], list[str]]:
+        """Project the source spans, sentence pair by sentence pair, without touching the Doc.
+
+        doc (Doc): The Doc.
+        bitext (Bitext): Its payload.
+        RETURNS (list of Projection, dict[int, str], list of str): The projections, disjoint and in text order; a reason
+            code for each source span that has none; notes for the report.
+        """
+        found: list[Projection] = []
+        notes: list[str] = []
+        if not bitext.spans:
+            return found, {}, notes
+        reasons = dict.fromkeys(range(len(bitext.spans)), "crosses_sentences")
+        for pair in bitext.pairs(words(doc)):
+            if not pair.spans:
+                continue
+            if not pair.target:
+                reasons.update(dict.fromkeys(pair.places, "not_translated"))
+                continue
+            rows, missed, note = self.predict_pair(pair, doc)
+            if note:
+                notes.append(note)
+            for k in pair.places:
+                del reasons[k]
+            offset = pair.offset[1]
+            found.extend(Projection(a + offset, b + offset, pair.places[k], score) for k, a, b, score in rows)
+            reasons.update((pair.places[k], reason) for k, reason in missed.items())
+        found.sort()
+        return found, reasons, notes
+
+    def predict_pair(self, pair: SentencePair, doc: Doc) -> PairResult:
+        """Project the source spans of one sentence pair of a Doc."""
+        raise NotImplementedError
+
+    def set_annotations(
+        self, doc: Doc, bitext: Bitext, found: list[Projection], reasons: dict[int, str], notes: list[str]
+    ) -> None:
+        """Write `doc.ents`, `doc.spans["xproj"]` (scores in `attrs["scores"]`) and `doc._.xproj_report`, where every
+        source span counts once, as projected or as missing."""
+        spans, ents, masked = [], [], []
+        kept, doubtful = set(), "masked" if self.doubtful == "mask" else "low_score"
+        for start, end, k, score in found:
+            source = bitext.spans[k]
+            span = Span(doc, start, end, label=source.label, span_id=source.id)
+            spans.append(span)
+            if score >= self.min_score or self.doubtful == "keep":
+                ents.append(span)
+                kept.add(k)
+            elif self.doubtful == "mask":
+                masked.append(span)
+        reasons = {**reasons, **{p.source: doubtful for p in found if p.source not in kept}}
+        doc.set_ents(ents, missing=masked, default="outside")
+        scores = np.array([p.score for p in found], dtype="f4")
+        doc.spans[SPANS_KEY] = SpanGroup(doc, name=SPANS_KEY, spans=spans, attrs={"scores": scores})
+        doc._.xproj_report = {
+            "source_spans": len(bitext.spans),
+            "projected": len(kept),
+            "missing": [
+                {"id": s.id, "label": s.label, "start": s.start, "end": s.end, "reason": reasons[k]}
+                for k, s in enumerate(bitext.spans)
+                if k in reasons
+            ],
+            "notes": notes,
+        }

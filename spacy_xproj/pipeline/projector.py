@@ -1,0 +1,51 @@
+"""`xproj_projector`: carries entities over along word links, by the heuristic of `heuristics.py`."""
+
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from ..bitext import SentencePair
+from ..heuristics import Heuristic
+from .projection_pipe import PairResult, ProjectionPipe
+
+DEFAULTS = {
+    "merge_gap": 2,
+    "trim_punctuation": False,
+    "min_ratio": 0.0,
+    "max_ratio": 0.0,
+    "max_runs": 1,
+    "overlap": "longest",
+    "min_score": 0.0,
+    "doubtful": "keep",
+}
+
+
+@Language.factory(
+    "xproj_projector", requires=["doc._.xproj"], assigns=["doc.ents", "doc.spans"], default_config=DEFAULTS
+)
+def make_projector(
+    nlp: Language,
+    name: str,
+    merge_gap: int,
+    trim_punctuation: bool,
+    min_ratio: float,
+    max_ratio: float,
+    max_runs: int,
+    overlap: str,
+    min_score: float,
+    doubtful: str,
+) -> "Projector":
+    """Make the pipe. See `Heuristic` and `ProjectionPipe` for the settings."""
+    heuristic = Heuristic(merge_gap, trim_punctuation, min_ratio, max_ratio, max_runs, overlap)
+    return Projector(nlp, name, heuristic, min_score=min_score, doubtful=doubtful)
+
+
+class Projector(ProjectionPipe):
+    """Projects the source spans of the payload along its links (García-Ferrero et al. 2022)."""
+
+    def __init__(self, nlp: Language, name: str, heuristic: Heuristic, *, min_score: float, doubtful: str):
+        super().__init__(nlp, name, min_score=min_score, doubtful=doubtful)
+        self.heuristic = heuristic
+
+    def predict_pair(self, pair: SentencePair, doc: Doc) -> PairResult:
+        runs, reasons = self.heuristic(pair.spans, pair.links, pair.target)
+        return runs, reasons, ""

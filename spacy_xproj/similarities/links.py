@@ -1,0 +1,111 @@
+"""`spacy_xproj.Links.v1`: how much of a source span and of a candidate the word links account for."""
+
+from typing import Optional
+
+import numpy as np
+
+from ..bitext import SentencePair
+from ..errors import XprojError
+from ..ty import Cells, Similarity
+
+COUNTS = ("pairs", "words")
+
+
+def make_links(count: str = "words", gap: float = 0.0, max_length: int = 0) -> Similarity:
+    """Score cells by their word links, relative to the lengths of both spans.
+
+    count (str): "words": (source words linked into t + target words linked into s) / (|s| + |t|), at most 1. "pairs":
+        2 · linked pairs / (|s| + |t|), which many-to-many links can take above 1 (Politov et al. 2025).
+    gap (float): What a target word without any link counts in |t| where it lies between two words that are linked to s.
+        1 counts it as any other word (Politov et al. 2025); 0 lets a name close over its unlinked function words.
+    max_length (int): Longest candidate in words that is proposed; 0 is no limit.
+    RETURNS (Similarity): The scorer.
+    RAISES (XprojError): If a setting is unknown or negative.
+    """
+    if count not in COUNTS:
+        raise XprojError(f"count must be one of {', '.join(COUNTS)}, not {count!r}.")
+    if max_length < 0:
+        raise XprojError(f"max_length must be 0 (no limit) or more, not {max_length}.")
+    if not 0 <= gap <= 1:
+        raise XprojError(f"gap must be between 0 and 1, not {gap}.")
+    return LinkSimilarity(count, gap, max_length)
+
+
+class LinkSimilarity:
+    """See `make_links`."""
+
+    def __init__(self, count: str, gap: float, max_length: int):
+        self.count = count
+        self.gap = gap
+        self.max_length = max_length
+
+    def __call__(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> Cells:
+        """Score the cells of one sentence pair, in order of source span, start, end.
+
+        Without candidates these are the spans that begin and end in a word linked to the source span. Any other
+        span scores less than the one inside it that does, so nothing is lost.
+
+        pair (SentencePair): The sentence pair.
+        candidates (Optional[int array (k, 2)]): Score these spans only.
+        RETURNS (Cells): Those with a score above 0.
+        """
+        n_spans, n_target = len(pair.spans), len(pair.target)
+        start, end = np.array([s[:2] for s in pair.spans], "i8").reshape(-1, 2).T
+        i, j = pair.links[:, 0], pair.links[:, 1]
+        inside = (i >= start[:, None]) & (i < end[:, None])
+        k, link = inside.nonzero()
+        counts = np.bincount(k * n_target + j[link], minlength=n_spans * n_target).reshape(n_spans, n_target)
+        if candidates is None:
+            span, word = counts.nonzero()
+            together = (span[:, None] == span) & (word[:, None] <= word)
+            if self.max_length:
+                together &= word - word[:, None] < self.max_length
+            first, last = together.nonzero()
+            span, a, b = span[first], word[first], word[last] + 1
+        else:
+            a, b = np.unique(np.asarray(candidates, "i8").reshape(-1, 2), axis=0).T
+            span = np.repeat(np.arange(n_spans), len(a))
+            a, b = np.tile(a, n_spans), np.tile(b, n_spans)
+        length = (end - start)[span] + b - a
+        if self.gap < 1:
+            length = length - (1 - self.gap) * gap_words(counts, j, span, a, b)
+        if self.count == "pairs":
+            score = 2 * within(counts, span, a, b) / length
+        else:
+            score = (within(counts > 0, span, a, b) + self.source_words(pair, span, start, end, a, b)) / length
+        if candidates is None:
+            return Cells(span, a, b, score)
+        keep = score > 0
+        return Cells(span[keep], a[keep], b[keep], score[keep])
+
+    @staticmethod
+    def source_words(pair: SentencePair, span, start, end, a, b) -> np.ndarray:
+        """For each cell the number of words of its source span that have a link into its candidate."""
+        grid = np.zeros((len(pair.source), len(pair.target)), bool)
+        grid[pair.links[:, 0], pair.links[:, 1]] = True
+        total = np.zeros(len(span), "i8")
+        for w in range(int((end - start).max(initial=0))):  # over the words of a span, never over candidates
+            word = start[span] + w
+            ok = word < end[span]
+            total[ok] += within(grid, word[ok], a[ok], b[ok]) > 0
+        return total
+
+
+def gap_words(counts: np.ndarray, linked: np.ndarray, row: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """For each cell the number of words without any link between the first and the last word of [a, b) that is linked
+    to its source span."""
+    n_target = counts.shape[1]
+    free = np.ones(n_target, "i8")
+    free[linked] = 0
+    sums = np.concatenate([[0], np.cumsum(free)])
+    place = np.arange(n_target)
+    last = np.maximum.accumulate(np.where(counts > 0, place, -1), axis=1)[row, b - 1]
+    first = np.minimum.accumulate(np.where(counts > 0, place, n_target)[:, ::-1], axis=1)[:, ::-1][row, a]
+    return np.where(first < last, sums[last] - sums[np.minimum(first, last)], 0)
+
+
+def within(counts: np.ndarray, row: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Sums of counts[row, a:b], from prefix sums."""
+    sums = np.zeros((counts.shape[0], counts.shape[1] + 1), "i8")
+    np.cumsum(counts, axis=1, out=sums[:, 1:])
+    return sums[row, b] - sums[row, a]

@@ -1,0 +1,1 @@
+"""Solvers: which (source span, candidate) cells are chosen."""

@@ -1,0 +1,210 @@
+"""Exact assignment: the highest total score such that no two candidates overlap and no span has more than n (the
+integer program that Politov et al., 2025, solve greedily), with a documented order among equal totals.
+
+The ways to the optimum, cheapest first: the best cell of each span if these do not collide; branch and bound on those
+that do; dynamic programming over the target words of each independent part; integer programming.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import pairwise
+from math import inf
+from typing import Optional
+
+import numpy as np
+
+from ..ty import Cells, Solution, Solver
+from .dynamic import Part, make_part, mend, prices, solve_dynamic
+from .greedy import best_first, best_of_each
+
+SCALE = 8.0 * 232792560  # about 2**31, and a multiple of 1..22
+BRANCHES = 60  # nodes of the first try; a collision of two spans needs about 5
+SMALL = 250  # states of the second, which does without prices
+
+
+def make_exact(max_states: int = 20_000, max_nodes: int = 10_000) -> Solver:
+    """Choose the cells with the highest total score.
+
+    Scores are rounded to whole units of 1 / (8 * 232792560), about 5e-10, and summed as integers. Scores that round to
+    the same are equal; cells that round to 0 are never chosen. As 232792560 is the least common multiple of 1 to 22,
+    link scores (fractions with the length of two spans below) are exact as a rule, so sums that are equal on paper, as
+    1/6 + 1/6 and 1/3, are equal here. Of the choices with the highest total the one with the lower cell indices wins:
+    the one whose 0/1 vector over the cells is lexicographically greatest. So the result is the same on every machine.
+
+    max_states (int): Most states of the dynamic program over one independent part of the problem. Beyond, the part goes
+        to an integer program (HiGHS). 0: all that collides goes there.
+    max_nodes (int): Most branch-and-bound nodes of the integer programs of one part. Beyond, greedy stands in for it
+        and the note of the solution is "node_limit".
+    RETURNS (Solver): The solver.
+    """
+
+    def solve_exact(cells: Cells, n: int = 1) -> Solution:
+        rounded = np.rint(cells.score * SCALE)
+        order = best_first(rounded)
+        if n == 1:
+            # No choice has a higher total than the best cell of each span, so if these are disjoint they are optimal.
+            # They are the first optimum, too: any other one holds, for some spans, another cell of equal score and
+            # higher index instead, so the lowest index at which the two differ is in this one.
+            chosen, apart = best_of_each(cells, order)
+            if apart:
+                return Solution(chosen)
+        elif n < 1:
+            return Solution(np.zeros(0, "i8"))
+        best, whole = order.tolist(), rounded.tolist()
+        span, start, end = cells.span.tolist(), cells.start.tolist(), cells.end.tolist()
+        if n == 1 and whole[best[0]] * len(chosen) < 2**53:
+            found = branch(chosen.tolist(), best, span, start, end, whole, min(BRANCHES, max_states))
+            if found is not None:
+                return Solution(np.array(found, "i8"))
+        weight = list(map(int, whole))
+        taken: list[int] = []
+        note = ""
+        for group in components(undominated(best, span, start, end), span, start, end):
+            part = make_part(group, span, start, end, weight, n)
+            inside = solve_part(part, max_states, max_nodes)
+            if inside is None:
+                inside, note = mend(part), "node_limit"
+            taken += [group[k] for k in inside]
+        return Solution(np.array(sorted(taken), "i8"), note)
+
+    return solve_exact
+
+
+def branch(
+    chosen: list[int],
+    best: list[int],
+    span: list[int],
+    start: list[int],
+    end: list[int],
+    weight: list[float],
+    max_nodes: int,
+) -> Optional[list[int]]:
+    """Branch and bound for at most one cell a span. The bound is the best allowed cell of each span, collisions left
+    aside. Where two of these share a word, either no span but the first may have this word, or the first may not.
+
+    chosen (list of int): The best cell of each span, ascending.
+    best (list of int): Cell indices, best first.
+    weight (list of float): Whole numbers, with totals below 2**53.
+    RETURNS (Optional[list of int]): The optimum, ascending, or None if it takes more than `max_nodes` nodes.
+    """
+    record = 0.0
+    found: list[int] = []
+    choices: dict[int, list[int]] = {}
+    stack: list[tuple[float, list[int], list[tuple[int, int, bool]]]] = [(inf, chosen, [])]
+    for _ in range(max_nodes):
+        if not stack:
+            return found
+        bound, node, rules = stack.pop()
+        # The bound holds for the order of ties, too: no choice below this node comes before `node` itself.
+        if bound < record or (bound == record and first_of(found, node) is found):
+            continue
+        across = sorted(node, key=start.__getitem__)
+        for left, right in pairwise(across):
+            word = start[right]
+            if word < end[left]:
+                break
+        else:
+            record, found = bound, node
+            continue
+        owner = span[left]
+        children = []
+        for keep in (True, False):
+            rules_below = [*rules, (word, owner, keep)]
+            below = []
+            for i in node:
+                s = span[i]
+                if (s == owner) is keep or not start[i] <= word < end[i]:
+                    below.append(i)
+                    continue
+                if s not in choices:
+                    choices[s] = [j for j in best if span[j] == s]
+                for j in choices[s]:
+                    a, b = start[j], end[j]
+                    for w, o, k in rules_below:
+                        if a <= w < b and (o == s) is not k:
+                            break
+                    else:
+                        below.append(j)
+                        break
+            below.sort()
+            children.append((sum([weight[i] for i in below]), below, rules_below))
+        if children[0][0] > children[1][0]:  # the better one is looked at first
+            children.reverse()
+        stack += children
+    return None if stack else found
+
+
+def first_of(one: list[int], other: list[int]) -> list[int]:
+    """Of two choices with equal totals the one with the lexicographically greater 0/1 vector."""
+    return one if [-i for i in one] >= [-i for i in other] else other
+
+
+def undominated(best: Sequence[int], span: list[int], start: list[int], end: list[int]) -> list[int]:
+    """Leave out the cells that have a better cell of the same span inside their candidate.
+
+    No optimum is lost, nor the first of several: the better cell can stand in for the other one in every choice.
+
+    best (sequence of int): Cell indices, best first.
+    RETURNS (list of int): Indices of the cells that remain, ascending.
+    """
+    kept = []
+    stairs: dict[int, tuple[list[int], list[int]]] = {}  # per span the innermost better candidates, left to right
+    for i in best:
+        starts, ends = stairs.setdefault(span[i], ([], []))
+        at = bisect_left(starts, start[i])
+        if at < len(ends) and ends[at] <= end[i]:
+            continue
+        kept.append(i)
+        stop = at + (at < len(starts) and starts[at] == start[i])
+        begin = bisect_left(ends, end[i], 0, at)
+        starts[begin:stop], ends[begin:stop] = [start[i]], [end[i]]
+    return sorted(kept)
+
+
+def components(cells: list[int], span: list[int], start: list[int], end: list[int]) -> list[list[int]]:
+    """Split the problem into parts that share neither a span nor a word.
+
+    RETURNS (list of list of int): The cells of each part, ascending.
+    """
+    parent: dict[int, int] = {}  # spans that belong together, as a forest
+
+    def root(s: int) -> int:
+        while parent.setdefault(s, s) != s:
+            parent[s] = s = parent[parent[s]]
+        return s
+
+    reach, last = None, 0
+    for i in sorted(cells, key=start.__getitem__):
+        s = root(span[i])
+        if reach is not None and start[i] < reach:
+            parent[s] = root(last)
+            reach = max(reach, end[i])
+        else:
+            reach = end[i]
+        last = s
+    groups: dict[int, list[int]] = {}
+    for i in cells:
+        groups.setdefault(root(span[i]), []).append(i)
+    return list(groups.values())
+
+
+def solve_part(part: Part, max_states: int, max_nodes: int) -> Optional[list[int]]:
+    """Solve an independent part of the problem.
+
+    RETURNS (Optional[list of int]): The places of the chosen cells in the part. None if a limit was reached.
+    """
+    if len(part.span) == 1:
+        return [0]
+    known = mend(part)
+    found = solve_dynamic(part, [0] * part.n_spans, known, min(SMALL, max_states))
+    if found is not None:
+        return found
+    price, known, keep = prices(part, known)
+    place = {k: at for at, k in enumerate(keep)}
+    part = part.subset(keep)
+    found = solve_dynamic(part, price, [place[k] for k in known], max_states)
+    if found is None:
+        from .milp import solve_milp  # few problems come this far, and scipy is slow to import
+
+        found = solve_milp(part, max_nodes)
+    return None if found is None else [keep[k] for k in found]

@@ -1,0 +1,187 @@
+"""The translation memory: what people translated, and what a backend translated before."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Optional, Union
+
+from ..errors import XprojError
+from ..ty import Translation, Translator
+from .store import Store, normalise
+
+MAX_MISSING = 10_000
+
+
+# A plain Callable: spaCy checks a config's values against the annotations, and cannot check a protocol.
+def make_memory(
+    path: str = "", translator: Optional[Callable] = None, batch_size: int = 64, read_only: bool = False
+) -> "Memory":
+    """Maker of `spacy_xproj.Memory.v1`: a bitext as translator, and a cache in front of another translator.
+
+    path (str): The file, made if it is not there. "": nothing is kept beyond this process.
+    translator (Optional[Translator]): Asked for what the memory does not hold.
+    batch_size (int): So many texts go to the translator at once, and are kept before the next ones go.
+    read_only (bool): Look up only; what the translator gives is not kept.
+    RETURNS (Memory): The translator.
+    """
+    return Memory(path, translator, batch_size, read_only)
+
+
+def translator_key(translator: Translator) -> str:
+    """What the entries of a translator are filed under, so that a changed setting finds none of the old ones.
+
+    translator (Translator): Any translator.
+    RETURNS (str): Its attribute `key` if it has one, else the name of its class (of itself, for a function).
+    """
+    name = getattr(translator, "__name__", type(translator).__name__)
+    return str(getattr(translator, "key", "") or name)
+
+
+class Memory:
+    """A translator that looks texts up. Texts are the same if their normal forms are (see `normalise`).
+
+    With a translator behind it, each text that is not found is sent there once, in its normal form: the
+    result is that of the translator on the normal forms, whatever the order, the batches and the number of
+    processes.
+
+    path (str or Path), translator (Optional[Translator]), batch_size (int), read_only (bool): As in
+        `make_memory`.
+    RAISES (InputError): If the file is there and is not a translation memory.
+    """
+
+    def __init__(
+        self,
+        path: Union[str, Path] = "",
+        translator: Optional[Translator] = None,
+        batch_size: int = 64,
+        read_only: bool = False,
+    ):
+        if batch_size < 1:
+            raise XprojError(f"The batch_size of a translation memory must be at least 1, got {batch_size}.")
+        self.store = Store(path, read_only)
+        self.translator = translator
+        self.batch_size = batch_size
+        self._clear()
+
+    def _clear(self) -> None:
+        self._counts = {"looked_up": 0, "found": 0, "translated": 0, "missing": 0}
+        self._missing: dict[str, None] = {}
+        self._seen: set[int] = set()
+
+    @property
+    def key(self) -> str:
+        """The key of the translator behind it: whoever wraps a memory wraps that."""
+        return translator_key(self.translator) if self.translator else "spacy_xproj.Memory.v1"
+
+    def __call__(self, texts: Sequence[str], source_lang: str, target_lang: str) -> list[Translation]:
+        """Translate texts.
+
+        texts (sequence of str): The texts.
+        source_lang, target_lang (str): Language codes, taken as they are.
+        RETURNS (list of Translation): One a text; its text is None where there is none.
+        RAISES (XprojError): If the translator behind does not give one translation a text.
+        """
+        sources = [normalise(text) for text in texts]
+        distinct = dict.fromkeys(sources)
+        backend = self.key if self.translator else ""
+        known = self.store.lookup(distinct, source_lang, target_lang, backend)
+        new: dict[str, Translation] = {}
+        misses = [source for source in distinct if source not in known]
+        for start in range(0, len(misses) if self.translator else 0, self.batch_size):
+            new.update(self._translate(misses[start : start + self.batch_size], source_lang, target_lang, backend))
+        self._count(sources, known, new)
+        nothing = Translation(None)
+        return [known.get(source) or new.get(source, nothing) for source in sources]
+
+    def _translate(
+        self, batch: list[str], source_lang: str, target_lang: str, backend: str
+    ) -> list[tuple[str, Translation]]:
+        assert self.translator is not None
+        got = self.translator(batch, source_lang, target_lang)
+        if len(got) != len(batch):
+            raise XprojError(f"The translator {backend!r} gave {len(got)} translations of {len(batch)} texts.")
+        rows = list(zip(batch, got))
+        keep = [(source, translation) for source, translation in rows if translation.text is not None]
+        if keep and not self.store.read_only:
+            self.store.cache(keep, source_lang, target_lang, backend, type(self.translator).__name__)
+        return rows
+
+    def _count(self, sources: list[str], known: dict[str, Translation], new: dict[str, Translation]) -> None:
+        for source in sources:
+            translated = source in new and new[source].text is not None
+            name = "found" if source in known else "translated" if translated else "missing"
+            self._counts["looked_up"] += 1
+            self._counts[name] += 1
+            if name == "missing":
+                self._seen.add(hash(source))
+                if len(self._missing) < MAX_MISSING:
+                    self._missing[source] = None
+
+    @property
+    def missing(self) -> list[str]:
+        """The texts that were asked for and not found, in normal form, each once, in the order in which they
+        came; the first 10,000."""
+        return list(self._missing)
+
+    def report(self) -> dict[str, int]:
+        """What became of the texts that this object was asked for (each process counts its own).
+
+        RETURNS (dict[str, int]): `looked_up` is the sum of `found`, `translated` (by the translator behind
+            it) and `missing`, counted with repetitions; `missing_distinct` counts each missing text once.
+        """
+        return {**self._counts, "missing_distinct": len(self._seen)}
+
+    def add(
+        self,
+        pairs: Iterable[tuple[str, str]],
+        source_lang: str,
+        target_lang: str,
+        origin: str = "",
+        overwrite: bool = False,
+        both: bool = False,
+    ) -> dict[str, int]:
+        """Add translations made by people: all of them, or none if one of them is bad.
+
+        pairs (iterable of (str, str)): Source text and target text.
+        source_lang, target_lang (str): Language codes.
+        origin (str): Where they come from, for the reader of the file.
+        overwrite (bool): Replace the target of a text that is there with another one. If not, the first one
+            stays.
+        both (bool): Add the other direction as well; a pair then counts twice.
+        RETURNS (dict[str, int]): How many were `added`, `known` (there with the same target), `conflicts`
+            (there with another target, left as it was) and `replaced`.
+        RAISES (XprojError): If a text is empty or not valid Unicode, or the memory is read-only.
+        """
+        return self.store.add(_checked(pairs), source_lang, target_lang, origin, overwrite, both)
+
+    def close(self) -> None:
+        """Close the file in this process. The next use opens it again."""
+        self.store.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"store": self.store, "translator": self.translator, "batch_size": self.batch_size}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._clear()
+
+
+def problem(source: Any, target: Any) -> str:
+    """What keeps two texts from being an entry, as a sentence; "" if nothing does."""
+    for side, text in (("source", source), ("target", target)):
+        if not isinstance(text, str):
+            return f"Expected a {side} text, got {type(text).__name__}."
+        if not normalise(text):
+            return f"The {side} text is empty: give both texts, or leave the entry out."
+        try:
+            text.encode("utf8")
+        except UnicodeEncodeError as err:
+            return f"The {side} text is not valid Unicode ({err.reason}, at character {err.start})."
+    return ""
+
+
+def _checked(pairs: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+    for number, (source, target) in enumerate(pairs, 1):
+        message = problem(source, target)
+        if message:
+            raise XprojError(f"Pair {number} cannot be added. {message}")
+        yield source, target

@@ -1,0 +1,128 @@
+"""The entries of a translation memory: looked up, kept, added and listed."""
+
+import json
+import sqlite3
+import unicodedata
+from collections.abc import Iterable, Iterator
+
+from ..ty import Translation
+from .database import INSERT, Database
+
+
+def normalise(text: str) -> str:
+    """The form of a text that the memory goes by: Unicode NFC, every run of white space (NO-BREAK SPACE, ZERO
+    WIDTH NO-BREAK SPACE and the other Unicode spaces included) one space, none at the ends. Case is kept.
+
+    text (str): Any text.
+    RETURNS (str): Its normal form, which is its own normal form.
+    """
+    return " ".join(unicodedata.normalize("NFC", text).replace("\ufeff", " ").split())
+
+
+class Store(Database):
+    """Translations by (source language, target language, backend key, normalised source text). The backend
+    key "" marks entries given by people. Arguments are those of `Database`."""
+
+    def lookup(
+        self, sources: Iterable[str], source_lang: str, target_lang: str, backend: str = ""
+    ) -> dict[str, Translation]:
+        """Find texts: entries given by people first, then those of one backend.
+
+        sources (iterable of str): Normalised texts.
+        source_lang, target_lang (str): Language codes.
+        backend (str): The backend key, or "" for people's entries alone.
+        RETURNS (dict[str, Translation]): What was found.
+        """
+        query = (
+            "SELECT target, spans FROM entries WHERE source_lang = ? AND target_lang = ? AND source = ? "
+            "AND backend IN ('', ?) ORDER BY backend LIMIT 1"
+        )
+        connection, found = self.connection(), {}
+        with self.errors():
+            for source in sources:
+                row = connection.execute(query, (source_lang, target_lang, source, backend)).fetchone()
+                if row:
+                    spans = None if row[1] is None else [(a, b, name) for a, b, name in json.loads(row[1])]
+                    found[source] = Translation(row[0], spans)
+        return found
+
+    def cache(
+        self,
+        rows: Iterable[tuple[str, Translation]],
+        source_lang: str,
+        target_lang: str,
+        backend: str,
+        origin: str,
+    ) -> None:
+        """Keep what a backend gave, in one transaction. What is there already stays.
+
+        rows (iterable of (str, Translation)): Normalised texts and their translations, none of them None.
+        source_lang, target_lang, backend (str): As in `lookup`.
+        origin (str): What made them, for the reader of the file.
+        """
+        values = []
+        for source, translation in rows:
+            spans = None if translation.spans is None else json.dumps(translation.spans)
+            values.append((source_lang, target_lang, backend, source, translation.text, spans, origin))
+        with self.transaction() as connection:
+            connection.executemany(INSERT, values)
+
+    def add(
+        self,
+        pairs: Iterable[tuple[str, str]],
+        source_lang: str,
+        target_lang: str,
+        origin: str = "",
+        overwrite: bool = False,
+        both: bool = False,
+    ) -> dict[str, int]:
+        """Add people's entries, in one transaction. Arguments and result are those of `Memory.add`."""
+        counts = {"added": 0, "known": 0, "conflicts": 0, "replaced": 0}
+        with self.transaction() as connection:
+            for source, target in pairs:
+                directions = [(source_lang, target_lang, source, target)]
+                if both:
+                    directions.append((target_lang, source_lang, target, source))
+                for direction in directions:
+                    counts[_add(connection, *direction, origin, overwrite)] += 1
+        return counts
+
+    def entries(self, source_lang: str, target_lang: str) -> Iterator[tuple[str, str]]:
+        """The entries of one direction in the order in which they came, one a text: that of people, or else
+        the first of a backend.
+
+        source_lang, target_lang (str): Language codes.
+        YIELDS ((str, str)): Normalised source text and target text.
+        """
+        query = """
+            SELECT source, target FROM entries AS a WHERE source_lang = ? AND target_lang = ? AND NOT EXISTS (
+                SELECT 1 FROM entries AS b
+                WHERE b.source_lang = a.source_lang AND b.target_lang = a.target_lang AND b.source = a.source
+                AND b.id != a.id AND (b.backend = '' OR (a.backend != '' AND b.id < a.id))
+            ) ORDER BY id
+        """
+        with self.errors():
+            yield from self.connection().execute(query, (source_lang, target_lang))
+
+
+def _add(
+    connection: sqlite3.Connection,
+    source_lang: str,
+    target_lang: str,
+    source: str,
+    target: str,
+    origin: str,
+    overwrite: bool,
+) -> str:
+    """Add one entry and say what came of it, by the name of its count."""
+    key = (source_lang, target_lang, "", normalise(source))
+    if connection.execute(INSERT, (*key, target, None, origin)).rowcount:
+        return "added"
+    where = "WHERE source_lang = ? AND target_lang = ? AND backend = ? AND source = ?"
+    (old,) = connection.execute(f"SELECT target FROM entries {where}", key).fetchone()
+    if old == target:
+        return "known"
+    if overwrite:
+        connection.execute(f"UPDATE entries SET target = ?, origin = ? {where}", (target, origin, *key))
+        return "replaced"
+    return "known" if normalise(old) == normalise(target) else "conflicts"

@@ -1,0 +1,89 @@
+"""The protocols of the swappable parts. A registered maker takes settings and returns one of these callables.
+
+They can be checked at run time because spaCy holds the arguments of its factories against their annotations.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, Optional, Protocol, runtime_checkable
+
+import numpy as np
+
+from .bitext import Links, SentencePair
+
+
+class Translation(NamedTuple):
+    """One translated text.
+
+    text (Optional[str]): None where the backend has no translation (a translation memory without an entry).
+    spans (Optional[list of (start, end, id)]): Character spans carried through, by backends that carry spans.
+    """
+
+    text: Optional[str]
+    spans: Optional[list[tuple[int, int, str]]] = None
+
+
+class Cells(NamedTuple):
+    """Scores of (source span, candidate) cells, sparse: cells that are not listed score 0.
+
+    span (int array (n,)): Index of the source span.
+    start, end (int arrays (n,)): The candidate: half-open target token offsets.
+    score (float64 array (n,)): Above 0.
+    """
+
+    span: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    score: np.ndarray
+
+
+class Solution(NamedTuple):
+    """What a solver returns.
+
+    chosen (int array (k,)): Indices of the chosen cells, ascending.
+    note (str): Empty, or what the report is to say ("node_limit": greedy stood in for the exact solver).
+    """
+
+    chosen: np.ndarray
+    note: str = ""
+
+
+@runtime_checkable
+class Translator(Protocol):
+    def __call__(self, texts: Sequence[str], source_lang: str, target_lang: str) -> list[Translation]: ...
+
+
+@runtime_checkable
+class Aligner(Protocol):
+    """Links the words of each sentence pair."""
+
+    def __call__(self, pairs: Sequence[SentencePair]) -> list[Links]: ...
+
+
+@runtime_checkable
+class Similarity(Protocol):
+    """Scores the (source span, candidate) cells of a sentence pair.
+
+    candidates (Optional[int array (k, 2)]): Score these target spans only. None: the similarity proposes, and leaves
+        out what it knows to score 0 or never to be chosen.
+    """
+
+    def __call__(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> Cells: ...
+
+
+@runtime_checkable
+class Solver(Protocol):
+    """Chooses cells with the highest total score such that no two chosen candidates share a target word and no source
+    span has more than `n` of them. Cells come in the documented order: of equal choices the first in it wins."""
+
+    def __call__(self, cells: Cells, n: int = 1) -> Solution: ...
+
+
+@runtime_checkable
+class Fittable(Protocol):
+    """A backend that learns from the corpus. It also has spaCy's four serialisation methods."""
+
+    fitted: bool
+
+    def fit(self, pairs: Iterable[SentencePair]) -> None: ...
+    def to_bytes(self) -> bytes: ...
+    def from_bytes(self, data: bytes) -> "Fittable": ...

@@ -1,0 +1,98 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from spacy_xproj.cli.convert import convert, convert_cli
+from spacy_xproj.corpus import blank, doc_files, read_docs
+from spacy_xproj.errors import InputError, XprojError
+
+DATA = Path(os.environ.get("XPROJ_DATA") or Path(__file__).parents[2].parent / "shared" / "data")
+CONLL = "New\tB-LOC\n10\u00a0000\tI-LOC\nx\tO\n\nAna\tB-PER\n\n#\tO\n\n"
+
+
+@pytest.fixture
+def conll(tmp_path):
+    path = tmp_path / "a.conll"
+    path.write_bytes(CONLL.encode())
+    return path
+
+
+def names(folder):
+    return sorted(p.name for p in folder.iterdir())
+
+
+@pytest.mark.parametrize("between", ["b.spacy", "b.jsonl", "b"])
+def test_round_trip(tmp_path, conll, between):
+    counts = convert(conll, tmp_path / between)
+    assert counts == {"docs": 3, "tokens": 5, "ents": 2}
+    convert(tmp_path / between, tmp_path / "c.conll")
+    assert (tmp_path / "c.conll").read_bytes() == conll.read_bytes()
+
+
+def test_shards(tmp_path, conll):
+    convert(conll, tmp_path / "out", shard=2)
+    assert [p.name for p in doc_files(tmp_path / "out")] == ["00000.spacy", "00001.spacy"]
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert manifest["totals"] == {"docs": 3, "ents": 2, "tokens": 5}
+    assert len(list(read_docs(tmp_path / "out", blank("en")))) == 3
+
+
+def test_bitext(tmp_path):
+    (tmp_path / "a.tsv").write_text("Good day\tBuenos días\n")
+    convert(tmp_path / "a.tsv", tmp_path / "a.spacy", lang="es", source_lang="en")
+    (doc,) = read_docs(tmp_path / "a.spacy", blank("es"))
+    assert (doc.text, doc._.xproj.lang, doc._.xproj.text) == ("Buenos días", "en", "Good day")
+    assert convert(tmp_path / "a.spacy", tmp_path / "a.jsonl")["payloads_left_out"] == 1
+
+
+def test_nothing_is_left_of_a_failure(tmp_path, conll):
+    conll.write_bytes(CONLL.encode() + b"\xff\tO\n")
+    for name in ("b.spacy", "b.jsonl", "b.conll", "b"):
+        with pytest.raises(InputError) as caught:
+            convert(conll, tmp_path / name, shard=1 if name == "b" else 0)
+        assert caught.value.line == 9
+    assert names(tmp_path) == ["a.conll"]
+
+
+def test_what_cannot_be_written(tmp_path, conll):
+    with pytest.raises(XprojError, match="cannot write"):
+        convert(conll, tmp_path / "b.tsv")
+    with pytest.raises(XprojError, match="--shard"):
+        convert(conll, tmp_path / "b.spacy", shard=2)
+    with pytest.raises(XprojError, match="language code"):
+        convert(conll, tmp_path / "b.spacy", lang="English!")
+    assert names(tmp_path) == ["a.conll"]
+
+
+def test_command_line(tmp_path, conll):
+    app = typer.Typer()
+    app.command("convert")(convert_cli)
+    conll.write_text("a\tI-X\n\n")
+    os.rename(conll, tmp_path / "a.txt")
+    arguments = [
+        str(tmp_path / "a.txt"),
+        str(tmp_path / "out"),
+        "--format",
+        "conll",
+        "--shard",
+        "1",
+        "--lang",
+        "de",
+    ]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "orphan i" in result.output
+    assert names(tmp_path / "out") == ["00000.spacy", "manifest.json"]
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="the data folder is absent (XPROJ_DATA)")
+def test_real_data_round_trip(tmp_path):
+    path = DATA / "masakha" / "en-lug" / "tgt.conll"
+    assert convert(path, tmp_path / "a", lang="lug", shard=500)["docs"] == 1411
+    assert len(doc_files(tmp_path / "a")) == 3
+    convert(tmp_path / "a", tmp_path / "b.conll", lang="lug")
+    assert (tmp_path / "b.conll").read_bytes() == path.read_bytes()

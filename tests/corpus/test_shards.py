@@ -1,0 +1,264 @@
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.vocab import Vocab
+
+from spacy_xproj.bitext import Bitext, install_extensions
+from spacy_xproj.corpus import (
+    doc_files,
+    file_hash,
+    read_docs,
+    read_file,
+    run_shards,
+    split_file,
+    text_hash,
+    write_docs,
+    write_file,
+)
+from spacy_xproj.errors import InputError, XprojError
+
+install_extensions()
+NLP = spacy.blank("en")
+KEY = {"input": "a", "config": "b"}
+
+
+def make_docs(n):
+    for i in range(n):
+        doc = NLP(f"Doc {i} of New York")
+        doc.set_ents([spacy.tokens.Span(doc, 3, 5, label="LOC")])
+        doc._.xproj = Bitext("es", ("Nueva", "York"), (True, False), links=[(0, 3), (1, 4)])
+        doc.user_data["meta"] = {"i": i}
+        yield doc
+
+
+def texts(path):
+    return [doc.text for doc in read_docs(path, NLP)]
+
+
+def names(folder):
+    return sorted(p.name for p in folder.iterdir())
+
+
+def copy(source: Path, target: Path) -> dict:
+    """Reads and writes a shard; writes down that it was called."""
+    docs = list(read_file(source, Vocab()))
+    with open(source.parent / "calls.txt", "a") as file:
+        file.write(f"{source.name}\n")
+    if (source.parent / "stop").exists() and source.name == "00002.spacy":
+        raise InputError(source, 3, "stop")
+    write_file(docs, target)
+    return {"docs": len(docs), "ents": sum(len(d.ents) for d in docs)}
+
+
+def calls(folder):
+    path = folder / "calls.txt"
+    out = path.read_text().split() if path.exists() else []
+    path.unlink(missing_ok=True)
+    return out
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    write_docs(make_docs(14), tmp_path / "in", shard=3)
+    return doc_files(tmp_path / "in")
+
+
+def test_one_file(tmp_path):
+    assert write_docs(make_docs(3), tmp_path / "deep" / "a.spacy") == 3
+    (first, *_) = docs = list(read_docs(tmp_path / "deep" / "a.spacy", NLP))
+    assert len(docs) == 3 and doc_files(tmp_path / "deep" / "a.spacy") == [tmp_path / "deep" / "a.spacy"]
+    assert first._.xproj == next(make_docs(1))._.xproj
+    assert first.user_data["meta"] == {"i": 0}
+    assert [(e.text, e.label_) for e in first.ents] == [("New York", "LOC")]
+
+
+def test_same_bytes_each_time(tmp_path):
+    write_file(make_docs(5), tmp_path / "a.spacy")
+    write_file(read_file(tmp_path / "a.spacy", Vocab()), tmp_path / "b.spacy")
+    assert file_hash(tmp_path / "a.spacy") == file_hash(tmp_path / "b.spacy")
+
+
+def test_folder_and_manifest(tmp_path):
+    counts = Counter()
+
+    def docs():
+        for doc in make_docs(5):
+            counts["ents"] += 1
+            yield doc
+        counts["after"] += 1
+
+    out = tmp_path / "out"
+    assert write_docs(docs(), out, shard=2, key=KEY, counts=counts) == 5
+    assert names(tmp_path) == ["out"]
+    assert names(out) == ["00000.spacy", "00001.spacy", "00002.spacy", "manifest.json"]
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["key"] == KEY and manifest["format"] == 1 and manifest["version"]
+    assert [s["docs"] for s in manifest["shards"]] == [2, 2, 1]
+    assert [s["counts"] for s in manifest["shards"]] == [{"ents": 2}, {"ents": 2}, {"after": 1, "ents": 1}]
+    assert all(s["sha256"] == file_hash(out / s["file"]) for s in manifest["shards"])
+    assert manifest["totals"] == {"after": 1, "docs": 5, "ents": 5}
+    assert texts(out) == [d.text for d in make_docs(5)]
+
+
+def test_a_new_write_removes_only_what_the_old_one_made(tmp_path):
+    out = tmp_path / "out"
+    write_docs(make_docs(5), out, shard=1)
+    (out / "report.json").write_text("mine")
+    write_docs(make_docs(2), out, shard=1)
+    assert names(out) == ["00000.spacy", "00001.spacy", "manifest.json", "report.json"]
+
+
+def test_an_exception_leaves_what_was_there(tmp_path):
+    def broken():
+        yield from make_docs(3)
+        raise RuntimeError
+
+    for name in ("a.spacy", "out"):
+        with pytest.raises(RuntimeError):
+            write_docs(broken(), tmp_path / name, shard=1)
+    assert names(tmp_path) == []
+    write_docs(make_docs(2), tmp_path / "a.spacy")
+    write_docs(make_docs(2), tmp_path / "out", shard=1)
+    for name in ("a.spacy", "out"):
+        with pytest.raises(RuntimeError):
+            write_docs(broken(), tmp_path / name, shard=1)
+        assert len(texts(tmp_path / name)) == 2
+    assert names(tmp_path) == ["a.spacy", "out"]
+
+
+def test_folders_that_are_not_ours_are_refused(tmp_path, inputs):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "thesis.txt").write_text("mine")
+    for write in (lambda: write_docs(make_docs(1), out), lambda: run_shards(inputs, out, copy, key=KEY)):
+        with pytest.raises(XprojError, match="not empty"):
+            write()
+    assert names(out) == ["thesis.txt"]
+    with pytest.raises(XprojError, match="is a file"):
+        run_shards(inputs, out / "thesis.txt", copy, key=KEY)
+    with pytest.raises(XprojError, match="folder"):
+        run_shards(inputs, tmp_path / "b.spacy", copy, key=KEY)
+    with pytest.raises(XprojError, match="inputs"):
+        run_shards(inputs, inputs[0].parent, copy, key=KEY)
+
+
+def test_doc_files(tmp_path, inputs):
+    folder = inputs[0].parent
+    inputs[1].rename(tmp_path / "00001.spacy")
+    with pytest.raises(InputError, match=r"00001\.spacy is missing"):
+        doc_files(folder)
+    (folder / "manifest.json").unlink()
+    assert [p.name for p in doc_files(folder)] == ["00000.spacy", "00002.spacy", "00003.spacy", "00004.spacy"]
+    with pytest.raises(InputError, match="no such"):
+        doc_files(tmp_path / "nothing")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="found none"):
+        doc_files(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("shards", [[{"file": "../x.spacy", "sha256": "a"}], [{}], "no"])
+def test_strange_manifests(tmp_path, shards):
+    manifest = {"format": 1, "version": "0", "key": {}, "shards": shards}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(InputError, match="manifest"):
+        write_docs(make_docs(1), tmp_path)
+
+
+def test_run_and_resume(tmp_path, inputs):
+    out, seen = tmp_path / "out", []
+    (inputs[0].parent / "stop").touch()
+    with pytest.raises(InputError, match="stop"):
+        run_shards(inputs, out, copy, key=KEY, progress=lambda *p: seen.append(p))
+    assert seen == [(0, 5), (1, 5), (2, 5)]
+    assert len(calls(inputs[0].parent)) == 3
+    with pytest.raises(InputError, match="not finished"):
+        doc_files(out)
+    (inputs[0].parent / "stop").unlink()
+    assert run_shards(inputs, out, copy, key=KEY) == {"docs": 14, "ents": 14}
+    assert calls(inputs[0].parent) == ["00002.spacy", "00003.spacy", "00004.spacy"]
+    assert texts(out) == [d.text for d in make_docs(14)]
+
+    (out / "00001.spacy").write_bytes(b"tampered")
+    (out / "00003.spacy").unlink()
+    assert run_shards(inputs, out, copy, key=KEY) == {"docs": 14, "ents": 14}
+    assert calls(inputs[0].parent) == ["00001.spacy", "00003.spacy"]
+    assert texts(out) == [d.text for d in make_docs(14)]
+
+    assert run_shards(inputs, out, copy, key=KEY) == {"docs": 14, "ents": 14}
+    assert calls(inputs[0].parent) == []
+
+
+def test_another_key_starts_afresh(tmp_path, inputs):
+    out = tmp_path / "out"
+    run_shards(inputs, out, copy, key=KEY)
+    (out / "report.json").write_text("mine")
+    run_shards(inputs[:2], out, copy, key={**KEY, "config": "c"})
+    assert calls(inputs[0].parent)[5:] == ["00000.spacy", "00001.spacy"]
+    assert names(out) == ["00000.spacy", "00001.spacy", "manifest.json", "report.json"]
+    run_shards(inputs[:3], out, copy, key={**KEY, "config": "c"})
+    assert len(calls(inputs[0].parent)) == 3
+
+
+def test_work_that_is_interrupted(tmp_path, inputs):
+    def work(source, target):
+        if source.name == "00001.spacy":
+            raise KeyboardInterrupt
+        return copy(source, target)
+
+    with pytest.raises(KeyboardInterrupt):
+        run_shards(inputs, tmp_path / "out", work, key=KEY)
+    calls(inputs[0].parent)
+    run_shards(inputs, tmp_path / "out", copy, key=KEY)
+    assert len(calls(inputs[0].parent)) == 4
+
+
+def test_work_that_writes_nothing(tmp_path, inputs):
+    with pytest.raises(XprojError, match="must write"):
+        run_shards(inputs, tmp_path / "out", lambda source, target: {}, key=KEY)
+
+
+def test_two_processes_record_what_is_done_and_give_the_same_bytes(tmp_path, inputs):
+    one, two = tmp_path / "one", tmp_path / "two"
+    run_shards(inputs, one, copy, key=KEY)
+    (inputs[0].parent / "stop").touch()
+    with pytest.raises(InputError, match="line 3: stop"):
+        run_shards(inputs, two, copy, key=KEY, n_process=2)
+    done = [s["file"] for s in json.loads((two / "manifest.json").read_text())["shards"] if "sha256" in s]
+    assert {"00000.spacy", "00001.spacy"} <= set(done) == {p.name for p in two.glob("*.spacy")}
+    calls(inputs[0].parent)
+    (inputs[0].parent / "stop").unlink()
+    run_shards(inputs, two, copy, key=KEY)
+    assert sorted(calls(inputs[0].parent) + done) == [p.name for p in inputs]
+    assert names(one) == names(two)
+    assert all((one / name).read_bytes() == (two / name).read_bytes() for name in names(one))
+
+
+def test_split_file(tmp_path):
+    write_file(make_docs(7), tmp_path / "a.spacy")
+    files = split_file(tmp_path / "a.spacy", tmp_path / "parts", 3)
+    assert [f.name for f in files] == ["00000.spacy", "00001.spacy", "00002.spacy"]
+    assert texts(tmp_path / "parts") == [d.text for d in make_docs(7)]
+    assert next(read_docs(files[2], NLP))._.xproj == next(make_docs(1))._.xproj
+    before = files[0].stat().st_mtime_ns
+    assert split_file(tmp_path / "a.spacy", tmp_path / "parts", 3) == files
+    assert files[0].stat().st_mtime_ns == before
+    files[1].write_bytes(b"")
+    split_file(tmp_path / "a.spacy", tmp_path / "parts", 3)
+    assert len(texts(tmp_path / "parts")) == 7
+    assert len(split_file(tmp_path / "a.spacy", tmp_path / "parts", 4)) == 2
+
+
+def test_hashes(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "b.txt").write_text("é")
+    assert file_hash(tmp_path / "a" / "b.txt") == text_hash("é")
+    first = file_hash(tmp_path)
+    (tmp_path / ".hidden").write_text("")
+    assert file_hash(tmp_path) == first
+    (tmp_path / "a" / "b.txt").rename(tmp_path / "a" / "c.txt")
+    assert file_hash(tmp_path) != first
+    with pytest.raises(InputError):
+        file_hash(tmp_path / "nothing")
