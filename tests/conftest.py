@@ -59,7 +59,10 @@ class Learner:
         out = []
         for pair in pairs:
             links = [
-                (i, j) for i, a in enumerate(pair.source) for j, b in enumerate(pair.target) if a == b and a in self.seen
+                (i, j)
+                for i, a in enumerate(pair.source)
+                for j, b in enumerate(pair.target)
+                if a == b and a in self.seen
             ]
             out.append(Links(np.array(links, "i4").reshape(-1, 2), np.ones(len(links), "f4"), {}))
         return out

@@ -15,9 +15,24 @@ from spacy_xproj.bitext import Bitext, Links, SourceSpan, decode_bitext, encode_
 from spacy_xproj.errors import XprojError
 from tests.conftest import bitext, payload_doc
 
-WORDS = st.sampled_from(
-    ["a", "Ana", "10\u00a0000", "👩‍👩‍👧", "🇪🇸", "שלום", "العربية", "e\u0301", "क्षि", "\u200b", "_", "\t", "'", "Ⅳ", "\ufeff"]
-) | st.text(st.characters(blacklist_categories=("Cs",)), min_size=1, max_size=5).filter(lambda w: w != " ")
+ODD = [
+    "a",
+    "Ana",
+    "10\u00a0000",
+    "👩\u200d👩\u200d👧",
+    "🇪🇸",
+    "שלום",
+    "العربية",
+    "e\u0301",
+    "क्षि",
+    "\u200b",
+    "\t",
+    "Ⅳ",
+    "\ufeff",
+]
+WORDS = st.sampled_from(ODD) | st.text(st.characters(blacklist_categories=("Cs",)), min_size=1, max_size=5).filter(
+    lambda w: w != " "
+)
 FLOATS = st.floats(0, 1, width=32)
 NLP = spacy.blank("xx")
 
@@ -149,7 +164,7 @@ def test_read_without_the_package_imported(tmp_path):
 
 
 def test_equality():
-    base = dict(lang="en", words=("a", "b"), spaces=(True, False), links=[(0, 0), (1, 1)])
+    base = {"lang": "en", "words": ("a", "b"), "spaces": (True, False), "links": [(0, 0), (1, 1)]}
     same = Bitext(**base)
     others = [
         {"lang": "de"},
@@ -291,11 +306,11 @@ def test_links_round_trip_over_the_pairs(made):
     again = payload.with_links([Links(p.links, p.scores, p.evidence) for p in parts], aligner="x")
 
     def inside(link):
-        return not payload.sents or any(
-            a <= link[0] < b and c <= link[1] < d for (a, b), (c, d) in payload.sents
-        )
+        return not payload.sents or any(a <= link[0] < b and c <= link[1] < d for (a, b), (c, d) in payload.sents)
 
-    rows = zip(payload.links.tolist(), payload.scores.tolist(), *(payload.evidence[k].tolist() for k in payload.evidence))
+    rows = zip(
+        payload.links.tolist(), payload.scores.tolist(), *(payload.evidence[k].tolist() for k in payload.evidence)
+    )
     kept = sorted(row for row in rows if inside(row[0]))
     found = zip(again.links.tolist(), again.scores.tolist(), *(again.evidence[k].tolist() for k in payload.evidence))
     assert sorted(found) == kept

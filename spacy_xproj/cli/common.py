@@ -11,6 +11,7 @@ from typing import Any, Optional, Union
 
 import spacy
 from catalogue import RegistryError
+from click import NoSuchOption
 from confection import Config, ConfigValidationError
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -23,6 +24,7 @@ from ..fitting import fit, payload_pipes
 from ..pharaoh import read_pharaoh
 
 PathLike = Union[str, Path]
+KEY = "xproj_key.json"  # in the folder of a fitted pipeline: what it was made from
 
 
 def handle_errors(verb: Callable) -> Callable:
@@ -36,6 +38,9 @@ def handle_errors(verb: Callable) -> Callable:
                 verb(*args, **kwargs)
             except (XprojError, ConfigValidationError, RegistryError, OSError) as err:
                 msg.fail(str(err), exits=1)
+            except NoSuchOption as err:  # from spaCy, and not of the click that newer versions of typer bring along
+                msg.fail(err.format_message())
+                raise SystemExit(2) from None
 
     return wrapper
 
@@ -59,9 +64,10 @@ def load_pipeline(config: PathLike, lang: Optional[str] = None, overrides: Optio
                 raise XprojError(f"{path}: the pipeline is for {lang_code(nlp)!r}, not for {lang!r}.")
             return nlp
         made: Config = load_config(path, overrides=overrides or {}, interpolate=False)
-        plain = blank(lang) if lang else None
-        if plain is not None:
-            made.setdefault("nlp", {})["lang"] = plain.lang
+        code = lang or made.interpolate().get("nlp", {}).get("lang")
+        plain = blank(code) if code else None
+        if plain is not None and "nlp" in made:
+            made["nlp"]["lang"] = plain.lang
         nlp = load_model_from_config(made, auto_fill=True)
     except (OSError, ValueError) as err:
         if isinstance(err, XprojError):
@@ -139,32 +145,34 @@ def fit_once(nlp: Language, docs: Iterable[Doc], folder: Path, key: dict[str, st
     key (dict[str, str]): What the result depends on.
     RETURNS (Language, str): The fitted pipeline, and the hash of its state.
     """
-    note = folder / "xproj_key.json"
+    note = folder / KEY
     if note.exists() and json.loads(note.read_text(encoding="utf-8"))["key"] == key:
         return spacy.load(folder), json.loads(note.read_text(encoding="utf-8"))["hash"]
     if folder.exists() and not note.exists() and any(folder.iterdir()):
         raise XprojError(f"{folder} is not empty and holds no fitted pipeline. Remove it or give another OUT.")
     if fitted := fit(nlp, docs):
         msg.info(f"Fitted {', '.join(fitted)}")
-    shutil.rmtree(folder, ignore_errors=True)
-    save_pipeline(nlp, folder)
-    state = file_hash(folder)
-    with replacing(note) as beside:
-        beside.write_text(json.dumps({"key": key, "hash": state}, indent=2) + "\n", encoding="utf-8")
-    return nlp, state
+    return nlp, save_pipeline(nlp, folder, key)
 
 
-def save_pipeline(nlp: Language, folder: Path) -> None:
-    """Save a pipeline beside its place, and put it there once it is whole."""
+def save_pipeline(nlp: Language, folder: Path, key: Optional[dict[str, str]] = None) -> str:
+    """Save a pipeline beside its place, and put it there once it is whole, with the key where one is given.
+
+    RETURNS (str): The hash of its state.
+    """
     beside = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(beside, ignore_errors=True)
     beside.parent.mkdir(parents=True, exist_ok=True)
     try:
         nlp.to_disk(beside)
+        state = file_hash(beside)
+        if key is not None:
+            write_json(beside / KEY, {"key": key, "hash": state})
         shutil.rmtree(folder, ignore_errors=True)
         beside.rename(folder)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+    return state
 
 
 def config_hash(nlp: Language) -> str:

@@ -42,6 +42,10 @@ def evaluate(
     RAISES (XprojError): If the input cannot be used.
     """
     nlp = load_pipeline(config, lang, overrides)
+    if not any("doc.ents" in nlp.get_pipe_meta(name).assigns for name in nlp.pipe_names):
+        raise InputError(
+            config, None, "Nothing in this pipeline finds entities: add an xproj_matcher or xproj_projector."
+        )
     kept = [label.strip() for label in labels.split(",") if label.strip()]
     counts: Counter = Counter()
     gold = list(read_docs(target, nlp, counts=counts))
@@ -53,7 +57,7 @@ def evaluate(
     fit_docs = Chain([Corpus(path, nlp, source_lang=source_lang) for path in fit_on]) if fit_on else docs
     fit_pipeline(nlp, fit_docs)
     examples = [Example(doc, gold_doc(ref, nlp, kept)) for doc, ref in zip(nlp.pipe(docs), gold)]
-    scores = {**score(examples), "labels": kept, "input": dict(sorted(counts.items()))}
+    scores = {**score(examples), "labels": kept, "input": dict(sorted((+counts).items()))}
     if output is not None:
         write_json(output, scores)
     return scores

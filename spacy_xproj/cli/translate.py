@@ -52,7 +52,7 @@ def translate(
     if missing:
         with replacing(listed) as beside:
             beside.write_text("".join(f"{text}\n" for text in missing), encoding="utf-8")
-    return counts
+    return +counts
 
 
 def translated_only(docs: Iterable[Doc], counts: Counter, missing: dict[str, None]) -> Iterator[Doc]:

@@ -192,7 +192,8 @@ def test_partial_sentences_of_docs_with_annotation():
 
 
 @pytest.mark.parametrize(
-    "settings, message", [({"order": "last"}, "order must be one of first, shortest, longest"), ({"n_projections": 0}, "at least 1")]
+    "settings, message",
+    [({"order": "last"}, "order must be one of first, shortest, longest"), ({"n_projections": 0}, "at least 1")],
 )
 def test_bad_settings(settings, message):
     with pytest.raises(XprojError, match=message):

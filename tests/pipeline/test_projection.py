@@ -137,7 +137,9 @@ def test_every_source_span_counts_once(name, doubtful, data):
     starts = data.draw(st.lists(st.integers(0, 6), max_size=4))
     spans = [(a, data.draw(st.integers(a + 1, 7)), data.draw(st.sampled_from("XY"))) for a in starts]
     links = data.draw(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 7)), max_size=14))
-    doc = nlp(payload_doc(nlp, "h i j k l m n o", "a b c d e f g", spans, links, sents=[((0, 4), (0, 3)), ((4, 7), (3, 8))]))
+    doc = nlp(
+        payload_doc(nlp, "h i j k l m n o", "a b c d e f g", spans, links, sents=[((0, 4), (0, 3)), ((4, 7), (3, 8))])
+    )
     report = doc._.xproj_report
     kept = {e.id_ for e in doc.ents}
     assert report["source_spans"] == len(spans) == report["projected"] + len(report["missing"])

@@ -12,9 +12,8 @@ def made(**settings):
 
 
 def test_settings_reach_the_heuristic():
-    settings = dict(
-        merge_gap=1, trim_punctuation=True, min_ratio=0.5, max_ratio=2.0, max_runs=0, overlap="overwrite"
-    )
+    settings = {"merge_gap": 1, "trim_punctuation": True, "min_ratio": 0.5, "max_ratio": 2.0, "max_runs": 0}
+    settings["overlap"] = "overwrite"
     heuristic = made(**settings).get_pipe("xproj_projector").heuristic
     assert {name: getattr(heuristic, name) for name in settings} == settings
     with pytest.raises(XprojError, match="overlap must be one of longest, first, overwrite, not 'none'"):

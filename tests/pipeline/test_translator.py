@@ -214,19 +214,19 @@ def test_forward_is_needed_and_one_language():
 
 
 def test_languages_that_spacy_does_not_know(tmp_path):
-    with pytest.warns(UserWarning, match="'qaa'"):
-        nlp = blank("qaa")
+    with pytest.warns(UserWarning, match="'qab'"):
+        nlp = blank("qab")
     nlp.add_pipe(NAME, config={"forward": RECORDER, "back": RECORDER})
     pipe = nlp.get_pipe(NAME)
     pipe.source = source_nlp()
     list(pipe.translate([source_nlp()("It is warm.")], nlp))
     nlp("Hace calor.")
-    assert (pipe.forward.calls, pipe.back.calls) == ([("en", "qaa")], [("qaa", "en")])
+    assert (pipe.forward.calls, pipe.back.calls) == ([("en", "qab")], [("qab", "en")])
     nlp.to_disk(tmp_path)
-    assert json.loads((tmp_path / "meta.json").read_text())["xproj_lang"] == "qaa"
+    assert json.loads((tmp_path / "meta.json").read_text())["xproj_lang"] == "qab"
     loaded = spacy.load(tmp_path)
     loaded("Hace calor.")
-    assert loaded.get_pipe(NAME).back.calls == [("qaa", "en")]
+    assert loaded.get_pipe(NAME).back.calls == [("qab", "en")]
 
 
 def test_sentences():

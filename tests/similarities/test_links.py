@@ -101,7 +101,9 @@ def test_words_never_count_more_than_there_are(pair):
 
 def test_by_hand():
     # New York -> Nueva York; the unlinked "de" between two linked words
-    (pair,) = bitext("New York University", [(0, 3, "ORG")], "0-2 1-3 2-0").pairs(("Universidad", "de", "Nueva", "York"))
+    (pair,) = bitext("New York University", [(0, 3, "ORG")], "0-2 1-3 2-0").pairs(
+        ("Universidad", "de", "Nueva", "York")
+    )
     assert table(make_links("words", 0)(pair))[0, 0, 4] == 1
     assert table(make_links("words", 1)(pair))[0, 0, 4] == 6 / 7
     assert table(make_links("words", 0.5)(pair))[0, 0, 4] == 6 / 6.5
@@ -132,7 +134,12 @@ def test_no_spans():
 
 @pytest.mark.parametrize(
     "settings, message",
-    [(("each",), "count must be one of"), (("words", 1.5), "gap"), (("words", -0.1), "gap"), (("words", 0, -1), "max_length")],
+    [
+        (("each",), "count must be one of"),
+        (("words", 1.5), "gap"),
+        (("words", -0.1), "gap"),
+        (("words", 0, -1), "max_length"),
+    ],
 )
 def test_bad_settings(settings, message):
     with pytest.raises(XprojError, match=message):

@@ -1,0 +1,73 @@
+import pytest
+import spacy
+
+from spacy_xproj.cli.fit import fit
+from spacy_xproj.cli.project import project
+from spacy_xproj.corpus import read_docs
+from spacy_xproj.errors import InputError, XprojError
+from spacy_xproj.fitting import unfitted
+from tests.conftest import CONFIGS, ents, names
+
+CONFIG = CONFIGS / "project_match.cfg"
+
+
+def test_fit(corpus):
+    assert fit(corpus / "bitext.spacy", corpus / "model", CONFIG, "es") == ["xproj_aligner"]
+    nlp = spacy.load(corpus / "model")
+    assert nlp.lang == "es" and unfitted(nlp) == []
+    docs = list(nlp.pipe(read_docs(corpus / "bitext.spacy", nlp)))
+    assert [ents(doc) for doc in docs[3:]] == [[(0, 1, "PER")], [(3, 4, "LOC")]]
+    counts = project(corpus / "bitext.spacy", corpus / "out.spacy", corpus / "model")
+    assert counts["projected"] == 2
+
+
+def test_same_bytes_again(corpus):
+    fit(corpus / "bitext.spacy", corpus / "one", CONFIG, "es")
+    fit(corpus / "bitext.spacy", corpus / "two", CONFIG, "es")
+    for part in ("config.cfg", "xproj_aligner/aligner"):
+        assert (corpus / "one" / part).read_bytes() == (corpus / "two" / part).read_bytes()
+
+
+def test_fit_on_lines(corpus):
+    (corpus / "a.tsv").write_text("the house\tla casa\nthe dog\tel perro\n")
+    assert fit(corpus / "a.tsv", corpus / "model", CONFIG, "es", "en") == ["xproj_aligner"]
+
+
+def test_a_pipeline_is_replaced(corpus):
+    fit(corpus / "bitext.spacy", corpus / "model", CONFIG, "es")
+    before = (corpus / "model" / "xproj_aligner" / "aligner").read_bytes()
+    (corpus / "a.tsv").write_text("the house\tla casa\n")
+    fit(corpus / "a.tsv", corpus / "model", CONFIG, "es")
+    assert (corpus / "model" / "xproj_aligner" / "aligner").read_bytes() != before
+    assert not [n for n in names(corpus) if ".tmp" in n]
+
+
+def test_overrides(corpus):
+    overrides = {"components.xproj_aligner.aligner.stem": 3}
+    fit(corpus / "bitext.spacy", corpus / "model", CONFIG, "es", overrides=overrides)
+    assert spacy.load(corpus / "model").get_pipe("xproj_aligner").aligner.stem == 3
+
+
+def test_nothing_to_fit(corpus):
+    assert fit(corpus / "bitext.spacy", corpus / "model", corpus / "match.cfg") == []
+    assert spacy.load(corpus / "model").pipe_names == ["xproj_matcher"]
+
+
+def test_what_cannot_be_used(corpus):
+    (corpus / "empty.tsv").write_text("")
+    (corpus / "bad.tsv").write_bytes(b"a\tb\nonly one side\n")
+    (corpus / "full").mkdir()
+    (corpus / "full" / "precious.txt").write_text("mine")
+    before = names(corpus)
+    for name, out, message in (
+        ("empty.tsv", "model", "empty"),
+        ("bad.tsv", "model", "bad.tsv, line 2: Expected source<TAB>target"),
+        ("nothing.spacy", "model", "no such file"),
+        ("bitext.spacy", "full", "not empty and is no pipeline"),
+        ("bitext.spacy", "match.cfg", "match.cfg"),
+    ):
+        with pytest.raises((XprojError, NotADirectoryError), match=message):
+            fit(corpus / name, corpus / out, CONFIG, "es")
+    with pytest.raises(InputError, match="no such config"):
+        fit(corpus / "bitext.spacy", corpus / "model", corpus / "nothing.cfg")
+    assert names(corpus) == before

@@ -1,0 +1,264 @@
+import json
+import os
+import shutil
+
+import pytest
+import spacy
+
+from spacy_xproj.aligners.statistical import StatisticalAligner
+from spacy_xproj.cli import common
+from spacy_xproj.cli.project import project
+from spacy_xproj.corpus import doc_files, read_docs
+from spacy_xproj.errors import InputError, XprojError
+from tests.conftest import CONFIGS, ents, names
+
+CONFIG = CONFIGS / "project_match.cfg"
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """Counts how often the aligner is fitted."""
+    calls = []
+    fit = StatisticalAligner.fit
+    monkeypatch.setattr(StatisticalAligner, "fit", lambda self, pairs: calls.append(1) or fit(self, pairs))
+    return calls
+
+
+def read(path):
+    return list(read_docs(path, spacy.blank("es")))
+
+
+def run(corpus, out, config=CONFIG, **options):
+    return project(corpus / "bitext.spacy", corpus / out, config, "es", **options)
+
+
+def bytes_of(folder):
+    return {name: (folder / name).read_bytes() for name in names(folder)}
+
+
+def test_one_file(corpus, fits):
+    before = names(corpus)
+    counts = run(corpus, "out.spacy")
+    assert (counts["docs"], counts["source_spans"], counts["projected"]) == (5, 2, 2)
+    docs = read(corpus / "out.spacy")
+    assert ents(docs[3]) == [(0, 1, "PER")] and ents(docs[4]) == [(3, 4, "LOC")]
+    assert len(fits) == 1
+    report = json.loads((corpus / "out.spacy.report.json").read_text())
+    assert report == {**counts, "pipeline": report["pipeline"]}
+    assert all(doc._.xproj.provenance["pipeline"] == report["pipeline"] for doc in docs)
+    new = names(corpus) - before
+    assert {n for n in new if not n.startswith("out.spacy.fitted/")} == {"out.spacy", "out.spacy.report.json"}
+    # the fitted pipeline gives the same
+    fitted = spacy.load(corpus / "out.spacy.fitted")
+    raw = list(read_docs(corpus / "bitext.spacy", fitted))
+    assert [ents(doc) for doc in fitted.pipe(raw)] == [ents(doc) for doc in docs]
+
+
+def test_folder(corpus):
+    counts = run(corpus, "out", shard=2)
+    assert [p.name for p in doc_files(corpus / "out")] == ["00000.spacy", "00001.spacy", "00002.spacy"]
+    one = run(corpus, "out.spacy")
+    assert counts == one
+    assert [ents(doc) for doc in read(corpus / "out")] == [ents(doc) for doc in read(corpus / "out.spacy")]
+    manifest = json.loads((corpus / "out" / "manifest.json").read_text())
+    assert manifest["totals"] == dict(counts)
+    assert set(manifest["key"]) >= {"input", "config", "state"}
+    assert json.loads((corpus / "out.report.json").read_text())["projected"] == 2
+
+
+def test_again_gives_the_same_bytes_without_fitting(corpus, fits):
+    first = run(corpus, "out.spacy")
+    bytes_before = bytes_of(corpus)
+    assert run(corpus, "out.spacy") == first
+    assert bytes_of(corpus) == bytes_before
+    assert len(fits) == 1
+    other = run(corpus, "other.spacy")
+    assert other == first and len(fits) == 2
+    assert (corpus / "other.spacy").read_bytes() == (corpus / "out.spacy").read_bytes()
+
+
+@pytest.mark.parametrize("interrupted_after", [0, 1, 2])
+def test_a_resumed_run(corpus, fits, interrupted_after, monkeypatch):
+    want = run(corpus, "whole", shard=2)
+    from spacy_xproj.cli import project as module
+
+    write, done = module.write_file, []
+
+    def failing(docs, path):
+        if len(done) == interrupted_after:
+            raise KeyboardInterrupt
+        done.append(path)
+        return write(docs, path)
+
+    monkeypatch.setattr(module, "write_file", failing)
+    with pytest.raises(KeyboardInterrupt):
+        run(corpus, "out", shard=2)
+    assert len(list((corpus / "out").glob("*.spacy"))) == interrupted_after
+    assert not (corpus / "out.report.json").exists()
+    assert not [n for n in names(corpus) if ".tmp" in n]
+    with pytest.raises(XprojError):
+        read(corpus / "out")  # it was not finished, and says so
+    n_fits, made = len(fits), []
+    monkeypatch.setattr(module, "write_file", lambda docs, path: made.append(path) or write(docs, path))
+    assert run(corpus, "out", shard=2) == want
+    assert len(made) == 3 - interrupted_after and len(fits) == n_fits
+    assert bytes_of(corpus / "out") == bytes_of(corpus / "whole")
+
+
+def test_two_processes_give_the_same_bytes(corpus):
+    want = run(corpus, "one", shard=2)
+    assert run(corpus, "two", shard=2, n_process=2) == want
+    assert bytes_of(corpus / "two") == bytes_of(corpus / "one")
+    assert (corpus / "two.report.json").read_bytes() == (corpus / "one.report.json").read_bytes()
+
+
+def test_a_changed_input_or_config_is_done_anew(corpus, fits):
+    run(corpus, "out", shard=2)
+    overrides = {"components.xproj_matcher.min_score": 2, "components.xproj_matcher.doubtful": "drop"}
+    counts = run(corpus, "out", shard=2, overrides=overrides)
+    assert (counts["projected"], counts["not_projected:low_score"], len(fits)) == (0, 2, 2)
+    assert all(not doc.ents for doc in read(corpus / "out"))
+    shutil.copy(corpus / "out" / "00000.spacy", corpus / "bitext.spacy")
+    assert run(corpus, "out")["docs"] == 2
+
+
+def test_a_folder_as_input(corpus):
+    run(corpus, "first", shard=2)
+    counts = project(corpus / "first", corpus / "second", CONFIG, "es")
+    assert counts["projected"] == 2
+    assert len(doc_files(corpus / "second")) == 3
+    assert not (corpus / "second.input").exists()
+    assert project(corpus / "first", corpus / "second.spacy", CONFIG, "es") == counts
+
+
+@pytest.mark.parametrize("out", ["out.spacy", "out"])
+def test_alignments(corpus, fits, out):
+    reversed_links = "0-3 1-2 2-1 3-0\n"
+    (corpus / "links.pharaoh").write_text(reversed_links * 5)
+    counts = run(corpus, out, alignments=corpus / "links.pharaoh", shard=2)
+    assert counts["projected"] == 2 and fits == []
+    docs = read(corpus / out)
+    assert ents(docs[3]) == [(3, 4, "PER")] and ents(docs[4]) == [(0, 1, "LOC")]
+    assert docs[0]._.xproj.provenance["aligner"] == "given"
+    (corpus / "links.pharaoh").write_text("0-0 1-1 2-2 3-3\n" * 5)  # other links: nothing old is kept
+    run(corpus, out, alignments=corpus / "links.pharaoh", shard=2)
+    assert ents(read(corpus / out)[3]) == [(0, 1, "PER")]
+
+
+def test_fit_on(corpus, fits):
+    (corpus / "more.tsv").write_text("Ana saw Rome\tAna vio Roma\n" * 3)
+    counts = run(corpus, "out.spacy", fit_on=[corpus / "more.tsv", corpus / "bitext.spacy"])
+    assert counts["projected"] == 2 and len(fits) == 1
+    state = json.loads((corpus / "out.spacy.report.json").read_text())["pipeline"]
+    (corpus / "more.tsv").write_text("Ana saw Rome\tRoma Ana vio\n" * 3)
+    run(corpus, "out.spacy", fit_on=[corpus / "more.tsv", corpus / "bitext.spacy"])
+    assert len(fits) == 2
+    assert json.loads((corpus / "out.spacy.report.json").read_text())["pipeline"] != state
+
+
+def test_a_saved_pipeline_as_config(corpus, fits):
+    want = run(corpus, "out.spacy")
+    again = project(corpus / "bitext.spacy", corpus / "b.spacy", corpus / "out.spacy.fitted")
+    assert again == want and len(fits) == 1
+    with pytest.raises(XprojError, match="pipeline is for 'es', not for 'de'"):
+        project(corpus / "bitext.spacy", corpus / "c.spacy", corpus / "out.spacy.fitted", "de")
+
+
+def test_several_processes_need_a_folder(corpus):
+    with pytest.raises(XprojError, match="Give OUT as a folder"):
+        run(corpus, "out.spacy", n_process=2)
+
+
+@pytest.mark.parametrize("out", ["out.spacy", "out"])
+@pytest.mark.parametrize(
+    "text, line, message",
+    [
+        (b"0-0\n" * 4, None, "only 4 lines"),
+        (b"0-0\n" * 6, 6, "more lines"),
+        (b"0-0\n0-0\n0-0\n0-4\n0-0\n", 4, "target word 4"),
+        (b"0-0\n0-0\n4-0\n0-0\n0-0\n", 3, "4 source words"),
+        (b"0-0\n0-0 x\n", 2, "'x'"),
+        (b"0-0\n\xff\n", 2, "UTF-8"),
+    ],
+)
+@pytest.mark.parametrize("config", [CONFIG, None])
+def test_alignments_that_cannot_be_used(corpus, out, text, line, message, config):
+    (corpus / "links.pharaoh").write_bytes(text)
+    with pytest.raises(InputError, match=message) as caught:
+        run(corpus, out, config or corpus / "match.cfg", alignments=corpus / "links.pharaoh")
+    assert (caught.value.path, caught.value.line) == (corpus / "links.pharaoh", line)
+    left = {n.split("/")[0] for n in names(corpus)}
+    assert left <= {"src.conll", "tgt.conll", "links.pharaoh", "match.cfg", "bitext.spacy", f"{out}.fitted"}
+
+
+def test_input_that_cannot_be_used(corpus):
+    before = names(corpus)
+    with pytest.raises(InputError, match="no such file"):
+        project(corpus / "nothing.spacy", corpus / "out.spacy", CONFIG)
+    (corpus / "bitext.spacy").write_bytes(b"nonsense")
+    for out in ("out.spacy", "out"):
+        with pytest.raises(InputError, match=r"bitext.spacy: Expected a .spacy file"):
+            run(corpus, out)
+    assert names(corpus) == before
+
+
+def test_docs_without_a_source_side(corpus):
+    (corpus / "plain.conll").write_text("a\tO\n\n")
+    with pytest.raises(XprojError, match="Doc 1 has no source side"):
+        project(corpus / "plain.conll", corpus / "out.spacy", CONFIG, alignments=corpus / "links.pharaoh")
+    assert not (corpus / "out.spacy").exists()
+
+
+def test_a_folder_of_other_things_is_left_alone(corpus):
+    (corpus / "out.spacy.fitted").mkdir()
+    (corpus / "out.spacy.fitted" / "precious.txt").write_text("mine")
+    with pytest.raises(XprojError, match="not empty"):
+        run(corpus, "out.spacy")
+    assert (corpus / "out.spacy.fitted" / "precious.txt").exists()
+
+
+def test_failing_to_save_leaves_nothing(corpus, monkeypatch):
+    def fail(self, path, **kwargs):
+        os.mkdir(path)
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(spacy.Language, "to_disk", fail)
+    before = names(corpus)
+    with pytest.raises(OSError, match="disk is full"):
+        run(corpus, "out.spacy")
+    assert names(corpus) == before and not (corpus / "out.spacy.fitted").exists()
+    assert not list(corpus.glob(".*"))
+
+
+def test_stopped_between_saving_and_naming(corpus, fits, monkeypatch):
+    """A run that ends before the key is written must not bar the next one."""
+
+    def stop(path, data):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(common, "write_json", stop)
+        with pytest.raises(KeyboardInterrupt):
+            run(corpus, "out.spacy")
+    assert run(corpus, "out.spacy")["projected"] == 2
+
+
+def test_the_source_pipeline_is_part_of_the_key(corpus):
+    source = spacy.blank("en")
+    source.to_disk(corpus / "source")
+    config = (corpus / "match.cfg").read_text()
+    config = config.replace('["xproj_matcher"]', '["xproj_translator","xproj_matcher"]')
+    config += '\n[components.xproj_translator]\nfactory = "xproj_translator"\n'
+    config += '\n[paths]\nsource = "' + str(corpus / "source") + '"\n'
+    config += "\n[initialize]\n\n[initialize.components]\n"
+    config += "\n[initialize.components.xproj_translator]\nsource = ${paths.source}\n"
+    (corpus / "with_source.cfg").write_text(config)
+    nlp = common.load_pipeline(corpus / "with_source.cfg")
+    assert nlp.get_pipe("xproj_translator").source.pipe_names == []
+    before = common.config_hash(nlp)
+    assert common.config_hash(common.load_pipeline(corpus / "with_source.cfg")) == before
+    source.add_pipe("sentencizer")
+    source.to_disk(corpus / "source")
+    changed = common.load_pipeline(corpus / "with_source.cfg")
+    assert changed.get_pipe("xproj_translator").source.pipe_names == ["sentencizer"]
+    assert common.config_hash(changed) != before

@@ -1,0 +1,104 @@
+import json
+
+import pytest
+import spacy
+
+from spacy_xproj.cli.project import project
+from spacy_xproj.cli.translate import translate
+from spacy_xproj.corpus import doc_files, read_docs
+from spacy_xproj.errors import InputError, XprojError
+from spacy_xproj.translators.memory import Memory
+from tests.conftest import CONFIGS, VERSES, conll, ents, names
+
+CONFIG = CONFIGS / "translate.cfg"
+
+
+@pytest.fixture
+def memory(corpus):
+    path = corpus / "memory.db"
+    memory = Memory(path)
+    memory.add(VERSES[1:], "en", "es")
+    memory.close()
+    return {"components.xproj_translator.forward.path": str(path)}
+
+
+def read(path):
+    return list(read_docs(path, spacy.blank("es")))
+
+
+@pytest.mark.parametrize("out", ["out.spacy", "out"])
+def test_translate(corpus, memory, out):
+    counts = translate(corpus / "src.conll", corpus / out, "es", CONFIG, shard=2, overrides=memory)
+    assert counts == {"source_docs": 5, "docs": 4, "docs_not_translated": 1, "sentences_not_translated": 1}
+    docs = read(corpus / out)
+    assert [doc.text for doc in docs] == [target for _, target in VERSES[1:]]
+    assert [doc._.xproj.text.strip() for doc in docs] == [source for source, _ in VERSES[1:]]
+    assert [len(doc._.xproj.spans) for doc in docs] == [0, 0, 1, 1]
+    assert all(not doc.ents and doc._.xproj.lang == "en" for doc in docs)
+    assert (corpus / f"{out}.missing.txt").read_text() == "the house is red\n"
+    if out == "out":
+        assert len(doc_files(corpus / "out")) == 2
+        assert set(json.loads((corpus / "out" / "manifest.json").read_text())["key"]) == {"input", "config"}
+
+
+def test_then_project(corpus, memory):
+    translate(corpus / "src.conll", corpus / "bitext", "es", CONFIG, overrides=memory)
+    counts = project(corpus / "bitext", corpus / "train.spacy", CONFIGS / "project_match.cfg", "es")
+    assert counts["projected"] == 2
+    assert [ents(doc) for doc in read(corpus / "train.spacy")] == [[], [], [(0, 1, "PER")], [(3, 4, "LOC")]]
+
+
+def test_the_list_of_what_is_missing_is_made_anew(corpus, memory):
+    translate(corpus / "src.conll", corpus / "out.spacy", "es", CONFIG, overrides=memory)
+    assert (corpus / "out.spacy.missing.txt").exists()
+    (corpus / "src.conll").write_text(conll([VERSES[1][0]]))
+    counts = translate(corpus / "src.conll", corpus / "out.spacy", "es", CONFIG, overrides=memory)
+    assert counts["docs"] == 1 and not (corpus / "out.spacy.missing.txt").exists()
+
+
+def test_a_document_of_several_sentences(corpus, memory):
+    nlp = spacy.blank("en")
+    doc = spacy.tokens.Doc(
+        nlp.vocab,
+        words=["the", "house", "is", "red", "Ana", "saw", "a", "dog", "the", "house", "is", "red"],
+        sent_starts=[k % 4 == 0 for k in range(12)],
+        ents=["O"] * 4 + ["B-PER"] + ["O"] * 7,
+    )
+    spacy.tokens.DocBin(docs=[doc]).to_disk(corpus / "doc.spacy")
+    counts = translate(corpus / "doc.spacy", corpus / "out.spacy", "es", CONFIG, overrides=memory)
+    assert (counts["docs"], counts["sentences_not_translated"]) == (1, 2)
+    (out,) = read(corpus / "out.spacy")
+    assert out.text == "Ana vio un perro"
+    assert out._.xproj.sents == (((0, 4), (0, 0)), ((4, 8), (0, 4)), ((8, 12), (4, 4)))
+    assert (corpus / "out.spacy.missing.txt").read_text() == "the house is red\n"
+
+
+def test_languages_are_passed_on(corpus):
+    path = corpus / "memory.db"
+    memory = Memory(path)
+    memory.add(VERSES, "lug", "qaa")
+    memory.close()
+    overrides = {"components.xproj_translator.forward.path": str(path)}
+    with pytest.warns(UserWarning, match="'qaa'"):
+        counts = translate(corpus / "src.conll", corpus / "out.spacy", "qaa", CONFIG, "lug", overrides=overrides)
+    assert counts["docs"] == 5
+
+
+def test_nothing_is_left_of_a_failure(corpus, memory):
+    (corpus / "bad.conll").write_bytes(conll([VERSES[1][0]]).encode() + b"\n\xff\tO\n")
+    before = files(corpus)
+    for out in ("out.spacy", "out"):
+        with pytest.raises(InputError, match="UTF-8") as caught:
+            translate(corpus / "bad.conll", corpus / out, "es", CONFIG, shard=1, overrides=memory)
+        assert caught.value.line == 7
+    with pytest.raises(XprojError, match="no translator in 'forward'"):
+        overrides = {"components.xproj_translator.forward": None}
+        translate(corpus / "src.conll", corpus / "out.spacy", "es", CONFIG, overrides=overrides)
+    with pytest.raises(XprojError, match="no xproj_translator"):
+        translate(corpus / "src.conll", corpus / "out.spacy", "es", CONFIGS / "project_match.cfg")
+    assert files(corpus) == before
+
+
+def files(folder):
+    """All but the memory and what SQLite keeps beside it."""
+    return {name for name in names(folder) if not name.startswith("memory.db")}

@@ -1,0 +1,98 @@
+"""The public surface: what setup.cfg lists, what the registries give, and what the README tells."""
+
+import configparser
+import importlib
+import json
+import subprocess
+import sys
+from importlib.metadata import entry_points
+
+import pytest
+import spacy
+from spacy.language import Language
+
+from spacy_xproj.registry import REGISTRIES, registry
+from tests.conftest import ROOT
+
+HEAVY = ("scipy", "ray", "ctranslate2", "transformers", "sentencepiece", "tokenizers")
+
+
+def listed():
+    """(group, name, value) of each entry point in setup.cfg."""
+    parser = configparser.ConfigParser(delimiters=("=",))
+    parser.optionxform = str
+    parser.read(ROOT / "setup.cfg", encoding="utf-8")
+    rows = []
+    for group, lines in parser["options.entry_points"].items():
+        rows += [(group, *map(str.strip, line.split("=", 1))) for line in lines.strip().splitlines() if line.strip()]
+    return rows
+
+
+ENTRIES = listed()
+NAMED = [row for row in ENTRIES if row[0].startswith(("spacy_factories", "spacy_xproj_", "spacy_misc"))]
+MODULES = sorted({value.split(":")[0] for _, _, value in NAMED})
+
+
+def test_setup_cfg_is_read():
+    assert {"spacy_factories", "spacy_xproj_aligners", "spacy_misc", "spacy_cli"} <= {row[0] for row in ENTRIES}
+    assert len(NAMED) >= 12
+
+
+@pytest.mark.parametrize("group, name, value", ENTRIES)
+def test_installed_and_loadable(group, name, value):
+    module, attribute = value.split(":")
+    want = getattr(importlib.import_module(module), attribute)
+    installed = [entry for entry in entry_points(group=group) if entry.name == name]
+    assert [entry.value for entry in installed] == [value], "the package must be installed anew"
+    assert installed[0].load() is want
+
+
+@pytest.mark.parametrize("group, name, value", NAMED)
+def test_found_by_spacy(group, name, value):
+    module, attribute = value.split(":")
+    want = getattr(importlib.import_module(module), attribute)
+    if group == "spacy_factories":
+        assert Language.has_factory(name)
+        assert name.startswith("xproj_")
+    else:
+        assert getattr(registry, group.removeprefix("spacy_")).get(name) is want
+        assert name.startswith("spacy_xproj.") and name.endswith(".v1")
+
+
+def test_registries():
+    assert all(hasattr(spacy.registry, name) for name in REGISTRIES)
+    groups = {group for group, _, _ in ENTRIES if group.startswith("spacy_xproj_")}
+    assert groups <= {f"spacy_{name}" for name in REGISTRIES}
+    for name in REGISTRIES:  # nothing of ours is registered beside the entry points
+        ours = {key for key in getattr(registry, name).get_all() if key.startswith("spacy_xproj.")}
+        assert ours == {key for group, key, _ in ENTRIES if group == f"spacy_{name}"}
+
+
+@pytest.mark.parametrize("group, name, value", NAMED)
+def test_listed_in_the_readme(group, name, value):
+    path = ROOT / "README.md"
+    if not path.exists():
+        pytest.skip("the README is not beside the tests")
+    assert f"`{name}`" in path.read_text(encoding="utf-8")
+
+
+def test_makers_can_be_called_without_settings():
+    for group, name, _ in NAMED:
+        if group != "spacy_factories":
+            assert callable(getattr(registry, group.removeprefix("spacy_")).get(name)())
+
+
+def test_imports_are_light():
+    """Beyond what spaCy itself imports, no module that an entry point imports brings in a heavy package."""
+    script = (
+        "import sys, json, importlib, spacy, spacy.cli, spacy.training\n"
+        "had, out = set(sys.modules), {}\n"
+        "for module in sys.argv[1:]:\n"
+        "    importlib.import_module(module)\n"
+        "    out[module] = sorted({m.split('.')[0] for m in set(sys.modules) - had})\n"
+        "print(json.dumps(out))"
+    )
+    done = subprocess.run([sys.executable, "-c", script, *MODULES], capture_output=True, text=True, check=True)
+    new = json.loads(done.stdout)
+    assert sorted(new) == MODULES
+    assert {module: bad for module, names in new.items() if (bad := sorted(set(HEAVY).intersection(names)))} == {}
