@@ -1,0 +1,38 @@
+"""Split Docs into training and development data, by a hash of their text, so that the same text goes the same way."""
+
+from pathlib import Path
+from typing import Annotated
+
+import spacy
+import typer
+from spacy.tokens import DocBin
+from wasabi import msg
+
+from spacy_xproj.cli.common import handle_errors
+from spacy_xproj.corpus import read_docs, replacing, text_hash
+
+
+def is_dev(text: str, share: float) -> bool:
+    """Whether a text belongs to the development data."""
+    return int(text_hash(text)[:8], 16) < share * 16**8
+
+
+@handle_errors
+def main(
+    docs: Annotated[Path, typer.Argument(help="Labelled Docs: .spacy, or a folder of shards.")],
+    train: Annotated[Path, typer.Argument(help="Training data, .spacy.")],
+    dev: Annotated[Path, typer.Argument(help="Development data, .spacy.")],
+    share: Annotated[float, typer.Option(min=0, max=1, help="Share of the development data.")] = 0.12,
+) -> None:
+    # Without user data: training needs no payload, and the files can be read without this package.
+    parts = {train: DocBin(), dev: DocBin()}
+    for doc in read_docs(docs, spacy.blank("xx")):
+        parts[dev if is_dev(doc.text, share) else train].add(doc)
+    for path, part in parts.items():
+        with replacing(path) as beside:
+            part.to_disk(beside)
+        msg.good(f"{path}: {len(part)} Docs")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,108 @@
+"""The shipped configs: each makes a pipeline, and the training configs train."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import spacy
+from spacy.cli.train import train
+from spacy.tokens import DocBin
+
+from spacy_xproj.cli.common import load_pipeline
+from spacy_xproj.corpus import read_jsonl
+from spacy_xproj.translators import import_memory
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIGS = ROOT / "configs"
+
+
+def texts(lang, split="train"):
+    lines = (ROOT / "assets" / f"{split}.{lang}.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line)["text"] for line in lines]
+
+
+def spacy_file(path, lang, n):
+    docs = list(read_jsonl(ROOT / "assets" / f"train.{lang}.jsonl", spacy.blank(lang)))[:n]
+    DocBin(docs=docs).to_disk(path)
+    return str(path)
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("project_*.cfg")), ids=lambda path: path.stem)
+def test_project_configs_make_pipelines(path):
+    nlp = load_pipeline(path, "es")
+    assert nlp.lang == "es" and nlp.pipe_names[0] == "xproj_aligner"
+    assert nlp.pipe_names[1:] in (["xproj_projector"], ["xproj_matcher"])
+
+
+def test_project_heuristic_is_the_default():
+    pipe = load_pipeline(CONFIGS / "project_heuristic.cfg", "es").get_pipe("xproj_projector")
+    assert vars(pipe.heuristic) == vars(spacy.blank("es").add_pipe("xproj_projector").heuristic)
+
+
+def test_translate(tmp_path):
+    memory = tmp_path / "memory.sqlite"
+    import_memory(memory, ROOT / "assets" / "memory.en-de.tsv", "en", "de")
+    before = memory.read_bytes()
+    nlp = load_pipeline(CONFIGS / "translate.cfg", "de", {"paths.memory": str(memory)})
+    forward = nlp.get_pipe("xproj_translator").forward
+    found = forward([*texts("en"), "Not in the memory."], "en", "de")
+    assert [translation.text for translation in found] == [*texts("de"), None]
+    assert memory.read_bytes() == before
+
+
+def test_ner_cpu_learns(tmp_path):
+    data = spacy_file(tmp_path / "train.spacy", "es", 20)
+    overrides = {"nlp.lang": "es", "paths.train": data, "paths.dev": data, "training.max_steps": 60}
+    train(CONFIGS / "ner_cpu.cfg", tmp_path, overrides={**overrides, "training.eval_frequency": 20})
+    nlp = spacy.load(tmp_path / "model-best")
+    assert nlp.lang == "es" and nlp.pipe_names == ["tok2vec", "ner"]
+    assert set(nlp.get_pipe("ner").labels) <= {"PER", "ORG", "LOC", "MISC"}
+    assert nlp.meta["performance"]["ents_f"] > 0.3
+    assert "xproj" not in nlp.config.to_str(), "the trained NER must not depend on this package"
+
+
+def tiny_xlm_roberta(folder):
+    """An XLM-R with random weights and a tokenizer made from the corpus."""
+    from tokenizers import SentencePieceUnigramTokenizer
+    from transformers import XLMRobertaConfig, XLMRobertaModel, XLMRobertaTokenizerFast
+
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    pieces = SentencePieceUnigramTokenizer()
+    pieces.train_from_iterator(
+        texts("de"), vocab_size=500, special_tokens=special, unk_token="<unk>", show_progress=False
+    )
+    tokenizer = XLMRobertaTokenizerFast(tokenizer_object=pieces._tokenizer, model_max_length=128)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    config = XLMRobertaConfig(vocab_size=len(tokenizer), max_position_embeddings=140, **sizes)
+    XLMRobertaModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    # spacy-transformers copies this file, which a published XLM-R has, and reads tokenizer.json.
+    (folder / "sentencepiece.bpe.model").write_bytes(b"")
+    return str(folder)
+
+
+def test_ner_trf_trains(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    data = spacy_file(tmp_path / "train.spacy", "de", 8)
+    overrides = {
+        "nlp.lang": "de",
+        "paths.train": data,
+        "paths.dev": data,
+        "paths.transformer": tiny_xlm_roberta(tmp_path / "xlmr"),
+        "training.max_steps": 2,
+        "training.eval_frequency": 1,
+        "training.accumulate_gradient": 1,
+    }
+    train(CONFIGS / "ner_trf.cfg", tmp_path / "out", overrides=overrides)
+    (tmp_path / "xlmr").rename(tmp_path / "gone")
+    nlp = spacy.load(tmp_path / "out" / "model-last")
+    assert nlp.pipe_names == ["transformer", "ner"]
+    doc = nlp("Der Nato-Gipfel in Vilnius endete.")
+    assert doc._.trf_data.model_output is not None and all(ent.label_ for ent in doc.ents)
+
+
+def test_ner_trf_names_the_published_model():
+    config = spacy.util.load_config(CONFIGS / "ner_trf.cfg")
+    assert config["paths"]["transformer"] == "xlm-roberta-base"
+    assert not os.path.exists("xlm-roberta-base")

@@ -1,0 +1,168 @@
+"""project.yml is honest: what its commands read is declared or made before, and needs no shell."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import srsly
+from weasel.schemas import ProjectConfigSchema, validate
+from weasel.util.config import substitute_project_variables
+from weasel.util.validation import validate_project_commands
+
+ROOT = Path(__file__).resolve().parent.parent
+RAW = srsly.read_yaml(ROOT / "project.yml")
+# Which arguments of a command it writes, by their places. Other paths are read, but for the value of --output.
+OUTPUTS = (
+    (r"-m spacy xproj (convert|translate|project) ", (1,)),
+    (r"scripts/memory\.py ", (1,)),
+    (r"scripts/split\.py ", (1, 2)),
+    (r"scripts/table\.py ", (0,)),
+    (r"scripts/try_wheel\.py ", (2,)),
+    (r"-m spacy package ", (1,)),
+    (r"-m build ", (0,)),
+)
+FLAGS = {"--force", "--quiet", "--wheel", "--no-isolation"}
+
+
+def config(lang):
+    """The project for one language, as weasel loads it, but without making its folders."""
+    raw = srsly.read_yaml(ROOT / "project.yml")
+    return substitute_project_variables(raw, {"vars.lang": lang, "vars.data": "data"})
+
+
+def is_path(word):
+    return "/" in word and not word.startswith("-")
+
+
+def words_of(line):
+    """The positional arguments of a script line and its options."""
+    words = shlex.split(line)
+    assert words[0] == "python", line
+    words = words[1:] if words[1] != "-m" else words[3 if words[2] != "spacy" else 4 :]
+    if words[0] in {"convert", "translate", "project", "evaluate"} and " xproj " in line:
+        words = words[1:]
+    positional, options, rest = [], [], iter(words)
+    for word in rest:
+        if word in FLAGS:
+            continue
+        if word.startswith("-"):
+            options.append((word, next(rest)))
+        else:
+            positional.append(word.rpartition("=")[2])
+    return positional, options
+
+
+def reads_and_writes(line):
+    positional, options = words_of(line)
+    reads = [value for name, value in options if name != "--output" and is_path(value)]
+    writes = [value for name, value in options if name == "--output"]
+    offset = int(positional[0].startswith("scripts/"))
+    written: tuple = next((places for pattern, places in OUTPUTS if re.search(pattern, line)), ())
+    for place, word in enumerate(positional):
+        if place - offset in written:
+            writes.append(word)
+        else:
+            reads.append(word)
+    return reads, writes
+
+
+LANGS = ("es", "de")
+COMMANDS = [pytest.param(c, id=c["name"]) for lang in LANGS for c in config(lang)["commands"]]
+
+
+def test_the_parser_of_this_test():
+    reads, writes = reads_and_writes("python scripts/split.py a/b.spacy a/train.spacy a/dev.spacy --share 0.1")
+    assert (reads, writes) == (["scripts/split.py", "a/b.spacy"], ["a/train.spacy", "a/dev.spacy"])
+    reads, writes = reads_and_writes("python -m spacy xproj project in/a out/b --config configs/c.cfg --lang es")
+    assert (sorted(reads), writes) == (["configs/c.cfg", "in/a"], ["out/b"])
+    reads, writes = reads_and_writes("python -m spacy train configs/c.cfg --output out/m --paths.train in/t")
+    assert (sorted(reads), writes) == (["configs/c.cfg", "in/t"], ["out/m"])
+    reads, writes = reads_and_writes("python scripts/table.py out/t.json gold=in/a.json --reference gold")
+    assert (sorted(reads), writes) == (["in/a.json", "scripts/table.py"], ["out/t.json"])
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_what_a_command_reads_is_declared(command):
+    made: set[str] = set()
+    for line in command["script"]:
+        reads, writes = reads_and_writes(line)
+        for path in reads:
+            declared = path in command["deps"] or any(path == out or path.startswith(f"{out}/") for out in made)
+            assert declared, f"{command['name']} reads {path} and does not say so"
+        made.update(writes)
+    for out in command["outputs"]:
+        # a file of a folder that is written, or one that is written beside, such as NAME.report.json
+        stems = {path.removesuffix(".json") for path in made}
+        assert any(out.startswith((f"{stem}/", f"{stem}.")) or out == stem for stem in stems), out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_dependency_is_idle(command):
+    read = {path for line in command["script"] for path in reads_and_writes(line)[0]}
+    assert set(command["deps"]) <= read
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_has_help_and_outputs_and_needs_no_shell(command):
+    assert command["help"] and command["script"] and command["outputs"]
+    for line in command["script"]:
+        assert not re.search(r"[|&;<>*?$()`\\~]|\n", line), line
+
+
+@pytest.mark.parametrize("lang", LANGS)
+@pytest.mark.parametrize("workflow", list(RAW["workflows"]))
+def test_a_workflow_makes_what_it_needs(lang, workflow):
+    project = config(lang)
+    commands = {c["name"]: c for c in project["commands"]}
+    there = {asset["dest"] for asset in project["assets"]}
+    for step in project["workflows"][workflow]:
+        for dep in commands[step]["deps"]:
+            assert dep in there or (ROOT / dep).is_file(), f"{step} needs {dep}, which nothing has made before it"
+        there.update(commands[step]["outputs"])
+
+
+def test_languages_do_not_share_lock_entries_or_outputs():
+    """The lock has one entry a command name: a name or an output in common would run one language for the other."""
+    outputs = {}
+    for lang in LANGS:
+        commands = config(lang)["commands"]
+        outputs[lang] = {c["name"]: set(c["outputs"]) for c in commands}
+    common = set(outputs["es"]) & set(outputs["de"])
+    assert common == {"source"}
+    assert not any("es" in str(c["script"]).split("/") for c in config("es")["commands"] if c["name"] in common)
+    files = [set().union(*(v for k, v in outputs[lang].items() if k not in common)) for lang in LANGS]
+    assert not files[0] & files[1]
+
+
+def test_weasel_finds_it_valid():
+    assert validate(ProjectConfigSchema, RAW) == []
+    validate_project_commands(RAW)
+    for lang in LANGS:
+        assert validate(ProjectConfigSchema, config(lang)) == []
+
+
+def test_every_variable_is_declared():
+    text = (ROOT / "project.yml").read_text(encoding="utf-8")
+    used = set(re.findall(r"\$\{([^}]*)\}", text))
+    assert used == {f"vars.{name}" for name in RAW["vars"]}
+
+
+def test_outputs_of_two_commands_are_not_the_same():
+    outputs = [out for c in config("es")["commands"] for out in c["outputs"]]
+    assert len(set(outputs)) == len(outputs)
+
+
+def test_development_data_is_never_gold():
+    """The training of the product sees neither the test split nor gold labels of the target language."""
+    for lang in LANGS:
+        (train,) = (c for c in config(lang)["commands"] if c["name"] == f"train-{lang}")
+        assert not any("gold" in dep or "test" in dep for dep in train["deps"])
+        (project,) = (c for c in config(lang)["commands"] if c["name"] == f"project-{lang}")
+        assert not any("gold" in dep or "test" in dep or dep.startswith("assets") for dep in project["deps"])
+
+
+def test_assets_name_origin_and_checksum():
+    for asset in config("es")["assets"]:
+        assert re.fullmatch(r"[0-9a-f]{32}", asset["checksum"]) and asset["description"]
+        assert "url" in asset or "No public origin" in asset["description"]
