@@ -1,0 +1,91 @@
+"""Data, intervals and tables for the benchmarks."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+
+from spacy_xproj.cli.common import load_pipeline, with_links
+from spacy_xproj.corpus import blank, read_docs
+from spacy_xproj.evaluate import gold_doc, pair_docs
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = Path(os.environ.get("XPROJ_DATA") or ROOT.parent / "shared" / "data")
+
+# set, links, F1 of the published heuristic and of the published greedy matcher on them
+ROWS = (
+    ("europarl/en-es", "eflomal-gdfa", 0.8997, 0.8886),
+    ("europarl/en-es", "eflomal-inter", 0.8767, 0.8594),
+    ("europarl/en-de", "eflomal-gdfa", 0.7740, 0.8567),
+    ("europarl/en-de", "eflomal-inter", 0.7892, 0.8647),
+    ("absa/en-es", "awesome", 0.9529, 0.9442),
+    ("absa/en-es", "simalign", 0.8949, 0.8895),
+    ("absa/en-es", "eflomal-gdfa", 0.9385, 0.9329),
+    ("absa/en-es", "mgiza", 0.7819, 0.7775),
+    ("absa/en-es", "fast_align", 0.7657, 0.7676),
+)
+
+
+def config(name: str) -> Language:
+    return load_pipeline(ROOT / "configs" / name)
+
+
+def gold_pair(name: str, nlp: Language, links: str = "") -> tuple[list[Doc], list[Doc]]:
+    """The two sides of a set as Docs with payload, and the gold target Docs."""
+    gold = list(read_docs(DATA / name / "tgt.conll", nlp))
+    docs = pair_docs(read_docs(DATA / name / "src.conll", blank("en")), gold, nlp)
+    if links:
+        docs = with_links(docs, DATA / name / f"align.{links}.pharaoh")
+    return list(docs), [gold_doc(doc, nlp) for doc in gold]
+
+
+def counts(docs: Iterable[Doc], gold: Iterable[Doc]) -> np.ndarray:
+    """Right, predicted and gold spans of each Doc: int array (n, 3)."""
+    rows = []
+    for doc, ref in zip(docs, gold):
+        found = {(e.start, e.end, e.label) for e in doc.ents}
+        right = {(e.start, e.end, e.label) for e in ref.ents}
+        rows.append((len(found & right), len(found), len(right)))
+    return np.array(rows)
+
+
+def f1(table: np.ndarray) -> np.ndarray:
+    """F1 of counts (..., n, 3), summed over the n Docs."""
+    right, found, gold = np.moveaxis(table.sum(axis=-2), -1, 0)
+    return 2 * right / np.maximum(found + gold, 1)
+
+
+def interval(table: np.ndarray, samples: int = 1000) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of the F1 over Docs."""
+    rng = np.random.default_rng(0)
+    draws = [f1(table[rng.integers(len(table), size=len(table))]) for _ in range(samples)]
+    return float(np.percentile(draws, 2.5)), float(np.percentile(draws, 97.5))
+
+
+def examples(docs: Sequence[Doc], gold: Sequence[Doc]) -> list[Example]:
+    return [Example(doc, ref) for doc, ref in zip(docs, gold)]
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def best_of(times: int, work: Callable[[], object], clock: Callable[[], float]) -> float:
+    """The least time of several runs: what the work costs when nothing else disturbs it."""
+    least = float("inf")
+    for _ in range(times):
+        start = clock()
+        work()
+        least = min(least, clock() - start)
+    return least
+
+
+def xx() -> Language:
+    return spacy.blank("xx")
