@@ -206,10 +206,7 @@ def test_tmx_inline_codes_and_documents(tmp_path):
         '<bpt i="1">&lt;b&gt;</bpt>Bold<ept i="1">&lt;/b&gt;</ept> and <hi>mark<hi>ed</hi></hi>'
         "<ph>img<sub>alt</sub>x</ph>"
     )
-    body = (
-        unit(source, "Negrita &amp; &#233;<it pos='begin'>x</it>")
-        + "<tu><note>n</note><prop type='x'>p</prop></tu>"
-    )
+    body = unit(source, "Negrita &amp; &#233;<it pos='begin'>x</it>") + "<tu><note>n</note><prop type='x'>p</prop></tu>"
     for encoding in ("utf-8", "utf-16", "latin-1"):
         rows, counts = import_tmx(tmp_path, tmx(body, DTD.format(encoding)), encoding=encoding)
         assert rows == [("Bold and marked", "Negrita & \u00e9")]
