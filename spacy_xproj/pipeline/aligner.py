@@ -1,16 +1,15 @@
 """`xproj_aligner`: links the words of the two sides."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.util import minibatch
 
 from ..bitext import Bitext, SentencePair
 from ..errors import XprojError
 from ..registry import registry  # noqa: F401  (makes the registries that the config below names)
 from ..ty import Aligner
-from .base import PayloadPipe, words
+from .base import BatchPipe, words
 
 DEFAULTS = {"aligner": {"@xproj_aligners": "spacy_xproj.Statistical.v1"}, "overwrite": False}
 
@@ -25,7 +24,7 @@ def make_aligner(nlp: Language, name: str, aligner: Aligner, overwrite: bool) ->
     return WordAligner(nlp, name, aligner, overwrite=overwrite)
 
 
-class WordAligner(PayloadPipe):
+class WordAligner(BatchPipe):
     """Fills in `links`, `scores` and `evidence` of the payload."""
 
     parts = ("aligner",)
@@ -35,30 +34,6 @@ class WordAligner(PayloadPipe):
         self.aligner = aligner
         self.overwrite = overwrite
 
-    def __call__(self, doc: Doc) -> Doc:
-        """Align one Doc. Without a payload, or with links and `overwrite = false`, it passes untouched."""
-        self.align([doc])
-        return doc
-
-    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
-        """Align a stream of Docs, a batch at a time. Where a batch fails, each of its Docs is tried alone, so that only
-        the bad one goes to the error handler."""
-        self._warned = False
-        for batch in minibatch(stream, size=batch_size):
-            try:
-                self.align(batch)
-                yield from batch
-            except Exception:
-                yield from self.one_by_one(batch)
-
-    def one_by_one(self, docs: Iterable[Doc]) -> Iterator[Doc]:
-        handle = self.get_error_handler()
-        for doc in docs:
-            try:
-                yield self(doc)
-            except Exception as err:
-                handle(self.name, self, [doc], err)
-
     def wants(self, bitext: Bitext) -> bool:
         """False for links that are there already; a sentence pair can also have been aligned and have none."""
         return self.overwrite or not (len(bitext.links) or "aligner" in bitext.provenance)
@@ -66,8 +41,9 @@ class WordAligner(PayloadPipe):
     def needed(self, docs: Iterable[Doc]) -> bool:
         return any(bitext is not None and self.wants(bitext) for bitext in map(self.payload, docs))
 
-    def align(self, docs: list[Doc]) -> None:
-        """Align the Docs of one batch. None is changed if one fails."""
+    def process(self, docs: list[Doc]) -> None:
+        """Align the Docs of one batch. Those without a payload, or with links and `overwrite = false`, pass untouched.
+        None is changed if one fails."""
         todo: list[tuple[Doc, Bitext]] = []
         pairs: list[SentencePair] = []
         for doc in docs:

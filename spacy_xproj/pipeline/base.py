@@ -9,7 +9,7 @@ from spacy.language import Language
 from spacy.pipeline.pipe import Pipe
 from spacy.tokens import Doc
 from spacy.training import Example
-from spacy.util import SimpleFrozenList, from_bytes, from_disk, to_bytes, to_disk
+from spacy.util import SimpleFrozenList, from_bytes, from_disk, minibatch, to_bytes, to_disk
 
 from ..bitext import Bitext, SentencePair, install_extensions
 from ..errors import XprojError
@@ -112,6 +112,38 @@ class PayloadPipe(Pipe):
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = SimpleFrozenList()) -> "PayloadPipe":
         from_disk(path, self._serializers("from_disk"), exclude)
         return self
+
+
+class BatchPipe(PayloadPipe):
+    """A pipe whose backend is faster on many Docs at once."""
+
+    def process(self, docs: list[Doc]) -> None:
+        """Process the Docs of one batch in place."""
+        raise NotImplementedError
+
+    def __call__(self, doc: Doc) -> Doc:
+        """Process one Doc."""
+        self.process([doc])
+        return doc
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Process a stream of Docs, a batch at a time. Where a batch fails, each of its Docs is tried alone, so that
+        only the bad one goes to the error handler."""
+        self._warned = False
+        handle = self.get_error_handler()
+        for batch in minibatch(stream, size=batch_size):
+            try:
+                self.process(batch)
+            except Exception:
+                for doc in batch:
+                    try:
+                        self.process([doc])
+                    except Exception as err:
+                        handle(self.name, self, [doc], err)
+                    else:
+                        yield doc
+            else:
+                yield from batch
 
 
 def payload_pipes(nlp: Language) -> list[tuple[str, PayloadPipe]]:

@@ -13,7 +13,7 @@ from ..bitext import Bitext, SourceSpan
 from ..errors import XprojError
 from ..registry import registry  # noqa: F401  (makes the registries that configs name)
 from ..ty import Translation, Translator
-from .base import PayloadPipe
+from .base import BatchPipe
 
 DEFAULTS = {"forward": None, "back": None, "source_lang": "en"}
 
@@ -31,7 +31,7 @@ def make_translator(
     return PayloadTranslator(nlp, name, forward, back, source_lang=source_lang)
 
 
-class PayloadTranslator(PayloadPipe):
+class PayloadTranslator(BatchPipe):
     """A Doc with a payload passes untouched. One without is translated back, sentence by sentence where it has
     sentences, and the source pipeline labels the translation (translate-test). Without `back` it passes untouched too.
 
@@ -71,25 +71,8 @@ class PayloadTranslator(PayloadPipe):
             if nlp is not None:  # it is saved with the pipe: where it lay says nothing to who loads that
                 nlp.config["initialize"]["components"].get(self.name, {}).pop("source", None)
 
-    def __call__(self, doc: Doc) -> Doc:
-        self.translate_back([doc])
-        return doc
-
-    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 64) -> Iterator[Doc]:
-        """Translate back a stream of Docs, a batch at a time. Where a batch fails, each Doc is tried alone."""
-        handle = self.get_error_handler()
-        for batch in minibatch(stream, size=batch_size):
-            try:
-                self.translate_back(batch)
-                yield from batch
-            except Exception:
-                for doc in batch:
-                    try:
-                        yield self(doc)
-                    except Exception as err:
-                        handle(self.name, self, [doc], err)
-
-    def translate_back(self, docs: list[Doc]) -> None:
+    def process(self, docs: list[Doc]) -> None:
+        """Translate back the Docs of one batch that have no payload."""
         todo = [doc for doc in docs if doc._.xproj is None]
         if self.back is None or not todo:
             return

@@ -68,7 +68,7 @@ def test_a_failed_batch_is_left_as_it_was():
     nlp = made(DIAGONAL)
     docs = [payload_doc(nlp, "u v", "a b"), payload_doc(nlp, "!fail", "a")]
     with pytest.raises(RuntimeError, match="told to fail"):
-        nlp.get_pipe("xproj_aligner").align(docs)
+        nlp.get_pipe("xproj_aligner").process(docs)
     assert all(len(doc._.xproj.links) == 0 for doc in docs)
 
 
