@@ -28,12 +28,18 @@ class Cells(NamedTuple):
     span (int array (n,)): Index of the source span.
     start, end (int arrays (n,)): The candidate: half-open target token offsets.
     score (float64 array (n,)): Above 0.
+    objective (Optional[float64 array (n,)]): What the solver maximises the sum of, above 0, where that is not the score.
     """
 
     span: np.ndarray
     start: np.ndarray
     end: np.ndarray
     score: np.ndarray
+    objective: Optional[np.ndarray] = None
+
+    def take(self, index: np.ndarray) -> "Cells":
+        """Some of the cells, by index or by mask."""
+        return Cells(*(None if field is None else field[index] for field in self))
 
 
 class Solution(NamedTuple):

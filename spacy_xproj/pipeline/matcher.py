@@ -100,8 +100,9 @@ class ProjectionMatcher(ProjectionPipe):
 
     def predict_pair(self, pair: SentencePair, doc: Doc) -> PairResult:
         cells = self.prune(self.similarity(pair, self.candidates(pair, doc)), pair.target)
-        chosen, note = self.solver(cells, self.n_projections)
-        span, start, end, score = (field[chosen].tolist() for field in cells)
+        worth = cells if cells.objective is None else cells._replace(score=cells.objective)
+        chosen, note = self.solver(worth, self.n_projections)
+        span, start, end, score = (field[chosen].tolist() for field in cells[:4])
         reasons = {}
         if len(set(span)) < len(pair.spans):
             scored, linked = set(cells.span.tolist()), set(pair.links[:, 0].tolist())
@@ -122,11 +123,11 @@ class ProjectionMatcher(ProjectionPipe):
         if self.stop_words and not self.stop_words.isdisjoint(target):
             stops = np.cumsum([0, *(word in self.stop_words for word in target)])
             keep = stops[cells.end] == stops[cells.start]
-            cells = Cells(*(field[keep] for field in cells))
+            cells = cells.take(keep)
         if self.order != "first":
             length = cells.end - cells.start
             rank = np.lexsort((cells.start, cells.span, length if self.order == "shortest" else -length))
-            cells = Cells(*(field[rank] for field in cells))
+            cells = cells.take(rank)
         return cells
 
 

@@ -1,0 +1,143 @@
+"""What a corpus with word links says about words: how frequent they are, and which are linked to which."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ..bitext import SentencePair
+from .forms import Words, similar
+
+ANCHOR = 0.92  # forms of names as like as this are taken for translations of each other
+ANCHOR_CHARS = 4
+
+
+def pair_key(pair: SentencePair) -> int:
+    """A number that tells a sentence pair from others by its words."""
+    text = "\0".join(pair.source) + "\1" + "\0".join(pair.target)
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little") >> 1
+
+
+class Counts:
+    """A number for each form; 0 for those that are not there."""
+
+    def __init__(self, counts: dict[str, float]):
+        self.index = {form: k for k, form in enumerate(sorted(counts))}
+        self.values = np.array([*(counts[form] for form in self.index), 0.0], "f4")
+
+    def ids(self, forms: Iterable[str]) -> np.ndarray:
+        unknown = len(self.index)
+        return np.array([self.index.get(form, unknown) for form in forms], "i8")
+
+    def __call__(self, forms: Iterable[str]) -> np.ndarray:
+        return self.values[self.ids(forms)].astype("f8")
+
+    def state(self) -> list:
+        return [list(self.index), self.values.tobytes()]
+
+    @classmethod
+    def load(cls, state: list) -> "Counts":
+        self = cls({})
+        self.index = {form: k for k, form in enumerate(state[0])}
+        self.values = np.frombuffer(state[1], "<f4")
+        return self
+
+
+class CorpusStats:
+    """Counts over the sentence pairs of a corpus.
+
+    size (int): Number of sentence pairs.
+    source, target (Counts): In how many of them a form stands.
+    linked (Counts): How many links a source form has.
+    keys, links (int64 array (n,), float32 array (n,)): How often two forms are linked, by source id · targets + target id.
+    quality (float): How well the links agree with word pairs that are certain by their form, an F1 in [0, 1].
+    seen (frozenset of int): The keys of the sentence pairs, whose own votes are taken out.
+    """
+
+    def __init__(self, pairs: Iterable[SentencePair]):
+        source: Counter = Counter()
+        target: Counter = Counter()
+        linked: Counter = Counter()
+        together: Counter = Counter()
+        seen = []
+        hits = found = anchors = 0
+        for pair in pairs:
+            s, t = Words(pair.source), Words(pair.target)
+            source.update(set(s.forms))
+            target.update(set(t.forms))
+            seen.append(pair_key(pair))
+            for i, j in pair.links.tolist():
+                together[s.forms[i], t.forms[j]] += 1
+                linked[s.forms[i]] += 1
+            agree = anchored(pair, s, t)
+            hits, found, anchors = hits + agree[0], found + agree[1], anchors + agree[2]
+        self.size = len(seen)
+        self.source, self.target, self.linked = Counts(source), Counts(target), Counts(linked)
+        n = len(self.target.index) + 1
+        keys = [self.source.index[a] * n + self.target.index[b] for a, b in together]
+        order = np.argsort(np.array(keys, "i8"))
+        self.keys = np.array(keys, "i8")[order]
+        self.links = np.array(list(together.values()), "f4")[order]
+        self.quality = 2 * hits / max(found + anchors, 1)
+        self.seen = frozenset(seen)
+
+    def rarity(self, forms: Iterable[str], side: Counts) -> np.ndarray:
+        """Log document frequency, scaled; negative, and the lower the rarer."""
+        return np.log((side(forms) + 0.5) / max(self.size, 1)) / 5
+
+    def lexical(self, pair: SentencePair, source: Words, target: Words, own: bool) -> np.ndarray:
+        """The share of the links of each source word's form that lead to each target word's form.
+
+        own (bool): The pair is one of the corpus, and its own links are taken out.
+        RETURNS (float array (m, n)): In [0, 1).
+        """
+        m, n = len(source.forms), len(target.forms)
+        count = np.zeros((m, n))
+        if len(self.keys):
+            wanted = self.source.ids(source.forms)[:, None] * (len(self.target.index) + 1) + self.target.ids(target.forms)
+            place = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
+            count = np.where(self.keys[place] == wanted, self.links[place], 0.0)
+        total = self.linked(source.forms)
+        if own:
+            grid = np.zeros((m, n))
+            grid[pair.links[:, 0], pair.links[:, 1]] = 1
+            count = np.maximum(count - grid, 0)
+            total = np.maximum(total - grid.sum(1), 0)
+        return count / (total[:, None] + 1)
+
+    def state(self) -> dict[str, Any]:
+        """Plain data, equal for equal statistics."""
+        return {
+            "size": self.size,
+            "source": self.source.state(),
+            "target": self.target.state(),
+            "linked": self.linked.state(),
+            "keys": self.keys.astype("<i8").tobytes(),
+            "links": self.links.astype("<f4").tobytes(),
+            "quality": self.quality,
+            "seen": np.array(sorted(self.seen), "<i8").tobytes(),
+        }
+
+    @classmethod
+    def load(cls, state: dict[str, Any]) -> "CorpusStats":
+        self = cls(())
+        self.size, self.quality = state["size"], state["quality"]
+        self.source, self.target, self.linked = (Counts.load(state[name]) for name in ("source", "target", "linked"))
+        self.keys, self.links = np.frombuffer(state["keys"], "<i8"), np.frombuffer(state["links"], "<f4")
+        self.seen = frozenset(np.frombuffer(state["seen"], "<i8").tolist())
+        return self
+
+
+def anchored(pair: SentencePair, source: Words, target: Words) -> tuple[int, int, int]:
+    """Links that agree with words alike in form and unique in that, links that touch such words, and such words."""
+    if not source.forms or not target.forms:
+        return 0, 0, 0
+    like = similar(source, target) >= ANCHOR
+    like[source.chars < ANCHOR_CHARS] = False
+    i, j = np.nonzero(like & (like.sum(1, keepdims=True) == 1) & (like.sum(0) == 1))
+    grid = np.zeros(like.shape, bool)
+    grid[pair.links[:, 0], pair.links[:, 1]] = True
+    touching = grid[i].sum() + grid[:, j].sum() - grid[i, j].sum()
+    return int(grid[i, j].sum()), int(touching), len(i)

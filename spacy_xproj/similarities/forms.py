@@ -1,0 +1,83 @@
+"""Word forms across scripts: what can be told about a word, and about two words, without knowing the language."""
+
+import unicodedata
+from collections.abc import Sequence
+from functools import lru_cache
+from string import punctuation
+from typing import NamedTuple
+
+import numpy as np
+from anyascii import anyascii
+from rapidfuzz.distance import JaroWinkler
+from rapidfuzz.fuzz import partial_ratio
+from rapidfuzz.process import cdist
+
+SHORT = 2  # forms of so many characters or fewer are alike only if equal, and names
+AFFIX = 4  # a form that is a part of another has at least so many characters
+
+
+class Word(NamedTuple):
+    """What is known of a word.
+
+    form (str): Romanised, in lower case, without punctuation around it.
+    punct (bool): All of it is punctuation or symbols.
+    capital (bool): It begins with an upper-case letter or a digit.
+    upper (bool): It begins with an upper-case letter.
+    """
+
+    form: str
+    punct: bool
+    capital: bool
+    upper: bool
+
+
+@lru_cache(maxsize=200_000)
+def describe(word: str) -> Word:
+    """What is known of a word.
+
+    word (str): As it stands in the text.
+    RETURNS (Word): Its form and its kind.
+    """
+    punct = all(unicodedata.category(c)[0] in "PSZ" for c in word)
+    upper = word[:1].isupper()
+    return Word(anyascii(word).lower().strip(punctuation + " "), punct, upper or word[:1].isdigit(), upper)
+
+
+class Words:
+    """The words of one side of a sentence pair, as arrays over them.
+
+    words (sequence of str): The words, n of them.
+    """
+
+    def __init__(self, words: Sequence[str]):
+        known = [describe(word) for word in words]
+        self.forms = [w.form for w in known]
+        self.punct = np.array([w.punct for w in known], bool)
+        self.capital = np.array([w.capital for w in known], bool)
+        self.upper = np.array([w.upper for w in known], bool)
+        self.chars = np.array([len(f) for f in self.forms], "f8")
+        self.keys = ["" if w.punct or (len(w.form) <= SHORT and not w.capital) else w.form for w in known]
+
+
+def similar(source: Words, target: Words) -> np.ndarray:
+    """Jaro-Winkler similarity of all forms of two sides (Winkler 1990). Punctuation is like nothing, and short forms are
+    like equal ones only.
+
+    RETURNS (float array (m, n)): In [0, 1].
+    """
+    found = cdist(source.keys, target.keys, scorer=JaroWinkler.similarity, dtype=np.float32)
+    short = (source.chars <= SHORT)[:, None] | (target.chars <= SHORT)
+    found[short & (found < 1)] = 0
+    found[np.array([not k for k in source.keys], bool)] = 0
+    found[:, np.array([not k for k in target.keys], bool)] = 0
+    return found.astype("f8")
+
+
+def affixed(source: Words, target: Words) -> np.ndarray:
+    """How well the shorter form of two is a part of the longer, for compounds and inflected names.
+
+    RETURNS (float array (m, n)): In [0, 1]; 0 where the shorter has fewer than four characters.
+    """
+    found = cdist(source.keys, target.keys, scorer=partial_ratio, dtype=np.float32, score_cutoff=75) / 100
+    found[np.minimum(source.chars[:, None], target.chars) < AFFIX] = 0
+    return found.astype("f8")
