@@ -1,8 +1,7 @@
 """Gold projections to learn from: sentence pairs with links, and the gold spans of the target."""
 
 import os
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +11,7 @@ from anyascii import anyascii
 from spacy.tokens import Doc
 
 from spacy_xproj.aligners.statistical import make_statistical
-from spacy_xproj.bitext import SentencePair, install_extensions
+from spacy_xproj.bitext import Links, SentencePair, install_extensions
 from spacy_xproj.corpus import blank, read_docs
 from spacy_xproj.evaluate import pair_docs
 from spacy_xproj.pharaoh import read_pharaoh
@@ -20,6 +19,7 @@ from spacy_xproj.pharaoh import read_pharaoh
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("XPROJ_DATA") or ROOT.parent / "shared" / "data")
 STATISTICAL = "statistical"
+ENCIPHERED = ("eflomal-gdfa", STATISTICAL, "weak")
 # Links worse than given ones, for the weights to have seen such: few rounds, no cognates, links grown
 WEAK = {
     "weak": {"stem": 0, "cognate": 0.0, "iterations": 2, "diagonal": 2.0, "symmetrization": "grow-diag-final-and"},
@@ -68,30 +68,49 @@ def sides(name: str, nlp) -> tuple[list[Doc], list[Doc]]:
     return list(read_docs(folder / "src.conll", blank("en"))), list(read_docs(folder / "tgt.conll", nlp))
 
 
-def rows(names=tuple(GIVEN)) -> Iterator[Row]:
-    """Every set with each of its aligners, and with the links of `Statistical.v1` fitted on its own text."""
+def training_rows(names: Sequence[str] = tuple(GIVEN)) -> list[Row]:
+    """The rows to learn from: all, and some without capitals and likeness."""
+    found = list(rows(names))
+    return found + [enciphered(row) for row in found if row.links in ENCIPHERED]
+
+
+def rows(names: Sequence[str] = tuple(GIVEN)) -> Iterator[Row]:
+    """Every set with each of its aligners, and with links of `Statistical.v1` fitted on its own text."""
+    for name in names:
+        yield from given_rows(name, GIVEN[name])
+        docs, gold = gold_docs(name)
+        plain = sentence_pairs(docs)
+        for links, settings in {STATISTICAL: {}, **WEAK}.items():
+            aligner = make_statistical(**settings)  # type: ignore[arg-type]
+            aligner.fit(plain)
+            pairs = []
+            for pair, found in zip(plain, aligner(plain)):
+                if links != STATISTICAL:  # as links from a file: without scores
+                    found = Links(found.links, np.ones(len(found.links), "f4"), {})
+                pairs.append(pair._replace(links=found.links, scores=found.scores, evidence=found.evidence))
+            yield Row(name, links, pairs, gold)
+
+
+def given_rows(name: str, aligners: Sequence[str]) -> Iterator[Row]:
+    """A set with links from files."""
+    docs, gold = gold_docs(name)
+    for links in aligners:
+        for doc, given in zip(docs, read_pharaoh(DATA / name / f"align.{links}.pharaoh")):
+            doc._.xproj = doc._.xproj.replace(links=given)
+        yield Row(name, links, sentence_pairs(docs), gold)
+
+
+def gold_docs(name: str) -> tuple[list[Doc], list[Gold]]:
+    """Target Docs with a payload but without links, and their gold spans."""
     install_extensions()
     nlp = spacy.blank("xx")
-    for name in names:
-        source, target = sides(name, nlp)
-        gold = [frozenset((e.start, e.end, e.label_) for e in doc.ents) for doc in target]
-        docs = list(pair_docs(source, target, nlp))
-        plain = list(chain.from_iterable(doc._.xproj.pairs(tuple(t.text for t in doc)) for doc in docs))
-        for links in GIVEN[name]:
-            given = read_pharaoh(DATA / name / f"align.{links}.pharaoh")
-            bitexts = [doc._.xproj.replace(links=x) for doc, x in zip(docs, given)]
-            pairs = [p for doc, b in zip(docs, bitexts) for p in b.pairs(tuple(t.text for t in doc))]
-            yield Row(name, links, pairs, gold)
-        for links, settings in {STATISTICAL: {}, **WEAK}.items():
-            aligner = make_statistical(**settings)
-            aligner.fit(plain)
-            found = aligner(plain)
-            pairs = [p._replace(links=x.links) for p, x in zip(plain, found)]
-            if links == STATISTICAL:
-                pairs = [p._replace(scores=x.scores, evidence=x.evidence) for p, x in zip(pairs, found)]
-            else:
-                pairs = [p._replace(scores=np.ones(len(p.links), "f4")) for p in pairs]
-            yield Row(name, links, pairs, gold)
+    source, target = sides(name, nlp)
+    gold = [frozenset((e.start, e.end, e.label_) for e in doc.ents) for doc in target]
+    return list(pair_docs(source, target, nlp)), gold
+
+
+def sentence_pairs(docs: Sequence[Doc]) -> list[SentencePair]:
+    return [pair for doc in docs for pair in doc._.xproj.pairs(tuple(t.text for t in doc))]
 
 
 def enciphered(row: Row) -> Row:

@@ -28,7 +28,7 @@ class Cells(NamedTuple):
     span (int array (n,)): Index of the source span.
     start, end (int arrays (n,)): The candidate: half-open target token offsets.
     score (float64 array (n,)): Above 0.
-    objective (Optional[float64 array (n,)]): What the solver maximises the sum of, above 0, where that is not the score.
+    objective (Optional[float64 array (n,)]): Above 0. What the solver is to maximise the total of, if not the score.
     """
 
     span: np.ndarray
@@ -39,7 +39,8 @@ class Cells(NamedTuple):
 
     def take(self, index: np.ndarray) -> "Cells":
         """Some of the cells, by index or by mask."""
-        return Cells(*(None if field is None else field[index] for field in self))
+        worth = None if self.objective is None else self.objective[index]
+        return Cells(*(field[index] for field in self[:4]), worth)
 
 
 class Solution(NamedTuple):

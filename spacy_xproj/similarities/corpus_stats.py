@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,9 @@ from .forms import Words, similar
 
 ANCHOR = 0.92  # forms of names as like as this are taken for translations of each other
 ANCHOR_CHARS = 4
+USUAL, FEW = 0.9, 50  # the quality that is taken for granted where there are few such words
+LENGTHS = 5  # classes of source spans by length: one word, two, up to so many or more
+STEADY = 5.0  # extents that are as many words as the source span, in addition to those of the corpus
 
 
 def pair_key(pair: SentencePair) -> int:
@@ -23,7 +26,7 @@ def pair_key(pair: SentencePair) -> int:
 class Counts:
     """A number for each form; 0 for those that are not there."""
 
-    def __init__(self, counts: dict[str, float]):
+    def __init__(self, counts: Mapping[str, float]):
         self.index = {form: k for k, form in enumerate(sorted(counts))}
         self.values = np.array([*(counts[form] for form in self.index), 0.0], "f4")
 
@@ -51,7 +54,11 @@ class CorpusStats:
     size (int): Number of sentence pairs.
     source, target (Counts): In how many of them a form stands.
     linked (Counts): How many links a source form has.
-    keys, links (int64 array (n,), float32 array (n,)): How often two forms are linked, by source id · targets + target id.
+    keys, links (int64 array (n,), float32 array (n,)): How often two forms are linked, by
+        source id · number of target ids + target id.
+    stretch (float array (LENGTHS,)): Mean log of the target words that the links of a source span extend over, by the
+        number of its own words (one, two, up to LENGTHS or more), minus the log of that number.
+    chars (float): Mean log ratio of target to source characters of a sentence pair.
     quality (float): How well the links agree with word pairs that are certain by their form, an F1 in [0, 1].
     seen (frozenset of int): The keys of the sentence pairs, whose own votes are taken out.
     """
@@ -63,6 +70,8 @@ class CorpusStats:
         together: Counter = Counter()
         seen = []
         hits = found = anchors = 0
+        extents, many = np.zeros(LENGTHS), np.full(LENGTHS, STEADY)
+        chars = 0.0
         for pair in pairs:
             s, t = Words(pair.source), Words(pair.target)
             source.update(set(s.forms))
@@ -71,6 +80,11 @@ class CorpusStats:
             for i, j in pair.links.tolist():
                 together[s.forms[i], t.forms[j]] += 1
                 linked[s.forms[i]] += 1
+            for place, extent in span_extents(pair):
+                extents[place] += extent
+                many[place] += 1
+            if s.chars.sum() and t.chars.sum():
+                chars += np.log((t.chars + 1).sum() / (s.chars + 1).sum())
             agree = anchored(pair, s, t)
             hits, found, anchors = hits + agree[0], found + agree[1], anchors + agree[2]
         self.size = len(seen)
@@ -80,7 +94,9 @@ class CorpusStats:
         order = np.argsort(np.array(keys, "i8"))
         self.keys = np.array(keys, "i8")[order]
         self.links = np.array(list(together.values()), "f4")[order]
-        self.quality = 2 * hits / max(found + anchors, 1)
+        self.stretch = extents / many
+        self.chars = float(chars / max(len(seen), 1))
+        self.quality = (2 * hits + USUAL * FEW) / (found + anchors + FEW)
         self.seen = frozenset(seen)
 
     def rarity(self, forms: Iterable[str], side: Counts) -> np.ndarray:
@@ -96,7 +112,8 @@ class CorpusStats:
         m, n = len(source.forms), len(target.forms)
         count = np.zeros((m, n))
         if len(self.keys):
-            wanted = self.source.ids(source.forms)[:, None] * (len(self.target.index) + 1) + self.target.ids(target.forms)
+            ids = self.source.ids(source.forms), self.target.ids(target.forms)
+            wanted = ids[0][:, None] * (len(self.target.index) + 1) + ids[1]
             place = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
             count = np.where(self.keys[place] == wanted, self.links[place], 0.0)
         total = self.linked(source.forms)
@@ -117,13 +134,16 @@ class CorpusStats:
             "keys": self.keys.astype("<i8").tobytes(),
             "links": self.links.astype("<f4").tobytes(),
             "quality": self.quality,
+            "stretch": self.stretch.astype("<f8").tobytes(),
+            "chars": self.chars,
             "seen": np.array(sorted(self.seen), "<i8").tobytes(),
         }
 
     @classmethod
     def load(cls, state: dict[str, Any]) -> "CorpusStats":
         self = cls(())
-        self.size, self.quality = state["size"], state["quality"]
+        self.size, self.quality, self.chars = state["size"], state["quality"], state["chars"]
+        self.stretch = np.frombuffer(state["stretch"], "<f8")
         self.source, self.target, self.linked = (Counts.load(state[name]) for name in ("source", "target", "linked"))
         self.keys, self.links = np.frombuffer(state["keys"], "<i8"), np.frombuffer(state["links"], "<f4")
         self.seen = frozenset(np.frombuffer(state["seen"], "<i8").tolist())
@@ -141,3 +161,16 @@ def anchored(pair: SentencePair, source: Words, target: Words) -> tuple[int, int
     grid[pair.links[:, 0], pair.links[:, 1]] = True
     touching = grid[i].sum() + grid[:, j].sum() - grid[i, j].sum()
     return int(grid[i, j].sum()), int(touching), len(i)
+
+
+def span_extents(pair: SentencePair) -> list[tuple[int, float]]:
+    """For each source span with links its class of length, and the log ratio of the target words that these extend over
+    to its own words. Extents of more than twice as many words come from stray links, as a rule, and are left out."""
+    out = []
+    for span in pair.spans:
+        length = span.end - span.start
+        i = pair.links[:, 0]
+        hit = pair.links[(i >= span.start) & (i < span.end), 1]
+        if len(hit) and (extent := int(hit.max() - hit.min()) + 1) <= 2 * length + 1:
+            out.append((min(length, LENGTHS) - 1, float(np.log(extent / length))))
+    return out

@@ -60,8 +60,8 @@ class Words:
 
 
 def similar(source: Words, target: Words) -> np.ndarray:
-    """Jaro-Winkler similarity of all forms of two sides (Winkler 1990). Punctuation is like nothing, and short forms are
-    like equal ones only.
+    """Jaro-Winkler similarity of all forms of two sides (Winkler 1990). Punctuation is like nothing, and short
+    forms are like equal ones only.
 
     RETURNS (float array (m, n)): In [0, 1].
     """

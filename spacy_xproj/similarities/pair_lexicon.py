@@ -1,4 +1,4 @@
-"""A lexicon of entity pairs, and of words at the edges of entities, from the projections of a first pass over a corpus."""
+"""A lexicon of entity pairs, and of words at the edges of entities, from a first pass over a corpus."""
 
 from collections import defaultdict
 from collections.abc import Iterable

@@ -14,12 +14,14 @@ from ..errors import InputError, XprojError
 from ..files import replacing
 from ..ty import Cells, Similarity
 from .corpus_stats import CorpusStats
-from .features import FEATURES, Candidates, Evidence
+from .evidence import Candidates, Evidence
+from .feature_names import FEATURES, STAGES
+from .features import features, null_features
+from .pair_features import add_pair_features
 from .pair_lexicon import PairLexicon, Vote, votes
 
 NAME = "spacy_xproj.Ranker.v1"
 FORMAT = 1
-STAGES = ("alone", "corpus", "pairs")  # without a corpus; with its counts; with the lexicon of a first pass, too
 WEIGHTS = "ranker_weights.json"
 
 
@@ -123,7 +125,7 @@ class Ranker:
         """Without the lexicon."""
         evidence = Evidence(pair, self.stats)
         cells = evidence.candidates(self.max_length) if candidates is None else evidence.given(candidates)
-        rows, null = evidence.features(cells), evidence.null()
+        rows, null = features(evidence, cells), null_features(evidence)
         weights = self.weights["alone" if self.stats is None else "corpus"]
         return Scored(evidence, cells, rows, null, probabilities(rows @ weights, null @ weights, cells.span))
 
@@ -131,7 +133,7 @@ class Ranker:
         """With it. The votes of a sentence pair of the corpus are taken out."""
         evidence, cells, rows, null, _ = first
         own = self.votes(first) if evidence.own else [[] for _ in null]
-        evidence.add_pairs(rows, null, cells, lexicon, own)
+        add_pair_features(evidence, rows, null, cells, lexicon, own)
         weights = self.weights["pairs"]
         return first._replace(probs=probabilities(rows @ weights, null @ weights, cells.span))
 

@@ -1,0 +1,158 @@
+"""The features of `spacy_xproj.Ranker.v1` by name, with what each says. None of them knows a language.
+
+A row of features is an array in the order of `FEATURES`. Those of "not projected" are the last, `NULL`; a candidate has
+0 there, and "not projected" has 0 elsewhere.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+# Sums over the words of the candidate. "Linked" is linked to the source span.
+SUMS = {
+    "certain": "linked, and no other link of either word scores as high",
+    "uncertain": "linked otherwise",
+    "doubt": "1 - score of the best link to the source span, where linked",
+    "to_other_span": "linked to a word of another source span",
+    "to_outside": "linked to a source word outside all spans",
+    "to_outside_certain": "the same, by a certain link",
+    "not_linked": "linked to nothing",
+    "same_form": "similarity of form to a word of the span above .85",
+    "like_form": "that similarity, where above .7",
+    "part_form": "the form of a longer word holds that of a word of the span, or the reverse, and no link says so",
+    "form_elsewhere": "like a source word outside the span (.92), and not like one inside",
+    "punct": "punctuation",
+    "capital": "begins with a capital or digit, where the span has a capital at an edge",
+    "lower": "unlinked and begins without a capital, where the span has a capital at an edge",
+    "between": "unlinked, at most three words from linked ones on both sides",
+    "near": "unlinked, not between linked words, next to one",
+    "apart": "unlinked and more than one word from the nearest linked one",
+    "far": "unlinked and more than four words from the nearest linked one",
+    "lexical": "log ratio of the corpus's link probabilities from the span and from the rest of the sentence",
+    "rarity": "log document frequency in the corpus",
+    "rarity_unlinked": "the same, where unlinked",
+}
+
+SPANS = {
+    "dice": "2 · linked words / (words of the span + words of the candidate)",
+    "share_linked": "share of the words linked to the span that are in the candidate",
+    "share_certain": "share of those with a certain link that are in the candidate",
+    "covered": "share of the source words that are linked into the candidate",
+    "covered_any": "share of the source words that are linked into the candidate or like a word of it",
+    "covered_chars": "the same by characters",
+    "uncovered_edges": "how many of first and last source word are not linked into it",
+    "length_ratio": "|log(candidate words / source words) - what the corpus has on average for that many words|",
+    "longer": "the same without the bars, where above 0",
+    "chars_ratio": "|log(candidate characters / source characters) - the corpus average|",
+    "chars_longer": "the same without the bars, where above 0",
+    "length": "words",
+    "mean_to_outside": "share of the words linked outside",
+    "mean_form_elsewhere": "share of the words like a source word elsewhere",
+    "mean_not_linked": "share of the words linked to nothing",
+    "first_rarity": "log document frequency of the first word",
+    "last_rarity": "of the last",
+    "first_lower": "first word without a capital where the source's has one",
+    "last_lower": "last word likewise",
+    "first_unlinked": "first word not linked to the span",
+    "last_unlinked": "last word likewise",
+    "first_unlinked_rarity": "its log document frequency",
+    "last_unlinked_rarity": "likewise",
+    "first_outside": "first word linked outside and not to the span",
+    "last_outside": "last word likewise",
+    "first_chars": "first word: 1 / characters, where unlinked",
+    "last_chars": "last word likewise",
+    "first_form": "first word like a source word inside",
+    "last_form": "last word likewise",
+    "first_to_first": "first word linked to the first source word",
+    "last_to_last": "last word linked to the last source word",
+    "first_lexical": "lexical ratio of the first word",
+    "last_lexical": "of the last",
+    "last_stop": "last word is punctuation (a full stop)",
+    "before_linked": "the word before is linked to the span",
+    "after_linked": "the word after likewise",
+    "before_capital": "the word before begins with a capital, where the span does",
+    "after_capital": "the word after likewise",
+    "before_lexical": "lexical ratio of the word before",
+    "after_lexical": "of the word after",
+    "before_neighbour": "the word before is linked to the word before the source span",
+    "after_neighbour": "the word after is linked to the word after the source span",
+    "neighbour_first": "the first word is linked to the word before the source span",
+    "neighbour_last": "the last word is linked to the word after the source span",
+    "source_edge": "whole sentence: the candidate and the span begin or end their sentences alike",
+}
+
+QUALITY = {
+    "certain_quality": "certain links · how well the corpus's links agree with names alike in form",
+    "linked_quality": "linked words · the same",
+    "dice_quality": "dice · the same",
+    "share_quality": "share_linked · the same",
+    "form_quality": "words alike in form · the same",
+    "outside_quality": "words linked outside · the same",
+}
+
+COMMON = {
+    "certain_common": "certain links, where the span has no capital at an edge",
+    "linked_common": "linked words, likewise",
+    "dice_common": "dice, likewise",
+    "share_common": "share_linked, likewise",
+    "covered_common": "covered, likewise",
+    "not_linked_common": "words linked to nothing, likewise",
+    "outside_common": "words linked outside, likewise",
+    "first_unlinked_common": "first_unlinked, likewise",
+    "last_unlinked_common": "last_unlinked, likewise",
+    "length_ratio_common": "length_ratio, likewise",
+}
+
+PAIRS = {
+    "pair_share": "share of this target form among the projections of this source form elsewhere in the corpus",
+    "pair_count": "log of its count",
+    "pair_any": "log of the count of the target form for any source form",
+    "pair_known": "it was seen",
+    "first_edge": "log ratio of how often the first word begins projections and stands before them",
+    "last_edge": "of how often the last word ends projections and stands after them",
+    "before_edge": "of how often the word before begins projections and stands before them",
+    "after_edge": "of how often the word after ends projections and stands after them",
+    "first_inside": "share of the occurrences of the first word that are inside projections",
+    "last_inside": "of the last word",
+    "before_inside": "of the word before",
+    "after_inside": "of the word after",
+    "mean_inside": "mean over the words of the candidate",
+    "edge_unlinked": "first_edge and last_edge where those words are unlinked",
+}
+
+NULL = {
+    "null": "always 1",
+    "null_linked": "some target word is linked to the span",
+    "null_certain": "by a certain link",
+    "null_covered": "share of the source words with a link",
+    "null_all_outside": "every linked target word is linked outside, too",
+    "null_form": "best similarity of form",
+    "null_form_mean": "mean over the source words of their best similarity",
+    "null_capital": "the source span has a capital at an edge",
+    "null_common": "it has none, and a target word is linked to it",
+    "null_common_certain": "it has none, and a target word is linked to it by a certain link",
+    "null_length": "log of the words of the source span",
+    "null_pair_linked": "share of all source words with a link",
+    "null_lexical": "highest link probability from the span to a target word",
+    "null_quality": "quality of the corpus's links, where not linked",
+    "null_pair_share": "share of null among the projections of the source form elsewhere",
+    "null_pair_count": "log of the count of projections of the source form elsewhere",
+}
+
+FEATURES: dict[str, str] = {**SUMS, **SPANS, **QUALITY, **COMMON, **PAIRS, **NULL}
+PLACE = {name: k for k, name in enumerate(FEATURES)}
+STAGES = ("alone", "corpus", "pairs")  # without a corpus; with its counts; with the lexicon of a first pass, too
+
+
+def zero_weights() -> dict[str, np.ndarray]:
+    """Weights of all stages, all 0."""
+    return {stage: np.zeros(len(FEATURES)) for stage in STAGES}
+
+
+def putter(x: np.ndarray) -> Callable[[str, object], None]:
+    """A function that puts values into the column of a feature."""
+
+    def put(name: str, values: object) -> None:
+        x[:, PLACE[name]] = values
+
+    return put

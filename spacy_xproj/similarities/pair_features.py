@@ -1,0 +1,63 @@
+"""The features of the second pass: what the projections of the first say about entity pairs and their edges."""
+
+import numpy as np
+
+from .evidence import Candidates, Evidence
+from .feature_names import PLACE, putter
+from .pair_lexicon import PairLexicon, Vote, edge_masses
+
+
+def add_pair_features(
+    evidence: Evidence, x: np.ndarray, null: np.ndarray, cells: Candidates, lexicon: PairLexicon, own: list[list[Vote]]
+) -> None:
+    """Put the features of `PAIRS` into the rows of cells and of null.
+
+    own (list of list of Vote): For each source span the votes to take out of the lexicon.
+    """
+    k, a, b = cells
+    n = len(evidence.target.forms)
+    forms = evidence.target.forms
+    edge, inside = np.zeros((len(evidence.bounds), 2, n)), np.zeros((len(evidence.bounds), n))
+    seen = evidence.stats.target(forms) if evidence.stats is not None else np.ones(n)
+    places = [lexicon.edges[name] for name in ("first", "before", "last", "after", "inside")]
+    masses = np.array([[sums.get(form, 0.0) for form in forms] for sums in places])
+    for span, found in enumerate(own):
+        mine = masses
+        if found:
+            minus = edge_masses(found)
+            names = ("first", "before", "last", "after", "inside")
+            mine = np.maximum(masses - [[minus[name].get(f, 0.0) for f in forms] for name in names], 0)
+        edge[span, 0] = np.log((mine[0] + 0.3) / (mine[1] + 0.3))
+        edge[span, 1] = np.log((mine[2] + 0.3) / (mine[3] + 0.3))
+        inside[span] = mine[4] / (np.maximum(seen, mine[4]) + 1)
+    put = putter(x)
+    sums = np.zeros((len(evidence.bounds), n + 1))
+    np.cumsum(inside, axis=1, out=sums[:, 1:])
+    before, after, z = a - 1, np.minimum(b, n - 1), b - 1
+    put("first_edge", edge[k, 0, a])
+    put("last_edge", edge[k, 1, z])
+    put("before_edge", (a > 0) * edge[k, 0, before])
+    put("after_edge", (b < n) * edge[k, 1, after])
+    put("first_inside", inside[k, a])
+    put("last_inside", inside[k, z])
+    put("before_inside", (a > 0) * inside[k, before])
+    put("after_inside", (b < n) * inside[k, after])
+    put("mean_inside", (sums[k, b] - sums[k, a]) / (b - a))
+    put("edge_unlinked", ~evidence.linked[k, a] * edge[k, 0, a] + ~evidence.linked[k, z] * edge[k, 1, z])
+    for span, found in enumerate(own):
+        row = lexicon.pairs.get(evidence.key(span), {})
+        minus_pair = {" ".join(v.forms): v.mass for v in found}
+        left = {form: max(mass - minus_pair.get(form, 0.0), 0.0) for form, mass in row.items()}
+        total = sum(left.values())
+        null[span, PLACE["null_pair_share"]] = left.get("", 0.0) / (total + 1)
+        null[span, PLACE["null_pair_count"]] = np.log1p(total)
+        here = np.flatnonzero(k == span)
+        if not len(here):
+            continue
+        text = [" ".join(forms[i:j]) for i, j in zip(a[here].tolist(), b[here].tolist())]
+        known = np.array([left.get(t, 0.0) for t in text])
+        anywhere = np.array([max(lexicon.forms.get(t, 0.0) - minus_pair.get(t, 0.0), 0.0) for t in text])
+        x[here, PLACE["pair_share"]] = known / (total + 1)
+        x[here, PLACE["pair_count"]] = np.log1p(known)
+        x[here, PLACE["pair_any"]] = np.log1p(anywhere)
+        x[here, PLACE["pair_known"]] = known > 0.5

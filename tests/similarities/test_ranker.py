@@ -1,0 +1,173 @@
+import json
+
+import numpy as np
+import pytest
+import spacy
+
+from spacy_xproj.errors import InputError, XprojError
+from spacy_xproj.fitting import unfitted
+from spacy_xproj.registry import registry
+from spacy_xproj.similarities.feature_names import FEATURES, STAGES
+from spacy_xproj.similarities.learning import Group, learn
+from spacy_xproj.similarities.ranker import WEIGHTS, Ranker, make_ranker, write_weights
+from spacy_xproj.ty import Fittable, Similarity
+from tests.conftest import bitext, ents, payload_doc
+
+SETTINGS = {"similarity": {"@xproj_similarities": "spacy_xproj.Ranker.v1"}}
+
+
+def some_pairs():
+    rows = [
+        ("Ana lives in Rome", [(0, 1, "PER"), (3, 4, "LOC")], "0-0 1-1 2-2 3-3", "Ana vive en Roma"),
+        ("the European Commission met", [(1, 3, "ORG")], "0-0 1-2 2-1 3-4", "la Comisión Europea se reunió"),
+        ("Ana met the Commission", [(0, 1, "PER"), (3, 4, "ORG")], "0-1 3-4", "a Ana vio la Comisión"),
+        ("nothing here", [], "0-0", "nada aquí"),
+        ("lost", [(0, 1, "X")], "", "perdido del todo"),
+    ]
+    return [bitext(s, spans, links).pairs(tuple(t.split()))[0] for s, spans, links, t in rows]
+
+
+def plain(cells):
+    return [x.tolist() for x in cells]
+
+
+def test_advertised():
+    assert registry.xproj_similarities.get("spacy_xproj.Ranker.v1") is make_ranker
+    ranker = make_ranker()
+    assert isinstance(ranker, Similarity) and isinstance(ranker, Fittable)
+
+
+def test_works_without_a_corpus():
+    ranker = make_ranker()
+    assert not ranker.fitted
+    cells = ranker(some_pairs()[0])
+    best = {k: max(zip(*plain(cells)[:4]), key=lambda row: (row[0] == k, row[3])) for k in (0, 1)}
+    assert best[0][:3] == (0, 0, 1) and best[1][:3] == (1, 3, 4)
+    assert best[0][3] > 0.5 and (cells.objective > 0).all()
+
+
+def test_null_takes_part():
+    ranker = make_ranker()
+    for pair in some_pairs():
+        if pair.spans:
+            found = ranker.score(pair)
+            assert all(p.sum() == pytest.approx(1) for p in found.probs)
+            cells = ranker(pair)
+            null = np.array([p[0] for p in found.probs])[cells.span]
+            assert (cells.score > null).all()
+            assert cells.objective == pytest.approx(np.log(cells.score / null))
+    assert not len(ranker(some_pairs()[-1]).span)
+
+
+def test_given_candidates_only():
+    cells = make_ranker()(some_pairs()[0], np.array([[0, 1], [0, 2], [2, 4], [1, 2]]))
+    assert set(zip(*plain(cells)[1:3])) <= {(0, 1), (0, 2), (2, 4)}
+    assert len(cells.span)
+
+
+def test_empty():
+    pair = some_pairs()[3]
+    assert not len(make_ranker()(pair).span)
+    assert not len(make_ranker()(pair._replace(target=())).span)
+
+
+def test_fit_is_deterministic_and_saved(tmp_path):
+    ranker, other = make_ranker(), make_ranker()
+    ranker.fit(iter(some_pairs()))
+    other.fit(some_pairs())
+    assert ranker.fitted and ranker.to_bytes() == other.to_bytes() != make_ranker().to_bytes()
+    again = make_ranker().from_bytes(ranker.to_bytes())
+    assert again.fitted and again.to_bytes() == ranker.to_bytes()
+    ranker.to_disk(tmp_path / "state")
+    third = make_ranker().from_disk(tmp_path / "state")
+    for pair in some_pairs():
+        assert plain(third(pair)[:4]) == plain(again(pair)[:4])
+
+
+def test_unfitted_state_survives():
+    again = make_ranker().from_bytes(make_ranker().to_bytes())
+    assert not again.fitted and again.lexicon is None
+
+
+def test_own_votes_are_taken_out():
+    ranker = make_ranker()
+    pairs = some_pairs()
+    ranker.fit(pairs)
+    (key,) = {"rome"}
+    assert set(ranker.lexicon.pairs[key]) & {"roma"}
+    found = ranker.score(pairs[0])  # the only sentence with Rome
+    assert not found.rows[:, list(FEATURES).index("pair_share")][found.cells.span == 1].any()
+    alike = pairs[0]._replace(target=("Ana", "vive", "hoy", "en", "Roma"))
+    found = ranker.score(alike._replace(links=np.array([[0, 0], [3, 4]], "i4"), scores=np.ones(2, "f4")))
+    assert found.rows[:, list(FEATURES).index("pair_share")][found.cells.span == 1].any()
+
+
+@pytest.mark.parametrize("data", [b"", b"\x80", b"rubbish"])
+def test_other_data_is_refused(data, tmp_path):
+    with pytest.raises(XprojError, match=r"Ranker.v1"):
+        make_ranker().from_bytes(data)
+    (tmp_path / "x").write_bytes(data)
+    with pytest.raises(InputError):
+        make_ranker().from_disk(tmp_path / "x")
+
+
+@pytest.mark.parametrize("settings", [{"max_length": 0}, {"floor": 1.0}, {"floor": -0.1}])
+def test_settings_out_of_range(settings):
+    with pytest.raises(XprojError, match=next(iter(settings))):
+        make_ranker(**settings)
+
+
+def test_weights_from_a_file(tmp_path):
+    path = tmp_path / "w.json"
+    write_weights(path, {stage: np.arange(len(FEATURES)) / 8 for stage in STAGES}, {"data": ["toy"]})
+    assert make_ranker(str(path)).weights["pairs"].tolist() == (np.arange(len(FEATURES)) / 8).tolist()
+    data = json.loads(path.read_text())
+    data["weights"]["alone"]["no_such_feature"] = 1.0
+    path.write_text(json.dumps(data))
+    with pytest.raises(InputError, match="no_such_feature"):
+        make_ranker(str(path))
+
+
+def test_shipped_weights():
+    weights = make_ranker().weights
+    assert set(weights) == set(STAGES)
+    for stage in STAGES:
+        assert weights[stage].shape == (len(FEATURES),) and np.isfinite(weights[stage]).all() and weights[stage].any()
+    assert WEIGHTS.endswith(".json")
+
+
+def test_learning_recovers_a_separable_problem():
+    rng = np.random.default_rng(0)
+    true = np.array([2.0, -3.0, 0.0, 1.0])
+    groups = []
+    for _ in range(300):
+        rows = rng.normal(size=(6, 4)).astype("f4")
+        groups.append(Group(rows, int(np.argmax(rows @ true))))
+    found = learn(groups, l2=1e-4)
+    assert all(int(np.argmax(g.rows @ found)) == g.right for g in groups[:50])
+    assert found @ true / np.linalg.norm(found) / np.linalg.norm(true) > 0.99
+    assert learn(groups, l2=1e-4).tolist() == found.tolist()
+    near = learn(groups[:5], prior=true, l2=1e3)
+    assert near == pytest.approx(true, abs=0.01)
+
+
+def test_in_the_matcher():
+    nlp = spacy.blank("es")
+    nlp.add_pipe("xproj_matcher", config=SETTINGS)
+    assert unfitted(nlp) == ["xproj_matcher"]
+    doc = nlp(payload_doc(nlp, "Ana vive en Roma", "Ana lives in Rome", [(0, 1, "PER"), (3, 4, "LOC")], "0-0 1-1 3-3"))
+    assert ents(doc) == [(0, 1, "PER"), (3, 4, "LOC")]
+    scores = doc.spans["xproj"].attrs["scores"]
+    assert ((scores > 0) & (scores <= 1)).all()  # probabilities, not what the solver maximises
+
+
+def test_joint_decoding_shares_the_words():
+    """Two equal source spans and two equal words: each gets one, though both prefer the first."""
+    nlp = spacy.blank("es")
+    nlp.add_pipe("xproj_matcher", config=SETTINGS)
+    doc = payload_doc(nlp, "Roma y Roma", "Rome and Rome", [(0, 1, "LOC"), (2, 3, "LOC")], "0-0 1-1 2-0")
+    assert ents(nlp(doc)) == [(0, 1, "LOC"), (2, 3, "LOC")]
+
+
+def test_not_a_pipe_state_of_another_kind():
+    assert isinstance(make_ranker(), Ranker)
