@@ -40,7 +40,7 @@ class Cells(NamedTuple):
     def take(self, index: np.ndarray) -> "Cells":
         """Some of the cells, by index or by mask."""
         worth = None if self.objective is None else self.objective[index]
-        return Cells(*(field[index] for field in self[:4]), worth)
+        return Cells(self.span[index], self.start[index], self.end[index], self.score[index], worth)
 
 
 class Solution(NamedTuple):

@@ -81,8 +81,9 @@ class Evidence:
         n = len(self.pair.target)
         hold = np.zeros((len(self.bounds), n + 1), "i8")
         np.cumsum(self.linked | (self.mine > SAME) | self.part, axis=1, out=hold[:, 1:])
-        a, size = np.meshgrid(np.arange(n), np.arange(1, min(max_length, n) + 1), indexing="ij")
-        a, b = a.ravel(), (a + size).ravel()
+        sizes = np.arange(1, min(max_length, n) + 1)
+        a = np.repeat(np.arange(n), len(sizes))
+        b = a + np.tile(sizes, n)
         stop = self.target.punct & np.array([w != "." for w in self.pair.target], bool)
         ok = (b <= n) & ~self.target.punct[a]
         a, b = a[ok], b[ok]

@@ -143,11 +143,11 @@ def null_features(evidence: Evidence) -> np.ndarray:
     """The features of "not projected", a row a source span: all but those of `PAIRS`."""
     x = np.zeros((len(evidence.bounds), len(FEATURES)))
     put = putter(x)
-    any_linked = evidence.linked.any(1)
+    any_linked = np.asarray(evidence.linked.any(1))
     put("null", 1)
     put("null_linked", any_linked)
     put("null_certain", evidence.sure.any(1))
-    used = evidence.grid.any(1)
+    used = np.asarray(evidence.grid.any(1))
     best = evidence.forms.max(1, initial=0)
     put("null_covered", [used[a:b].mean() for a, b in evidence.bounds])
     outside = evidence.to_other | evidence.to_free
