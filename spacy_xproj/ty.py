@@ -4,7 +4,7 @@ They can be checked at run time because spaCy holds the arguments of its factori
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Optional, Protocol, runtime_checkable
+from typing import NamedTuple, Optional, Protocol, Union, runtime_checkable
 
 import numpy as np
 
@@ -28,19 +28,29 @@ class Cells(NamedTuple):
     span (int array (n,)): Index of the source span.
     start, end (int arrays (n,)): The candidate: half-open target token offsets.
     score (float64 array (n,)): Above 0.
-    objective (Optional[float64 array (n,)]): Above 0. What the solver is to maximise the total of, if not the score.
     """
 
     span: np.ndarray
     start: np.ndarray
     end: np.ndarray
     score: np.ndarray
-    objective: Optional[np.ndarray] = None
 
-    def take(self, index: np.ndarray) -> "Cells":
-        """Some of the cells, by index or by mask."""
-        worth = None if self.objective is None else self.objective[index]
-        return Cells(self.span[index], self.start[index], self.end[index], self.score[index], worth)
+
+class WeighedCells(NamedTuple):
+    """Cells of a similarity whose score is not what the solver is to add up, such as a probability.
+
+    span, start, end, score (arrays (n,)): As in `Cells`.
+    objective (float64 array (n,)): Above 0. The solver maximises its total.
+    """
+
+    span: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    score: np.ndarray
+    objective: np.ndarray
+
+
+AnyCells = Union[Cells, WeighedCells]
 
 
 class Solution(NamedTuple):
@@ -74,7 +84,7 @@ class Similarity(Protocol):
         out what it knows to score 0 or never to be chosen.
     """
 
-    def __call__(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> Cells: ...
+    def __call__(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> AnyCells: ...
 
 
 @runtime_checkable

@@ -11,7 +11,7 @@ from ..bitext import Bitext, SentencePair
 from ..errors import XprojError
 from ..registry import registry  # noqa: F401  (makes the registries that the config below names)
 from ..suggesters import Suggester
-from ..ty import Cells, Similarity, Solver
+from ..ty import AnyCells, Cells, Similarity, Solver, WeighedCells
 from .projection_pipe import PairResult, ProjectionPipe
 
 ORDERS = ("first", "shortest", "longest")
@@ -100,7 +100,7 @@ class ProjectionMatcher(ProjectionPipe):
 
     def predict_pair(self, pair: SentencePair, doc: Doc) -> PairResult:
         cells = self.prune(self.similarity(pair, self.candidates(pair, doc)), pair.target)
-        worth = cells if cells.objective is None else cells._replace(score=cells.objective)
+        worth = Cells(*cells[:3], cells.objective) if isinstance(cells, WeighedCells) else cells
         chosen, note = self.solver(worth, self.n_projections)
         span, start, end, score = (field[chosen].tolist() for field in cells[:4])
         reasons = {}
@@ -118,16 +118,16 @@ class ProjectionMatcher(ProjectionPipe):
         part = doc if len(pair.target) == len(doc) else sentence_doc(doc, pair)
         return np.asarray(self.suggester([part], ops=NumpyOps()).dataXd, "i8").reshape(-1, 2)
 
-    def prune(self, cells: Cells, target: tuple[str, ...]) -> Cells:
+    def prune(self, cells: AnyCells, target: tuple[str, ...]) -> AnyCells:
         """Leave out candidates with a stop word, and put the cells in the documented order."""
         if self.stop_words and not self.stop_words.isdisjoint(target):
             stops = np.cumsum([0, *(word in self.stop_words for word in target)])
             keep = stops[cells.end] == stops[cells.start]
-            cells = cells.take(keep)
+            cells = type(cells)(*(field[keep] for field in cells))
         if self.order != "first":
             length = cells.end - cells.start
             rank = np.lexsort((cells.start, cells.span, length if self.order == "shortest" else -length))
-            cells = cells.take(rank)
+            cells = type(cells)(*(field[rank] for field in cells))
         return cells
 
 

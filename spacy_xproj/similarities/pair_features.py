@@ -51,7 +51,7 @@ def add_pair_features(
         total = sum(left.values())
         null[span, PLACE["null_pair_share"]] = left.get("", 0.0) / (total + 1)
         null[span, PLACE["null_pair_count"]] = np.log1p(total)
-        here = np.flatnonzero(k == span)
+        here = np.flatnonzero((k == span) & (masses[0, a] > 0))  # others begin no projection, so none is known
         if not len(here):
             continue
         text = [" ".join(forms[i:j]) for i, j in zip(a[here].tolist(), b[here].tolist())]

@@ -68,7 +68,7 @@ class PairLexicon:
 
     def state(self) -> dict[str, Any]:
         """Plain data, equal for equal lexicons."""
-        plain = lambda d: [[k, float(np.float32(d[k]))] for k in sorted(d)]  # noqa: E731
+        plain = lambda d: [[k, float(d[k])] for k in sorted(d)]  # noqa: E731
         return {
             "pairs": [[key, plain(self.pairs[key])] for key in sorted(self.pairs)],
             "forms": plain(self.forms),

@@ -12,7 +12,7 @@ import srsly
 from ..bitext import SentencePair
 from ..errors import InputError, XprojError
 from ..files import replacing
-from ..ty import Cells, Similarity
+from ..ty import Similarity, WeighedCells
 from .corpus_stats import CorpusStats
 from .evidence import Candidates, Evidence
 from .feature_names import FEATURES, STAGES
@@ -77,12 +77,12 @@ class Ranker:
         """Learn from a corpus, without gold: how frequent words are, which are linked, and, in a second pass, which
         entities were projected onto which. What was learnt before is forgotten; the weights stay.
 
-        pairs (iterable of SentencePair): The corpus, with links.
+        pairs (iterable of SentencePair): The corpus, with links. Without any it stays unfitted.
         """
         pairs = [pair for pair in pairs if pair.source and pair.target]
         self.lexicon = None
-        self.stats = CorpusStats(pairs)
-        if self.use_lexicon:
+        self.stats = CorpusStats(pairs) if pairs else None
+        if self.use_lexicon and pairs:
             self.lexicon = self.learn_lexicon(pairs)
 
     def learn_lexicon(self, pairs: Iterable[SentencePair]) -> PairLexicon:
@@ -95,24 +95,24 @@ class Ranker:
                     found.add(first.evidence.key(span), mine)
         return found
 
-    def __call__(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> Cells:
+    def __call__(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> WeighedCells:
         """Score the cells of one sentence pair, in order of source span, start, end.
 
         pair (SentencePair): The sentence pair.
         candidates (Optional[int array (k, 2)]): Choose among these spans only.
-        RETURNS (Cells): Those likelier than null. `score` is the probability, and `objective` its log ratio to that of
-            null, so that the highest total is the likeliest joint assignment.
+        RETURNS (WeighedCells): Those likelier than null. `score` is the probability, and `objective` its log ratio to
+            that of null, so that the highest total is the likeliest joint assignment.
         """
         if not pair.spans or not pair.target:
             none = np.zeros(0, "i8")
-            return Cells(none, none, none, np.zeros(0), np.zeros(0))
+            return WeighedCells(none, none, none, np.zeros(0), np.zeros(0))
         found = self.score(pair, candidates)
         k = found.cells.span
         probs = np.concatenate([np.zeros(0), *(p[1:] for p in found.probs)])
         null = np.array([p[0] for p in found.probs])[k]
         keep = (probs > null) & (probs >= self.floor)
         ratio = np.log(probs[keep] / np.maximum(null[keep], 1e-12))
-        return Cells(k[keep], found.cells.start[keep], found.cells.end[keep], probs[keep], ratio)
+        return WeighedCells(k[keep], found.cells.start[keep], found.cells.end[keep], probs[keep], ratio)
 
     def score(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> Scored:
         """All cells of one sentence pair, with their features and probabilities."""

@@ -18,6 +18,7 @@ PIPES = {
     "xproj_aligner": DIAGONAL,
     "xproj_projector": {},
     "xproj_matcher": {},
+    "xproj_matcher learned": {"similarity": {"@xproj_similarities": "spacy_xproj.Ranker.v1"}},
     "xproj_matcher n-grams": {
         "suggester": {"@misc": "spacy.ngram_range_suggester.v1", "min_size": 1, "max_size": 3},
         "n_projections": 2,
@@ -69,7 +70,8 @@ def test_not_initialised_and_initialised(name):
     with_examples.initialize(lambda: [Example(doc.copy(), doc.copy()) for doc in docs])
     want = [state(plain(doc.copy())) for doc in docs]
     assert [state(ready(doc.copy())) for doc in docs] == want
-    assert [state(with_examples(doc.copy())) for doc in docs] == want
+    if name != "xproj_matcher learned":  # it takes what it can from the examples
+        assert [state(with_examples(doc.copy())) for doc in docs] == want
 
 
 @pytest.mark.parametrize("name", PIPES)
