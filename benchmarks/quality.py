@@ -21,7 +21,7 @@ from spacy_xproj.similarities.ranker import read_weights
 
 from .common import ROWS, config, counts, f1, gold_pair, interval, table
 
-BASELINES = ("project_ref_heuristic.cfg", "project_ref_greedy.cfg", "project_links.cfg")
+BASELINES = ("project_ref_heuristic.cfg", "project_ref_greedy.cfg", "project_match.cfg")
 GIVEN = tuple((name, links) for name, links, *_ in ROWS)
 SETS = (*GIVEN, *((name, STATISTICAL) for name in dict.fromkeys(name for name, _ in GIVEN)))
 HEADER = [
@@ -38,7 +38,7 @@ def projected(
     docs, gold = gold_pair(name, nlp, "" if links == STATISTICAL else links)
     if links == STATISTICAL and "xproj_aligner" not in nlp.pipe_names:
         aligned, _ = gold_pair(name, nlp)
-        first = config("project_links.cfg")
+        first = config("project_match.cfg")
         fit(first, aligned)
         docs = [first.get_pipe("xproj_aligner")(doc) for doc in aligned]
     if weights is not None:
@@ -72,8 +72,8 @@ def p_value(ours: np.ndarray, theirs: np.ndarray, samples: int = 1000) -> float:
 
 def line(name: str, links: str, weights: dict[str, np.ndarray]) -> tuple[list[str], float]:
     base = [counts(*projected(name, links, each)) for each in BASELINES]
-    first = counts(*projected(name, links, "project_links.cfg", weights, lexicon=False))
-    docs, gold = projected(name, links, "project_links.cfg", weights)
+    first = counts(*projected(name, links, "project_match.cfg", weights, lexicon=False))
+    docs, gold = projected(name, links, "project_match.cfg", weights)
     ours = counts(docs, gold)
     better = max(base[:2], key=lambda c: float(f1(c)))
     low, high = interval(ours)
