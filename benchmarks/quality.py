@@ -36,11 +36,6 @@ def projected(
     """A set's Docs, projected by a config, with the learned matcher where there are weights; and the gold Docs."""
     nlp = config(config_name)
     docs, gold = gold_pair(name, nlp, "" if links == STATISTICAL else links)
-    if links == STATISTICAL and "xproj_aligner" not in nlp.pipe_names:
-        aligned, _ = gold_pair(name, nlp)
-        first = config("project_match.cfg")
-        fit(first, aligned)
-        docs = [first.get_pipe("xproj_aligner")(doc) for doc in aligned]
     if weights is not None:
         ranker = ranker_of(weights)
         ranker.use_lexicon = lexicon

@@ -79,8 +79,6 @@ class Evidence:
         """The target spans up to a length, or longer between linked words, that hold a word with evidence and do not
         begin or end in punctuation (but for a full stop)."""
         n = len(self.pair.target)
-        hold = np.zeros((len(self.bounds), n + 1), "i8")
-        np.cumsum(self.linked | (self.mine > SAME) | self.part, axis=1, out=hold[:, 1:])
         sizes = np.arange(1, min(max_length, n) + 1)
         a = np.repeat(np.arange(n), len(sizes))
         b = a + np.tile(sizes, n)
@@ -89,8 +87,7 @@ class Evidence:
         a, b = a[ok], b[ok]
         ok = ~stop[b - 1]
         a, b = a[ok], b[ok]
-        span, cell = np.nonzero(hold[:, b] > hold[:, a])
-        a, b = a[cell], b[cell]
+        span, a, b = self.holding(a, b)
         if n > max_length:
             k, i, j = np.nonzero(self.linked[:, :, None] & self.linked[:, None, :])
             long = j - i >= max_length
@@ -102,7 +99,10 @@ class Evidence:
 
     def given(self, spans: np.ndarray) -> Candidates:
         """All cells of the given target spans that hold a word with evidence."""
-        a, b = np.unique(np.asarray(spans, "i8").reshape(-1, 2), axis=0).T
+        return self.holding(*np.unique(np.asarray(spans, "i8").reshape(-1, 2), axis=0).T)
+
+    def holding(self, a: np.ndarray, b: np.ndarray) -> Candidates:
+        """The cells of the target spans [a, b) that hold a word with evidence for the source span."""
         hold = np.zeros((len(self.bounds), len(self.pair.target) + 1), "i8")
         np.cumsum(self.linked | (self.mine > SAME) | self.part, axis=1, out=hold[:, 1:])
         span, cell = np.nonzero(hold[:, b] > hold[:, a])

@@ -1,6 +1,3 @@
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,8 +5,9 @@ from hypothesis import strategies as st
 
 from spacy_xproj.aligners.symmetrize import SYMMETRIZATIONS, grow_diag_final_and, intersection, union
 from spacy_xproj.pharaoh import read_pharaoh
+from tests.conftest import DATA
 
-DATA = Path(os.environ.get("XPROJ_DATA") or Path(__file__).parents[2].parent / "shared" / "data") / "absa" / "en-es"
+ABSA = DATA / "absa" / "en-es"
 LINKS = st.sets(st.tuples(st.integers(0, 6), st.integers(0, 6)))
 
 
@@ -17,11 +15,11 @@ def as_set(links):
     return set(map(tuple, links.tolist()))
 
 
-@pytest.mark.skipif(not DATA.exists(), reason="the data folder is absent (XPROJ_DATA)")
+@pytest.mark.skipif(not ABSA.exists(), reason="the data folder is absent (XPROJ_DATA)")
 @pytest.mark.parametrize("aligner", ["fast_align", "mgiza"])
 def test_released_files_come_out_identical(aligner):
     names = (f"align.{aligner}-forward.pharaoh", f"align.{aligner}-reverse.pharaoh", f"align.{aligner}.pharaoh")
-    files = [list(read_pharaoh(DATA / name)) for name in names]
+    files = [list(read_pharaoh(ABSA / name)) for name in names]
     assert {len(rows) for rows in files} == {2000}
     for forward, reverse, expected in zip(*files):
         assert as_set(grow_diag_final_and(forward, reverse)) == as_set(expected)

@@ -1,6 +1,5 @@
 import json
 import os
-from pathlib import Path
 
 import pytest
 import typer
@@ -9,8 +8,8 @@ from typer.testing import CliRunner
 from spacy_xproj.cli.convert import convert, convert_cli
 from spacy_xproj.corpus import blank, doc_files, read_docs
 from spacy_xproj.errors import InputError, XprojError
+from tests.conftest import DATA
 
-DATA = Path(os.environ.get("XPROJ_DATA") or Path(__file__).parents[2].parent / "shared" / "data")
 CONLL = "New\tB-LOC\n10\u00a0000\tI-LOC\nx\tO\n\nAna\tB-PER\n\n#\tO\n\n"
 
 

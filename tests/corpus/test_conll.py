@@ -1,14 +1,12 @@
-import os
 from collections import Counter
-from pathlib import Path
 
 import pytest
 import spacy
 
 from spacy_xproj.corpus import read_docs, write_conll
 from spacy_xproj.errors import InputError
+from tests.conftest import DATA
 
-DATA = Path(os.environ.get("XPROJ_DATA") or Path(__file__).parents[2].parent / "shared" / "data")
 NLP = spacy.blank("xx")
 needs_data = pytest.mark.skipif(not DATA.exists(), reason="the data folder is absent (XPROJ_DATA)")
 
