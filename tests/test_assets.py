@@ -14,6 +14,9 @@ LABELS = {"PER", "ORG", "LOC", "MISC"}
 DOMAINS = {"news", "sport", "business", "travel", "science", "culture"}
 README = (ASSETS / "README.md").read_text(encoding="utf-8")
 FILES = [(split, lang) for split in SPLITS for lang in LANGS]
+MORE_LANGS = (*LANGS, "ru", "tr")
+MORE = {"reviews": ("TARGET",), "agenda": ("PER", "LOC", "ORG", "MISC", "PRODUCT", "EVENT", "DATE")}
+ALL = [*FILES, *((domain, lang) for domain in MORE for lang in MORE_LANGS)]
 
 
 def read(split, lang):
@@ -25,7 +28,7 @@ def forms(split, lang):
     return {r["text"][s["start"] : s["end"]].lower() for r in read(split, lang) for s in r["spans"]}
 
 
-@pytest.mark.parametrize("split,lang", FILES)
+@pytest.mark.parametrize("split,lang", ALL)
 def test_spans_are_tokens_and_disjoint(split, lang):
     nlp = spacy.blank(lang)
     for record in read(split, lang):
@@ -38,7 +41,7 @@ def test_spans_are_tokens_and_disjoint(split, lang):
             assert doc.char_span(span["start"], end) is not None, (record["text"], span)
 
 
-@pytest.mark.parametrize("split,lang", FILES)
+@pytest.mark.parametrize("split,lang", ALL)
 def test_texts_are_clean(split, lang):
     texts = [record["text"] for record in read(split, lang)]
     assert len(set(texts)) == len(texts)
@@ -70,6 +73,16 @@ def test_counts(lang, record_property):
         assert f"| `{split}.{lang}` | " + " | ".join(map(str, row)) + " |" in README
         record_property(f"{split}.sentences", len(records))
         record_property(f"{split}.labels", dict(labels))
+
+
+@pytest.mark.parametrize("domain,lang", [(domain, lang) for domain in MORE for lang in MORE_LANGS])
+def test_more_kinds_of_spans(domain, lang):
+    records, english = read(domain, lang), read(domain, "en")
+    assert [r["meta"] for r in records] == [r["meta"] for r in english] and len(records) == 150
+    labels = Counter(span["label"] for record in records for span in record["spans"])
+    assert set(labels) == set(MORE[domain]) and min(labels.values()) >= 20
+    row = [len(records), sum(not r["spans"] for r in records), *(labels[label] for label in MORE[domain])]
+    assert f"| `{domain}.{lang}` | " + " | ".join(map(str, row)) + " |" in README
 
 
 @pytest.mark.parametrize("lang", LANGS)
