@@ -11,12 +11,17 @@ s and t,
 
 and likewise P(j | i). A stem that was never seen has c = 0. So it is drawn to a word that begins alike, and, faintly,
 to a word near the diagonal that nothing else explains.
+
+In the last rounds, and for the links, the weights above (before they are made to sum to 1) are the emissions of the
+hidden Markov model of `jumps`.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 import numpy as np
+
+from .jumps import first_jumps, learnt_jumps, walk
 
 FAINT = 0.001  # strength of a pair that nothing speaks for; from 0.0003 to 0.01 makes little difference
 CHUNK = 1 << 21  # cells in memory at once, about 200 MB; also the most cells of one sentence pair that are looked at
@@ -65,6 +70,7 @@ class Table(NamedTuple):
     strength (float32 array (p,)): Above FAINT; pairs that are not listed are not.
     source_total, target_total (float32 arrays (v + 1,)): c(s) + 1 and c(t) + 1.
     source_null, target_null (float32 arrays (v + 1,)): theta(s | null) and theta(t | null).
+    jumps (float32 array): As in `first_jumps`, or empty: without jumps.
     """
 
     keys: np.ndarray
@@ -73,6 +79,18 @@ class Table(NamedTuple):
     target_total: np.ndarray
     source_null: np.ndarray
     target_null: np.ndarray
+    jumps: np.ndarray
+
+
+class Counts(NamedTuple):
+    """Links that are known before.
+
+    keys (int64 array (p,)): source stem · 2^32 + target stem, ascending.
+    links (float array (p,)): c(s, t).
+    """
+
+    keys: np.ndarray
+    links: np.ndarray
 
 
 class Posteriors(NamedTuple):
@@ -144,13 +162,16 @@ class LexicalModel:
     def __init__(self, *, null: float, diagonal: float, alpha: float, cognate: float):
         self.null, self.diagonal, self.alpha, self.cognate = null, diagonal, alpha, cognate
 
-    def posteriors(self, cells: Cells, batch: Batch, strength: np.ndarray, table: Table) -> Posteriors:
+    def posteriors(
+        self, cells: Cells, batch: Batch, strength: np.ndarray, table: Table, counts: Optional[np.ndarray] = None
+    ) -> Posteriors:
         """The E-step.
 
         cells (Cells): The cells of the batch.
         batch (Batch): The sentence pairs.
         strength (float array (n,)): Of the cells, as far as learnt: 0 where nothing was.
-        table (Table): Its totals and null probabilities are used.
+        table (Table): Its totals, null probabilities and jumps are used.
+        counts (float array): The expected jumps are added to it.
         RETURNS (Posteriors): Of the cells.
         """
         i, j, near = cells
@@ -161,9 +182,15 @@ class LexicalModel:
         reverse = weight / table.target_total[target.stem][j]
         null_target = self.null * table.target_null[target.stem]
         null_source = self.null * table.source_null[source.stem]
-        forward /= (np.bincount(j, forward, len(null_target)) + null_target)[j]
-        reverse /= (np.bincount(i, reverse, len(null_source)) + null_source)[i]
-        return Posteriors(forward, reverse)
+        found = Posteriors(
+            forward / (np.bincount(j, forward, len(null_target)) + null_target)[j],
+            reverse / (np.bincount(i, reverse, len(null_source)) + null_source)[i],
+        )
+        if len(table.jumps):
+            width = row_widths(batch.m, batch.n)
+            nulls = null_target, null_source
+            walk(batch.m, batch.n, width, (forward, reverse), nulls, found, table.jumps.reshape(2, -1), counts)
+        return found
 
     def align(self, batch: Batch, table: Table) -> tuple[Cells, Posteriors]:
         """The cells of a batch and their posteriors under what was learnt.
@@ -180,19 +207,26 @@ class LexicalModel:
             strength = np.where(table.keys[place] == wanted, table.strength[place], strength)
         return cells, self.posteriors(cells, batch, strength, table)
 
-    def fit(self, corpus: Batch, n_stems: int, iterations: int) -> Table:
+    def fit(
+        self, corpus: Batch, n_stems: int, iterations: int, walks: int = 0, prior: Optional[Counts] = None
+    ) -> Table:
         """Learn the table. Memory goes by the number of different stem pairs, plus four bytes a cell.
 
         corpus (Batch): The sentence pairs.
         n_stems (int): Size of the vocabulary.
         iterations (int): Rounds of expectation maximisation.
+        walks (int): How many of them, the last ones, are with jumps.
+        prior (Optional[Counts]): Added to the counts of every round, and where the first one starts from.
         RETURNS (Table): What was learnt.
         """
         from scipy.special import digamma
 
         found = [np.unique(batch_keys(batch, cells_of(batch, self.diagonal))) for batch in split(corpus)]
-        keys = np.unique(np.concatenate(found))
+        keys = np.unique(np.concatenate([*found, prior.keys] if prior else found))
         del found
+        known = np.zeros(len(keys))
+        if prior:
+            known[np.searchsorted(keys, prior.keys)] = prior.links
         places = []  # of each cell in the keys
         for batch in split(corpus):
             present, inverse = np.unique(batch_keys(batch, cells_of(batch, self.diagonal)), return_inverse=True)
@@ -204,12 +238,17 @@ class LexicalModel:
         size = n_stems + 1
         nothing = np.zeros(size)
         null = given_null(nothing)
-        table = Table(keys, np.zeros(len(keys)), nothing + 1, nothing + 1, null, null)
-        for _ in range(iterations):
-            counts, left_source, left_target = np.zeros(len(keys)), np.zeros(size), np.zeros(size)
+        strength = np.where(known > 0, np.exp(digamma(known + self.alpha)), 0)
+        source_total, target_total = (np.bincount(x, known, size) + 1 for x in (keys >> 32, keys & 0xFFFFFFFF))
+        table = Table(keys, strength, source_total, target_total, null, null, np.zeros(0))
+        for k in range(iterations):
+            if walks and k == iterations - walks:
+                table = table._replace(jumps=first_jumps())
+            jumped = np.zeros((2, table.jumps.shape[-1] + 1))
+            counts, left_source, left_target = known.copy(), np.zeros(size), np.zeros(size)
             for batch, place in zip(split(corpus), places):
                 cells = cells_of(batch, self.diagonal)
-                forward, reverse = self.posteriors(cells, batch, table.strength[place], table)
+                forward, reverse = self.posteriors(cells, batch, table.strength[place], table, jumped)
                 agreed = np.sqrt(forward * reverse)
                 np.add.at(counts, place, agreed)
                 left_source += unexplained(batch.source.stem, cells.source, agreed, size)
@@ -221,10 +260,23 @@ class LexicalModel:
                 np.bincount(keys & 0xFFFFFFFF, counts, size) + 1,
                 given_null(left_source),
                 given_null(left_target),
+                learnt_jumps(jumped) if len(table.jumps) else table.jumps,
             )
         keep = table.strength > FAINT
         rest = [x.astype("f4") for x in table[2:]]
         return Table(keys[keep], table.strength[keep].astype("f4"), *rest)
+
+
+def counts_of(table: Table) -> Counts:
+    """The counts that a table was made from, plus alpha, by Newton's method (Minka 2000, Estimating a Dirichlet
+    distribution, appendix C). Those of FAINT pairs are not in it."""
+    from scipy.special import digamma, polygamma
+
+    log = np.log(table.strength.astype("f8"))
+    links = np.where(log >= -2.22, np.exp(log) + 0.5, -1 / (log - digamma(1)))
+    for _ in range(5):
+        links -= (digamma(links) - log) / polygamma(1, links)
+    return Counts(table.keys, links)
 
 
 def batch_keys(batch: Batch, cells: Cells) -> np.ndarray:

@@ -3,6 +3,7 @@
 import hashlib
 from array import array
 from collections.abc import Iterable, Sequence
+from copy import copy
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -15,24 +16,27 @@ from ..bitext import Links, SentencePair
 from ..errors import InputError, NotFittedError, XprojError
 from ..files import replacing
 from ..ty import Aligner
-from .lexical import Batch, Cells, LexicalModel, Posteriors, Table, Words, chunks
+from .lexical import Batch, Cells, Counts, LexicalModel, Posteriors, Table, Words, chunks, counts_of
 from .symmetrize import SYMMETRIZATIONS
 
 NAME = "spacy_xproj.Statistical.v1"
-FORMAT = 1  # of the serialised state
+FORMAT = 2  # of the serialised state
 ROOT = 3  # words that share so many first letters may be cognates
-DTYPES = ("<i8", "<f4", "<f4", "<f4", "<f4", "<f4")  # of the fields of Table
+DTYPES = ("<i8", "<f4", "<f4", "<f4", "<f4", "<f4", "<f4")  # of the fields of Table
 
 
 def make_statistical(
     symmetrization: str = "posterior",
     threshold: float = 0.3,
     iterations: int = 8,
+    jumps: int = 2,
     stem: int = 5,
     null: float = 0.08,
     diagonal: float = 4.0,
     alpha: float = 0.001,
     cognate: float = 0.3,
+    prior: Optional[str] = None,
+    prior_weight: float = 1.0,
 ) -> Aligner:
     """Make an aligner that learns from the sentence pairs that are to be aligned, or others like them.
 
@@ -41,12 +45,18 @@ def make_statistical(
     threshold (float): With "posterior": a link scores above this. The score is the geometric mean of the probabilities
         of the link in the two directions, in [0, 1].
     iterations (int): Rounds of expectation maximisation.
+    jumps (int): How many of them, the last ones, heed where the word before was linked to: a hidden Markov model
+        (Vogel et al. 1996), which also finds the links. At most all but one. 0: each word is linked by itself (IBM
+        model 1), in about 0.6 of the time.
     stem (int): Words are lower-cased and cut to so many characters; 0 leaves them whole.
     null (float): Prior probability that a word has no counterpart.
     diagonal (float): How much links near the diagonal are preferred; 0: not at all.
     alpha (float): Concentration of the Dirichlet prior. The smaller, the fewer translations a word has.
     cognate (float): What it speaks for a link that its words begin alike (three letters, or the whole stem where it is
         shorter or begins with a digit or sign), in expected links; 0: nothing.
+    prior (Optional[str]): A file that the `to_disk` of another one wrote, fitted on other text. `fit` adds its expected
+        links to those of the corpus; afterwards the file is no longer needed.
+    prior_weight (float): What an expected link of the prior counts.
     RETURNS (Aligner): The aligner. It must be fitted.
     RAISES (XprojError): If a setting is out of its range.
     """
@@ -56,27 +66,52 @@ def make_statistical(
     for name, value, ok, expected in (
         ("threshold", threshold, 0 <= threshold < 1, "at least 0 and below 1"),
         ("iterations", iterations, iterations >= 1, "at least 1"),
+        ("jumps", jumps, jumps >= 0, "0 or more"),
         ("stem", stem, stem >= 0, "0 (whole words) or more"),
         ("null", null, 0 <= null < 1, "at least 0 and below 1"),
         ("diagonal", diagonal, 0 <= diagonal <= 100, "between 0 and 100"),
         ("alpha", alpha, alpha > 0, "above 0"),
         ("cognate", cognate, cognate >= 0, "0 or more"),
+        ("prior_weight", prior_weight, 0 < prior_weight < float("inf"), "above 0"),
     ):
         if not ok:
             raise XprojError(f"{NAME}: {name} must be {expected}, not {value}.")
     model = LexicalModel(null=null, diagonal=diagonal, alpha=alpha, cognate=cognate)
-    return StatisticalAligner(model, symmetrization, threshold=threshold, iterations=iterations, stem=stem)
+    jumps = min(jumps, iterations - 1)
+    return StatisticalAligner(
+        model,
+        symmetrization,
+        threshold=threshold,
+        iterations=iterations,
+        jumps=jumps,
+        stem=stem,
+        prior=prior,
+        prior_weight=prior_weight,
+    )
 
 
 class StatisticalAligner:
     """See `make_statistical`; the model is that of `LexicalModel`. A sentence pair gets the same links in any batch.
 
-    Of very long sentence pairs (above two million word pairs) only the part near the diagonal is looked at.
+    Of very long sentence pairs (above two million word pairs) only the part near the diagonal is looked at. Pairs with
+    more than a thousand words on a side are linked without `jumps`.
     """
 
-    def __init__(self, model: LexicalModel, symmetrization: str, *, threshold: float, iterations: int, stem: int):
+    def __init__(
+        self,
+        model: LexicalModel,
+        symmetrization: str,
+        *,
+        threshold: float,
+        iterations: int,
+        jumps: int,
+        stem: int,
+        prior: Optional[str],
+        prior_weight: float,
+    ):
         self.model, self.symmetrization = model, symmetrization
-        self.threshold, self.iterations, self.stem = threshold, iterations, stem
+        self.threshold, self.iterations, self.jumps, self.stem = threshold, iterations, jumps, stem
+        self.prior, self.prior_weight = prior, prior_weight
         self._set_state([], None)
 
     def _set_state(self, stems: list[str], table: Optional[Table]) -> None:
@@ -104,6 +139,7 @@ class StatisticalAligner:
 
         pairs (iterable of SentencePair): The corpus, read once. Pairs with an empty side say nothing.
         RAISES (XprojError): If no sentence pair has words on both sides.
+        RAISES (InputError): If there is a prior and it cannot be used.
         """
         stems: dict[str, int] = {}
         sides = array("i"), array("i")
@@ -115,10 +151,24 @@ class StatisticalAligner:
                     length.append(len(words))
         if not stems:
             raise XprojError(f"{NAME} was given no sentence pair with words on both sides to fit on.")
+        prior = self._prior_counts(stems)
         self._set_state(list(stems), None)
         source, target = (Words(ids, self.root_of_stem[ids]) for ids in (np.frombuffer(x, "i4") for x in sides))
         m, n = (np.frombuffer(x, "i8") for x in lengths)
-        self.table = self.model.fit(Batch(m, n, source, target), len(stems), self.iterations)
+        self.table = self.model.fit(Batch(m, n, source, target), len(stems), self.iterations, self.jumps, prior)
+
+    def _prior_counts(self, stems: dict[str, int]) -> Optional[Counts]:
+        """The counts of the prior, by the numbers in `stems`, to which its own are added."""
+        if self.prior is None:
+            return None
+        other = copy(self).from_disk(self.prior)
+        if other.table is None:
+            raise InputError(self.prior, None, f"A prior must be the state of a fitted {NAME}, but this one is not.")
+        number = np.array([stems.setdefault(stem, len(stems)) for stem in other.stems], "i8")
+        keys, links = counts_of(other.table)
+        keys = (number[keys >> 32] << 32) | number[keys & 0xFFFFFFFF]
+        order = np.argsort(keys)
+        return Counts(keys[order], self.prior_weight * links[order])
 
     def __call__(self, pairs: Sequence[SentencePair]) -> list[Links]:
         """Link the words of each sentence pair.

@@ -264,6 +264,77 @@ def test_refitting_forgets(fitted):
     assert aligner.provenance == fitted.provenance != before
 
 
+def test_counts_of_a_table(fitted):
+    from scipy.special import digamma
+
+    links = np.array([0.15, 0.5, 1.0, 7.25, 4000.0])
+    table = fitted.table._replace(keys=np.arange(5), strength=np.exp(digamma(links)).astype("f4"))
+    np.testing.assert_allclose(lexical.counts_of(table).links, links, rtol=1e-4)
+
+
+@pytest.fixture
+def prior(fitted, tmp_path):
+    fitted.to_disk(tmp_path / "prior")
+    return str(tmp_path / "prior")
+
+
+def test_prior(prior, tmp_path):
+    text = [pair("the sofa", "lo divan"), pair("garden the", "lo orto")]
+    alone, with_prior = make_statistical(), make_statistical(prior=prior)
+    alone.fit(text)
+    with_prior.fit(text)
+    new = list(corpus(50, seed=1))
+    right = [sum(x.links.tolist() == gold(p) for p, x in zip(new, aligner(new))) for aligner in (alone, with_prior)]
+    assert right[1] > 45 > 20 > right[0]
+    # the text decides where the prior leaves a choice, and its words are known
+    (links,) = with_prior([pair("sofa the dog", "hund divan lo")])
+    assert links.links.tolist() == [[0, 1], [1, 2], [2, 0]]
+    # what was fitted needs the file no longer
+    data = with_prior.to_bytes()
+    again = make_statistical(prior=str(tmp_path / "absent")).from_bytes(data)
+    for links, other in zip(again(new), with_prior(new)):
+        same(links, other)
+
+
+def test_prior_weight_and_counts(fitted, prior):
+    p = pair("zz", "qq")
+    key = fitted.stems["the"] << 32 | fitted.stems["lo"]
+    links = lexical.counts_of(fitted.table).links[fitted.table.keys == key]
+    for weight in (0.5, 2.0):
+        aligner = make_statistical(prior=prior, prior_weight=weight)
+        aligner.fit([p])
+        assert list(aligner.stems)[:2] == ["zz", "qq"]
+        found = lexical.counts_of(aligner.table)
+        key = aligner.stems["the"] << 32 | aligner.stems["lo"]
+        np.testing.assert_allclose(found.links[found.keys == key], weight * links, rtol=1e-3)
+        total = aligner.table.source_total[aligner.stems["the"]] - 1
+        np.testing.assert_allclose(total, weight * (fitted.table.source_total[fitted.stems["the"]] - 1), rtol=0.02)
+
+
+def test_no_weight_left_by_a_faint_prior(fitted, prior):
+    plain, faint = make_statistical(), make_statistical(prior=prior, prior_weight=1e-9)
+    pairs = list(corpus(30, seed=8))
+    plain.fit(pairs)
+    faint.fit(pairs)
+    for links, other in zip(plain(pairs), faint(pairs)):
+        assert np.array_equal(links.links, other.links)
+        np.testing.assert_allclose(links.scores, other.scores, rtol=1e-3)
+
+
+def test_prior_that_cannot_be_used(fitted, prior, tmp_path):
+    make_statistical().to_disk(tmp_path / "unfitted")
+    (tmp_path / "text").write_text("the dog")
+    for aligner, message in (
+        (make_statistical(prior=str(tmp_path / "absent")), "absent"),
+        (make_statistical(prior=str(tmp_path / "unfitted")), "fitted"),
+        (make_statistical(prior=str(tmp_path / "text")), "state"),
+        (make_statistical(prior=prior, stem=4), "stem = 5.*stem = 4"),
+    ):
+        with pytest.raises(InputError, match=message):
+            aligner.fit(corpus(5))
+        assert not aligner.fitted
+
+
 @pytest.mark.parametrize("stem, n", [(4, 2), (5, 4), (0, 4)])
 def test_stems(stem, n):
     aligner = make_statistical(stem=stem)
@@ -278,11 +349,13 @@ def test_stems(stem, n):
         {"threshold": 1.0},
         {"threshold": -0.1},
         {"iterations": 0},
+        {"jumps": -1},
         {"stem": -1},
         {"null": 1.0},
         {"diagonal": -1.0},
         {"alpha": 0.0},
         {"cognate": -0.5},
+        {"prior_weight": 0.0},
         {"threshold": float("nan")},
         {"alpha": float("nan")},
     ],

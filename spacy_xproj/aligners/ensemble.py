@@ -1,0 +1,191 @@
+"""`spacy_xproj.Ensemble.v1`: several aligners that vote."""
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Optional, Union
+
+import numpy as np
+import srsly
+
+from ..bitext import Links, SentencePair
+from ..errors import InputError, XprojError
+from ..files import replacing
+from ..ty import Aligner, Fittable
+from .statistical import make_statistical
+
+NAME = "spacy_xproj.Ensemble.v1"
+FORMAT = 1  # of the serialised state
+
+
+# Any, as spaCy holds arguments against their annotations before it makes the parts that stand in a dict.
+def make_ensemble(
+    aligners: Optional[dict[str, Any]] = None,
+    weights: Optional[dict[str, float]] = None,
+    threshold: float = 0.0,
+) -> Aligner:
+    """Make an aligner of several, whose links are scored by their agreement.
+
+    aligners (Optional[dict[str, Aligner]]): The parts, by names of one's own. None: `Statistical.v1` over stems, and
+        over whole words.
+    weights (Optional[dict[str, float]]): The weight of each, above 0. None: all weigh the same.
+    threshold (float): A link scores above this. Its score is the weighted mean of its scores with all the aligners, 0
+        with one that does not have it. With 0.0 the links of all are taken.
+    RETURNS (Aligner): The aligner. It must be fitted if one of its parts must.
+    RAISES (XprojError): If there is no aligner, a name cannot be used, or a setting is out of its range.
+    """
+    if aligners is None:
+        aligners = {"stems": make_statistical(), "words": make_statistical(stem=0)}
+    if not aligners:
+        raise XprojError(f"{NAME} needs at least one aligner in `aligners`.")
+    for name, part in aligners.items():
+        if not isinstance(part, Aligner):
+            raise XprojError(f"{NAME}: {name!r} must be an aligner, not {part!r}.")
+        if not re.fullmatch(r"[\w-]+", name):
+            raise XprojError(f"{NAME}: the name of a part is letters, digits, '_' and '-', not {name!r}.")
+    if weights is None:
+        weights = dict.fromkeys(aligners, 1.0)
+    _same_names("weights", weights, aligners)
+    for name, weight in weights.items():
+        if not 0 < weight < float("inf"):
+            raise XprojError(f"{NAME}: the weight of {name!r} must be above 0, not {weight}.")
+    if not 0 <= threshold < 1:
+        raise XprojError(f"{NAME}: threshold must be at least 0 and below 1, not {threshold}.")
+    made = FittableEnsemble if any(isinstance(part, Fittable) for part in aligners.values()) else EnsembleAligner
+    return made(aligners, weights, threshold)
+
+
+class EnsembleAligner:
+    """See `make_ensemble`."""
+
+    def __init__(self, aligners: dict[str, Aligner], weights: dict[str, float], threshold: float):
+        self.aligners, self.threshold = aligners, threshold
+        total = sum(weights.values())
+        self.weights = {name: weights[name] / total for name in aligners}
+
+    @cached_property
+    def provenance(self) -> str:
+        """What made the links: the settings, and the provenance of each part."""
+        parts = (
+            f"{name} {self.weights[name]:.3g}: {getattr(part, 'provenance', type(part).__name__)}"
+            for name, part in self.aligners.items()
+        )
+        return f"{NAME} (> {self.threshold}; {'; '.join(parts)})"
+
+    def __call__(self, pairs: Sequence[SentencePair]) -> list[Links]:
+        """Link the words of each sentence pair.
+
+        pairs (sequence of SentencePair): The sentence pairs.
+        RETURNS (list of Links): One a pair, sorted by source, then target word. The evidence of a link: under the name
+            of each aligner its score there, and what evidence that aligner has, such as `name.forward`; 0 where it does
+            not have the link.
+        RAISES (XprojError): If an aligner does not give the links of each pair.
+        """
+        found = {}
+        for name, part in self.aligners.items():
+            found[name] = part(pairs)
+            if len(found[name]) != len(pairs):
+                raise XprojError(
+                    f"{NAME}: {name!r} gave the links of {len(found[name])} of {len(pairs)} sentence pairs."
+                )
+        return [self._vote(dict(zip(found, links))) for links in zip(*found.values())]
+
+    def _vote(self, parts: dict[str, Links]) -> Links:
+        rows = [np.asarray(part.links, "i4").reshape(-1, 2) for part in parts.values()]
+        union, places = np.unique(np.concatenate(rows), axis=0, return_inverse=True)
+        ends = np.cumsum([len(row) for row in rows])[:-1]
+        score = np.zeros(len(union))
+        evidence: dict[str, np.ndarray] = {}
+        for (name, part), place in zip(parts.items(), np.split(places.reshape(-1), ends)):
+            views = {name: part.scores, **{f"{name}.{key}": value for key, value in part.evidence.items()}}
+            for key, values in views.items():
+                evidence[key] = np.zeros(len(union), "f4")
+                evidence[key][place] = values
+            score += self.weights[name] * evidence[name]
+        keep = score > self.threshold
+        scores = np.minimum(score[keep], 1).astype("f4")
+        return Links(union[keep].astype("i4"), scores, {key: values[keep] for key, values in evidence.items()})
+
+    # Serialisation
+
+    def to_bytes(self) -> bytes:
+        """The states of the parts that have one, by name, as msgpack. The settings belong to the config.
+
+        RETURNS (bytes): Equal for equal states.
+        """
+        states = {name: part.to_bytes() for name, part in self._stateful().items()}
+        return srsly.msgpack_dumps({"name": NAME, "format": FORMAT, "parts": states})
+
+    def from_bytes(self, data: bytes) -> "EnsembleAligner":
+        """Take over the states of the parts.
+
+        data (bytes): From `to_bytes`.
+        RETURNS (EnsembleAligner): Itself.
+        RAISES (XprojError): If the data is something else, or that of an ensemble of other names.
+        """
+        try:
+            state = srsly.msgpack_loads(data)
+            if (state["name"], state["format"]) != (NAME, FORMAT):
+                raise ValueError(f"{state['name']}, format {state['format']}")
+            states = dict(state["parts"])
+        except Exception as err:
+            raise XprojError(f"Expected the state of {NAME}, format {FORMAT}, but got other data ({err}).") from err
+        parts = self._stateful()
+        _same_names("the saved state", states, parts)
+        for name, part in parts.items():
+            part.from_bytes(states[name])
+        self.__dict__.pop("provenance", None)
+        return self
+
+    def to_disk(self, path: Union[str, Path]) -> None:
+        """Write the states of the parts to a file.
+
+        path (str or Path): The file.
+        """
+        with replacing(path) as beside:
+            beside.write_bytes(self.to_bytes())
+
+    def from_disk(self, path: Union[str, Path]) -> "EnsembleAligner":
+        """Read the states of the parts from a file.
+
+        path (str or Path): The file.
+        RETURNS (EnsembleAligner): Itself.
+        RAISES (InputError): If it cannot be used.
+        """
+        try:
+            return self.from_bytes(Path(path).read_bytes())
+        except (OSError, XprojError) as err:
+            raise InputError(path, None, str(err)) from err
+
+    def _stateful(self) -> dict[str, Any]:
+        return {name: part for name, part in self.aligners.items() if hasattr(part, "to_bytes")}
+
+
+class FittableEnsemble(EnsembleAligner):
+    """An ensemble with parts that learn from the corpus."""
+
+    def _fittable(self) -> list[Fittable]:
+        return [part for part in self.aligners.values() if isinstance(part, Fittable)]
+
+    @property
+    def fitted(self) -> bool:
+        """Whether all the parts that learn from the corpus have."""
+        return all(part.fitted for part in self._fittable())
+
+    def fit(self, pairs: Iterable[SentencePair]) -> None:
+        """Fit the parts that learn from the corpus, in their order.
+
+        pairs (iterable of SentencePair): The corpus, read once. It is kept in memory while more than one part needs it.
+        """
+        parts = self._fittable()
+        corpus = pairs if len(parts) == 1 else list(pairs)
+        for part in parts:
+            part.fit(corpus)
+        self.__dict__.pop("provenance", None)
+
+
+def _same_names(what: str, got: Iterable[str], expected: Iterable[str]) -> None:
+    if set(got) != set(expected):
+        names = [", ".join(sorted(x)) or "none" for x in (expected, got)]
+        raise XprojError(f"{NAME}: {what} must have the names of the aligners ({names[0]}), but has {names[1]}.")
