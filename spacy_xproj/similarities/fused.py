@@ -1,0 +1,191 @@
+"""`spacy_xproj.Fused.v1`: the weighted sum of other similarities."""
+
+import math
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Optional, Union
+
+import numpy as np
+import srsly
+
+from ..bitext import SentencePair
+from ..errors import InputError, XprojError
+from ..ty import AnyCells, Cells, Fittable, Similarity
+from .lexicon import make_lexicon
+from .links import make_links
+from .surface import make_surface
+
+NAME = "spacy_xproj.Fused.v1"
+WEIGHTS = {
+    "links": 0.5,
+    "surface": 0.1,
+    "lexicon": 0.2,
+}  # chosen on opinion targets, en-es, with links of five aligners
+
+
+# Any, as spaCy holds arguments against their annotations before it makes the parts that stand in a dict.
+def make_fused(
+    similarities: Optional[dict[str, Any]] = None, weights: Optional[dict[str, float]] = None, normalise: bool = True
+) -> Similarity:
+    """Score cells by a weighted sum of similarities (Politov et al. 2025, with alignment, NER and translation scores).
+
+    similarities (Optional[dict[str, Similarity]]): The parts, by names of one's own. None: `links`, `surface` (with the
+        threshold 0.8) and `lexicon`.
+    weights (Optional[dict[str, float]]): The weight of each. A part that weighs 0 is neither asked for candidates nor
+        for scores. None: 0.5, 0.1 and 0.2 for those; equal weights for others.
+    normalise (bool): Divide the weights by their sum, so that scores in [0, 1] give a score in [0, 1].
+    RETURNS (Similarity): The scorer. It learns from the corpus (see `Fittable`) only if one of its parts does.
+    RAISES (XprojError): If the names differ, or the weights are negative or all 0.
+    """
+    if weights is None:
+        weights = dict(WEIGHTS) if similarities is None else dict.fromkeys(similarities, 1.0)
+    if similarities is None:
+        similarities = {"links": make_links(), "surface": make_surface(threshold=0.8), "lexicon": make_lexicon()}
+    ours, theirs = set(similarities), set(weights)
+    if ours != theirs:
+        raise XprojError(
+            f"{NAME}: similarities and weights must have the same names, but there is no weight for "
+            f"{names(ours - theirs)}, and no similarity for {names(theirs - ours)}."
+        )
+    for name, part in similarities.items():
+        if not isinstance(part, Similarity):
+            raise XprojError(f"{NAME}: {name!r} must be a similarity, not {part!r}.")
+    for name, weight in weights.items():
+        if not re.fullmatch(r"[\w-]+", name):
+            raise XprojError(f"{NAME}: the name of a part is letters, digits, '_' and '-', not {name!r}.")
+        if not 0 <= weight < math.inf:
+            raise XprojError(f"{NAME}: weights must be 0 or more, but that of {name!r} is {weight}.")
+    total = math.fsum(weights.values())
+    if not total:
+        raise XprojError(f"{NAME}: at least one weight must be above 0, but they are {weights}.")
+    shares = {name: weights[name] / total if normalise else weights[name] for name in weights}
+    learns = any(isinstance(part, Fittable) for part in similarities.values())
+    return (FusedLearner if learns else Fused)(similarities, shares)
+
+
+def names(found: Iterable[str]) -> str:
+    return ", ".join(repr(name) for name in sorted(found)) or "(none)"
+
+
+class Fused:
+    """See `make_fused`."""
+
+    def __init__(self, similarities: dict[str, Similarity], weights: dict[str, float]):
+        self.similarities = dict(sorted(similarities.items()))  # sums do not depend on the order in a config
+        self.weights = weights
+
+    def __call__(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> Cells:
+        """Score the cells of one sentence pair, in order of source span, start, end.
+
+        Without candidates these are the cells that any of the parts proposes. Of a part with another objective, such as
+        `Ranker.v1`, the score is added and the objective left aside.
+
+        pair (SentencePair): The sentence pair.
+        candidates (Optional[int array (k, 2)]): Score these spans only.
+        RETURNS (Cells): Those with a score above 0.
+        """
+        parts = {name: part for name, part in self.similarities.items() if self.weights[name]}
+        found = {name: part(pair, candidates) for name, part in parts.items()}
+        keys = {name: cell_keys(cells, pair) for name, cells in found.items()}
+        wanted = np.unique(np.concatenate(list(keys.values())))
+        size = len(pair.target) + 1
+        span, start, end = wanted // size**2, wanted // size % size, wanted % size
+        rest = None
+        if candidates is None and len(parts) > 1 and len(wanted):
+            rest = np.unique(np.stack([start, end], axis=1), axis=0)
+        total = np.zeros(len(wanted))
+        for name, part in parts.items():
+            score = np.zeros(len(wanted))
+            if rest is not None and not np.array_equal(keys[name], wanted):
+                put(score, wanted, (more := part(pair, rest)), cell_keys(more, pair))
+            put(score, wanted, found[name], keys[name])  # last: a probability depends on what is proposed with it
+            total += self.weights[name] * score
+        keep = total > 0
+        return Cells(span[keep], start[keep], end[keep], total[keep])
+
+    # Serialisation: of the parts that have a state
+
+    def state(self) -> dict[str, Any]:
+        return {name: part for name, part in self.similarities.items() if hasattr(part, "to_bytes")}
+
+    def to_bytes(self) -> bytes:
+        """The states of the parts, as msgpack.
+
+        RETURNS (bytes): Equal for equal states.
+        """
+        parts = {name: part.to_bytes() for name, part in self.state().items()}
+        return srsly.msgpack_dumps({"name": NAME, "parts": parts})
+
+    def from_bytes(self, data: bytes) -> "Fused":
+        """Take over the states of the parts.
+
+        data (bytes): From `to_bytes`.
+        RETURNS (Fused): Itself.
+        RAISES (XprojError): If the data is something else, or that of other parts.
+        """
+        try:
+            state: Any = srsly.msgpack_loads(data)
+            if state["name"] != NAME:
+                raise ValueError(state["name"])
+            if list(state["parts"]) != list(self.state()):
+                raise ValueError(f"parts {names(state['parts'])} instead of {names(self.state())}")
+            for name, part in self.state().items():
+                part.from_bytes(state["parts"][name])
+        except Exception as err:
+            raise XprojError(f"Expected the state of {NAME}, but got other data ({err}).") from err
+        return self
+
+    def to_disk(self, path: Union[str, Path]) -> None:
+        """Write the states of the parts into a folder, each under its name."""
+        Path(path).mkdir(parents=True, exist_ok=True)
+        for name, part in self.state().items():
+            part.to_disk(Path(path) / name)
+
+    def from_disk(self, path: Union[str, Path]) -> "Fused":
+        """Read them from there.
+
+        RAISES (InputError): If one is missing or cannot be used.
+        """
+        for name, part in self.state().items():
+            if not (Path(path) / name).exists():
+                raise InputError(path, None, f"Expected the state of {NAME}, but there is none of its part {name!r}.")
+            part.from_disk(Path(path) / name)
+        return self
+
+
+class FusedLearner(Fused):
+    """A `Fused` with parts that learn from the corpus."""
+
+    def learners(self) -> list[Fittable]:
+        return [part for part in self.similarities.values() if isinstance(part, Fittable)]
+
+    @property
+    def fitted(self) -> bool:
+        """Whether all of them are fitted."""
+        return all(part.fitted for part in self.learners())
+
+    def fit(self, pairs: Iterable[SentencePair]) -> None:
+        """Fit all of them.
+
+        pairs (iterable of SentencePair): The corpus; held in memory.
+        """
+        pairs = list(pairs)
+        for part in self.learners():
+            part.fit(pairs)
+
+
+def cell_keys(cells: AnyCells, pair: SentencePair) -> np.ndarray:
+    """One number for each cell, ascending in the order of source span, start, end."""
+    size = len(pair.target) + 1
+    return (cells.span.astype("i8") * size + cells.start) * size + cells.end
+
+
+def put(score: np.ndarray, wanted: np.ndarray, cells: AnyCells, keys: np.ndarray) -> None:
+    """Write the scores of some cells to their places among the wanted ones; other cells are left out.
+
+    wanted, keys (int arrays): By `cell_keys`, the wanted ones ascending.
+    """
+    place = np.minimum(np.searchsorted(wanted, keys), max(len(wanted) - 1, 0))
+    known = wanted[place] == keys if len(wanted) else np.zeros(len(keys), bool)
+    score[place[known]] = cells.score[known]

@@ -1,0 +1,175 @@
+"""`spacy_xproj.Labels.v1`: what a spaCy pipeline for the target language finds in the target sentence."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Optional, Union
+
+import numpy as np
+import srsly
+
+from ..bitext import SentencePair
+from ..errors import InputError, XprojError
+from ..ty import Cells, Similarity
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+
+NAME = "spacy_xproj.Labels.v1"
+Entity = tuple[int, int, str, float]
+
+
+def make_labels(
+    model: str = "",
+    label_map: Optional[dict[str, str]] = None,
+    other_label: float = 0.5,
+    discard_labels: bool = False,
+    spans_key: str = "",
+) -> Similarity:
+    """Score cells by the entities that a pipeline finds in the target sentence: the share of words that candidate and
+    entity have in common (Dice), times the entity's score, times a factor for its label.
+
+    model (str): Package name or folder of a spaCy pipeline. It is loaded at first use, and saved with this part.
+        Only a part that is loaded from disk or bytes can do without.
+    label_map (Optional[dict[str, str]]): Its labels → those of the source spans. A label that is not there stays as it
+        is; one that maps to "" is left out.
+    other_label (float): The factor of an entity whose label is not that of the source span.
+    discard_labels (bool): All entities have the factor 1 (candidates of a NER model in Politov et al. 2025).
+    spans_key (str): Take `doc.spans[spans_key]`, with the scores that spancat gives, rather than `doc.ents`.
+    RETURNS (Similarity): The scorer.
+    RAISES (XprojError): If a setting is out of its range.
+    """
+    if not 0 <= other_label <= 1:
+        raise XprojError(f"{NAME}: other_label must be between 0 and 1, not {other_label}.")
+    return Labels(
+        model, dict(label_map or {}), other_label=other_label, discard_labels=discard_labels, spans_key=spans_key
+    )
+
+
+class Labels:
+    """See `make_labels`.
+
+    nlp (Optional[Language]): The pipeline, once it is loaded.
+    """
+
+    def __init__(
+        self, model: str, label_map: dict[str, str], *, other_label: float, discard_labels: bool, spans_key: str
+    ):
+        self.model, self.label_map = model, label_map
+        self.other_label, self.discard_labels, self.spans_key = other_label, discard_labels, spans_key
+        self.nlp: Optional[Language] = None
+        self._last: tuple[tuple[str, ...], list[Entity]] = ((), [])  # a sentence is often asked for twice
+
+    def __call__(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> Cells:
+        """Score the cells of one sentence pair, in order of source span, start, end. Without candidates these are the
+        entities.
+
+        pair (SentencePair): The sentence pair.
+        candidates (Optional[int array (k, 2)]): Score these spans only.
+        RETURNS (Cells): Scores above 0, up to 1.
+        """
+        entities = self.entities(tuple(pair.target)) if pair.spans and pair.target else []
+        edges = np.array([e[:2] for e in entities], "i8").reshape(-1, 2)
+        spans = np.unique(edges if candidates is None else np.asarray(candidates, "i8").reshape(-1, 2), axis=0)
+        common = np.minimum(spans[:, None, 1], edges[:, 1]) - np.maximum(spans[:, None, 0], edges[:, 0])
+        lengths = np.diff(spans, axis=1) + np.diff(edges, axis=1).T
+        dice = 2 * np.maximum(common, 0) / lengths * np.array([e[3] for e in entities])
+        found = np.zeros((len(pair.spans), len(spans)))
+        for k, span in enumerate(pair.spans):
+            factor = np.array([self.factor(span.label, e[2]) for e in entities])
+            found[k] = (dice * factor).max(axis=1, initial=0)
+        row, cell = found.nonzero()
+        return Cells(row, spans[cell, 0], spans[cell, 1], found[row, cell])
+
+    def factor(self, label: str, other: str) -> float:
+        return 1.0 if self.discard_labels or label == other else self.other_label
+
+    def entities(self, target: tuple[str, ...]) -> list[Entity]:
+        """What the pipeline finds in a sentence.
+
+        target (tuple of str): Its words.
+        RETURNS (list of (start, end, label, score)): With our labels.
+        """
+        if self._last[0] != target:
+            self._last = target, self.predict(target)
+        return self._last[1]
+
+    def predict(self, target: tuple[str, ...]) -> list[Entity]:
+        from spacy.tokens import Doc
+
+        nlp = self.loaded()
+        doc = nlp(Doc(nlp.vocab, words=list(target)))
+        if not self.spans_key:
+            found = [(e.start, e.end, e.label_, 1.0) for e in doc.ents]
+        elif self.spans_key in doc.spans:
+            group = doc.spans[self.spans_key]
+            scores = group.attrs.get("scores")
+            scores = np.ones(len(group)) if scores is None else np.clip(np.asarray(scores, "f8"), 0, 1)
+            found = [(s.start, s.end, s.label_, float(score)) for s, score in zip(group, scores)]
+        else:
+            raise XprojError(
+                f"{NAME}: the pipeline {self.model!r} makes no doc.spans[{self.spans_key!r}]: it has the pipes "
+                f"{', '.join(nlp.pipe_names) or '(none)'}, and made the keys {', '.join(doc.spans) or '(none)'}."
+            )
+        found = [(start, end, self.label_map.get(label, label), score) for start, end, label, score in found]
+        return [entity for entity in found if entity[2]]
+
+    def loaded(self) -> "Language":
+        """The pipeline.
+
+        RAISES (XprojError): If it cannot be loaded.
+        """
+        if self.nlp is None:
+            from spacy.util import load_model
+
+            if not self.model:
+                raise XprojError(f"{NAME}: set 'model' to the package name or the folder of a spaCy pipeline.")
+            try:
+                self.nlp = load_model(self.model)
+            except (OSError, ValueError) as err:
+                raise XprojError(f"{NAME} cannot load the pipeline {self.model!r}, its setting 'model'. {err}") from err
+        return self.nlp
+
+    # Serialisation: with the pipeline, so that it can be loaded where `model` is not
+
+    def to_bytes(self) -> bytes:
+        """The pipeline, its config with it, as msgpack."""
+        nlp = self.loaded()
+        return srsly.msgpack_dumps({"name": NAME, "config": nlp.config.to_str(), "nlp": nlp.to_bytes()})
+
+    def from_bytes(self, data: bytes) -> "Labels":
+        """Take over a pipeline.
+
+        data (bytes): From `to_bytes`.
+        RETURNS (Labels): Itself.
+        RAISES (XprojError): If the data is something else.
+        """
+        from spacy.util import load_model_from_config
+        from thinc.api import Config
+
+        try:
+            state: Any = srsly.msgpack_loads(data)
+            if state["name"] != NAME:
+                raise ValueError(state["name"])
+            config = Config().from_str(state["config"], interpolate=False)
+            nlp = load_model_from_config(config, auto_fill=True).from_bytes(state["nlp"])
+        except Exception as err:
+            raise XprojError(f"Expected the state of {NAME}, but got other data ({err}).") from err
+        self.nlp, self._last = nlp, ((), [])
+        return self
+
+    def to_disk(self, path: Union[str, Path]) -> None:
+        """Write the pipeline to a folder, as any spaCy pipeline."""
+        self.loaded().to_disk(path)
+
+    def from_disk(self, path: Union[str, Path]) -> "Labels":
+        """Read it from there.
+
+        RAISES (InputError): If it cannot be used.
+        """
+        from spacy.util import load_model
+
+        try:
+            self.nlp = load_model(Path(path))
+        except (OSError, ValueError) as err:
+            raise InputError(path, None, f"Expected the pipeline of {NAME}. {err}") from err
+        self._last = (), []
+        return self

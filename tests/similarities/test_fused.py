@@ -1,0 +1,270 @@
+from functools import cache
+
+import numpy as np
+import pytest
+import spacy
+from hypothesis import given
+from hypothesis import strategies as st
+
+from spacy_xproj.cli.common import load_pipeline
+from spacy_xproj.errors import InputError, NotFittedError, XprojError
+from spacy_xproj.fitting import fit, unfitted
+from spacy_xproj.registry import registry
+from spacy_xproj.similarities.fused import make_fused
+from spacy_xproj.similarities.labels import make_labels
+from spacy_xproj.similarities.lexicon import make_lexicon
+from spacy_xproj.similarities.links import make_links
+from spacy_xproj.similarities.ranker import make_ranker
+from spacy_xproj.similarities.surface import make_surface
+from spacy_xproj.ty import Cells, Fittable, Similarity, WeighedCells
+from tests.conftest import CONFIGS, bitext, ents, payload_doc, state
+
+ROWS = [
+    ("Ana lives in Rome", [(0, 1, "PER"), (3, 4, "LOC")], "0-0 1-1 2-2 3-3", "Ana vive en Roma"),
+    ("the European Commission met", [(1, 3, "ORG")], "0-0 1-2 2-1 3-4", "la Comisión Europea se reunió"),
+    ("Ana met the Commission", [(0, 1, "PER"), (3, 4, "ORG")], "0-1 3-4", "a Ana vio la Comisión"),
+    ("Rome and Rome", [(0, 1, "LOC"), (2, 3, "LOC"), (0, 3, "X")], "0-0 1-1 2-0", "Roma y Roma , dijo"),
+    ("Rome fell", [(0, 1, "LOC")], "", "cayó ROMA"),
+    ("nothing here", [], "0-0", "nada aquí"),
+    ("lost", [(0, 1, "X")], "", "perdido"),
+]
+PARTS = {part: {"@xproj_similarities": f"spacy_xproj.{part.title()}.v1"} for part in ("links", "surface", "lexicon")}
+SETTINGS = {
+    "@xproj_similarities": "spacy_xproj.Fused.v1",
+    "similarities": PARTS,
+    "weights": {"links": 0.5, "surface": 0.1, "lexicon": 0.2},
+}
+
+
+def some_pairs():
+    return [bitext(s, spans, links).pairs(tuple(t.split()))[0] for s, spans, links, t in ROWS]
+
+
+def parts():
+    """One of each, those that learn fitted."""
+    found = {"links": make_links(), "surface": make_surface(threshold=0), "lexicon": make_lexicon(), "r": make_ranker()}
+    for name in ("lexicon", "r"):
+        found[name].fit(some_pairs())
+    return found
+
+
+def table(cells):
+    keys = list(zip(cells.span.tolist(), cells.start.tolist(), cells.end.tolist()))
+    assert keys == sorted(set(keys))
+    return dict(zip(keys, cells.score.tolist()))
+
+
+def cells_of(scores):
+    k, a, b = np.array(list(scores), "i8").reshape(-1, 3).T
+    return Cells(k, a, b, np.array(list(scores.values()), "f8"))
+
+
+class Fixed:
+    """Proposes some cells, and knows the scores of more."""
+
+    def __init__(self, proposed, more=(), kind=Cells):
+        self.proposed, self.more, self.kind = dict(proposed), dict(more), kind
+
+    def __call__(self, pair, candidates=None):
+        found = self.proposed
+        if candidates is not None:
+            wanted = set(map(tuple, candidates.tolist()))
+            found = {key: s for key, s in {**self.proposed, **self.more}.items() if key[1:] in wanted}
+        cells = cells_of(dict(sorted(found.items())))
+        return cells if self.kind is Cells else WeighedCells(*cells, 100 * cells.score)
+
+
+def test_sum_of_two():
+    pair = some_pairs()[0]
+    one = Fixed({(0, 0, 1): 0.5, (1, 2, 4): 1.0}, {(1, 3, 4): 0.25, (0, 3, 4): 0.7})
+    two = Fixed({(1, 3, 4): 0.8}, {(0, 0, 1): 0.1, (0, 2, 4): 0.3}, WeighedCells)
+    fused = make_fused({"one": one, "two": two}, {"one": 2.0, "two": 1.0}, normalise=False)
+    # the cells that one of them proposes, with what both know of them; a probability, not what is maximised
+    want = {(0, 0, 1): 1.1, (1, 2, 4): 2.0, (1, 3, 4): 1.3}
+    assert table(fused(pair)) == pytest.approx(want) and type(fused(pair)) is Cells
+    shares = make_fused({"two": two, "one": one}, {"one": 2.0, "two": 1.0})
+    assert table(shares(pair)) == pytest.approx({key: score / 3 for key, score in want.items()})
+    given_ = np.array([(0, 1), (3, 4)])
+    assert table(fused(pair, given_)) == pytest.approx({(0, 0, 1): 1.1, (0, 3, 4): 1.4, (1, 3, 4): 1.3})
+
+
+@pytest.mark.parametrize("normalise", [True, False])
+@pytest.mark.parametrize("name", ["links", "surface", "lexicon", "r"])
+def test_one_part_alone(name, normalise):
+    made = parts()
+    fused = make_fused(made, {part: float(part == name) for part in made}, normalise)
+    for pair in some_pairs():
+        n = len(pair.target)
+        for candidates in (None, np.array([(a, b) for a in range(n) for b in range(a + 1, n + 1)])):
+            alone = made[name](pair, candidates)
+            found = fused(pair, candidates)
+            assert all(np.array_equal(x, y) for x, y in zip(found, alone[:4]))
+
+
+@given(st.tuples(*[st.floats(0, 2)] * 4).filter(any), st.integers(0, len(ROWS) - 1))
+def test_against_the_definition(weights, row):
+    made, pair = parts_once(), some_pairs()[row]
+    fused = make_fused(made, dict(zip(made, weights)), normalise=False)
+    used = {name: w for name, w in zip(made, weights) if w}
+    proposed = {name: table(made[name](pair)) for name in used}
+    spans = {key[1:] for name in used for key in proposed[name]}
+    scored = {name: table(made[name](pair, np.array(sorted(spans)).reshape(-1, 2))) for name in used}
+    want = {
+        key: sum(w * proposed[name].get(key, scored[name].get(key, 0.0)) for name, w in used.items())
+        for key in {key for name in used for key in proposed[name]}
+    }
+    assert table(fused(pair)) == pytest.approx({key: score for key, score in want.items() if score > 0})
+
+
+parts_once = cache(parts)
+
+
+def test_in_any_order():
+    made, weights = parts(), {"links": 0.3, "surface": 0.7, "lexicon": 0.1, "r": 0.123}
+    one = make_fused(made, weights)
+    two = make_fused(dict(reversed(made.items())), dict(reversed(weights.items())))
+    for pair in some_pairs():
+        assert table(one(pair)) == table(two(pair))
+
+
+def test_fittable_only_if_a_part_is():
+    assert registry.xproj_similarities.get("spacy_xproj.Fused.v1") is make_fused
+    plain = make_fused({"links": make_links(), "labels": make_labels("x")}, {"links": 1.0, "labels": 1.0})
+    assert isinstance(plain, Similarity) and not isinstance(plain, Fittable)
+    learner = make_fused({"links": make_links(), "lexicon": make_lexicon()}, {"links": 1.0, "lexicon": 1.0})
+    assert isinstance(learner, Fittable) and not learner.fitted
+    with pytest.raises(NotFittedError, match=r"Lexicon.v1"):
+        learner(some_pairs()[0])
+    learner.fit(iter(some_pairs()))
+    assert learner.fitted and len(learner(some_pairs()[0]).span)
+
+
+def test_all_that_learn_are_fitted_and_saved(tmp_path):
+    made = {"links": make_links(), "lexicon": make_lexicon(), "ranker": make_ranker()}
+    weights = {"links": 0.2, "lexicon": 0.3, "ranker": 0.5}
+    fused = make_fused(made, weights)
+    fused.fit(iter(some_pairs()))
+    assert made["lexicon"].fitted and made["ranker"].fitted
+    fresh = lambda: make_fused(  # noqa: E731
+        {"links": make_links(), "lexicon": make_lexicon(), "ranker": make_ranker()}, weights
+    )
+    again = fresh().from_bytes(fused.to_bytes())
+    fused.to_disk(tmp_path / "state")
+    third = fresh().from_disk(tmp_path / "state")
+    assert again.to_bytes() == third.to_bytes() == fused.to_bytes() != fresh().to_bytes()
+    for pair in some_pairs():
+        assert table(fused(pair)) == table(again(pair)) == table(third(pair))
+    (tmp_path / "state" / "ranker").unlink()
+    with pytest.raises(InputError, match="none of its part 'ranker'"):
+        fresh().from_disk(tmp_path / "state")
+    other = make_fused({"links": make_links(), "lex": make_lexicon()}, {"links": 0.2, "lex": 0.3})
+    with pytest.raises(XprojError, match="parts 'lexicon', 'ranker' instead of 'lex'"):
+        other.from_bytes(fused.to_bytes())
+    with pytest.raises(XprojError, match=r"Fused.v1"):
+        other.from_bytes(b"rubbish")
+
+
+def test_a_part_that_does_not_learn_is_saved_too(tmp_path):
+    model = spacy.blank("es")
+    model.add_pipe("entity_ruler").add_patterns([{"label": "LOC", "pattern": "Roma"}])
+    model.to_disk(tmp_path / "model")
+    labels = {"@xproj_similarities": "spacy_xproj.Labels.v1", "model": str(tmp_path / "model")}
+    settings = {**SETTINGS, "similarities": {"links": PARTS["links"], "labels": labels}}
+    settings["weights"] = {"links": 0.5, "labels": 0.5}
+    nlp = spacy.blank("es")
+    nlp.add_pipe("xproj_matcher", config={"similarity": settings})
+    assert unfitted(nlp) == []
+    nlp.to_disk(tmp_path / "whole")
+    (tmp_path / "model").rename(tmp_path / "gone")
+    again = spacy.load(tmp_path / "whole")
+    doc = again(payload_doc(again, "vive en Roma ya", "lives in Rome", [(2, 3, "LOC")], "2-1 2-2"))
+    assert ents(doc) == [(2, 3, "LOC")]  # the links alone take both words
+
+
+@pytest.mark.parametrize(
+    "names, weights, message",
+    [
+        (["a", "b"], {"a": 1.0, "c": 1.0}, "no weight for 'b', and no similarity for 'c'"),
+        (["a"], {}, r"no weight for 'a', and no similarity for \(none\)"),
+        (None, {"links": 1.0}, "no weight for 'lexicon', 'surface', and no"),
+        ([], {}, "at least one weight"),
+        (["a", "b"], {"a": 0.0, "b": 0.0}, "at least one weight"),
+        (["a", "b"], {"a": 1.0, "b": -1.0}, "that of 'b' is -1.0"),
+        (["a"], {"a": float("nan")}, "that of 'a' is nan"),
+        (["a/b"], {"a/b": 1.0}, "not 'a/b'"),
+    ],
+)
+def test_bad_settings(names, weights, message):
+    with pytest.raises(XprojError, match=message):
+        make_fused(None if names is None else {name: make_links() for name in names}, weights)
+
+
+def test_parts_are_similarities():
+    with pytest.raises(XprojError, match="'a' must be a similarity, not 'Links'"):
+        make_fused({"a": "Links"}, {"a": 1.0})
+
+
+def test_defaults():
+    default = make_fused()
+    explicit = make_fused(
+        {"links": make_links(), "surface": make_surface(threshold=0.8), "lexicon": make_lexicon()}, SETTINGS["weights"]
+    )
+    equal = make_fused({"a": make_links(), "b": make_surface()})
+    assert equal.weights == {"a": 0.5, "b": 0.5}
+    for fused in (default, explicit):
+        fused.fit(some_pairs())
+    assert default.weights == explicit.weights
+    for pair in some_pairs():
+        assert table(default(pair)) == table(explicit(pair))
+
+
+def test_the_config_has_the_defaults():
+    similarity = load_pipeline(CONFIGS / "project_fused.cfg", "es").get_pipe("xproj_matcher").similarity
+    default = make_fused()
+    assert similarity.weights == default.weights
+    for name, part in default.similarities.items():
+        plain = lambda p: {k: v for k, v in vars(p).items() if k != "base"}  # noqa: E731
+        assert plain(similarity.similarities[name]) == plain(part)
+
+
+# In pipelines
+
+
+def docs_of(nlp):
+    return [payload_doc(nlp, target, source, spans, links) for source, spans, links, target in ROWS]
+
+
+def made():
+    nlp = spacy.blank("es")
+    nlp.add_pipe("xproj_matcher", config={"similarity": SETTINGS})
+    return nlp
+
+
+def test_in_the_matcher(tmp_path):
+    nlp = made()
+    assert unfitted(nlp) == ["xproj_matcher"]
+    assert fit(nlp, docs_of(nlp)) == ["xproj_matcher"] and unfitted(nlp) == []
+    nlp.to_disk(tmp_path / "model")
+    again, third = spacy.load(tmp_path / "model"), made().from_bytes(nlp.to_bytes())
+    for pipeline in (nlp, again, third):
+        assert unfitted(pipeline) == []
+        docs = list(pipeline.pipe(docs_of(pipeline)))
+        assert ents(docs[0]) == [(0, 1, "PER"), (3, 4, "LOC")]
+        assert ents(docs[1]) == [(1, 3, "ORG")]
+        assert ents(docs[4]) == [(1, 2, "LOC")]  # no link, but a form that is alike and known
+        assert [state(doc) for doc in docs] == [state(nlp(doc)) for doc in docs_of(nlp)]
+
+
+def test_processes():
+    nlp = made()
+    fit(nlp, docs_of(nlp))
+    one, two = nlp.pipe(docs_of(nlp)), nlp.pipe(docs_of(nlp), n_process=2, batch_size=2)
+    assert [state(doc) for doc in one] == [state(doc) for doc in two]
+
+
+def test_a_suggester_and_a_fused_score():
+    nlp = spacy.blank("es")
+    ngrams = {"@misc": "spacy.ngram_range_suggester.v1", "min_size": 1, "max_size": 3}
+    nlp.add_pipe("xproj_matcher", config={"similarity": SETTINGS, "suggester": ngrams})
+    fit(nlp, docs_of(nlp))
+    assert ents(nlp(docs_of(nlp)[1])) == [(1, 3, "ORG")]
