@@ -22,8 +22,15 @@ STATISTICAL = "statistical"
 ENCIPHERED = ("eflomal-gdfa", STATISTICAL, "weak")
 # Links worse than given ones, for the weights to have seen such: few rounds, no cognates, links grown
 WEAK = {
-    "weak": {"stem": 0, "cognate": 0.0, "iterations": 2, "diagonal": 2.0, "symmetrization": "grow-diag-final-and"},
-    "weaker": {"stem": 0, "cognate": 0.0, "iterations": 1, "diagonal": 4.0, "symmetrization": "union"},
+    "weak": {
+        "stem": 0,
+        "cognate": 0.0,
+        "jumps": 0,
+        "iterations": 2,
+        "diagonal": 2.0,
+        "symmetrization": "grow-diag-final-and",
+    },
+    "weaker": {"stem": 0, "cognate": 0.0, "jumps": 0, "iterations": 1, "diagonal": 4.0, "symmetrization": "union"},
 }
 
 # set, and the links that are given with it
@@ -31,9 +38,10 @@ GIVEN = {
     "europarl/en-es": ("eflomal-gdfa", "eflomal-inter"),
     "europarl/en-de": ("eflomal-gdfa", "eflomal-inter"),
     "absa/en-es": ("awesome", "simalign", "eflomal-gdfa", "eflomal-inter", "mgiza", "fast_align"),
-    "assets/en-es": (),
-    "assets/en-de": (),
+    **{f"{domain}/en-{lang}": () for lang in ("es", "de") for domain in ("assets", "reviews", "agenda")},
+    **{f"{domain}/en-{lang}": () for lang in ("ru", "tr") for domain in ("reviews", "agenda")},
 }
+SHIPPED = {"assets": "train", "reviews": "reviews", "agenda": "agenda"}  # the beginnings of their files' names
 Gold = frozenset[tuple[int, int, str]]
 
 
@@ -61,9 +69,10 @@ class Row(NamedTuple):
 def sides(name: str, nlp) -> tuple[list[Doc], list[Doc]]:
     """Source and gold target Docs of a set."""
     domain, languages = name.split("/")
-    if domain == "assets":
-        paths = [ROOT / "assets" / f"train.{lang}.jsonl" for lang in languages.split("-")]
-        return list(read_docs(paths[0], blank("en"))), list(read_docs(paths[1], blank(languages.split("-")[1])))
+    if domain in SHIPPED:
+        both = [(ROOT / "assets" / f"{SHIPPED[domain]}.{lang}.jsonl", blank(lang)) for lang in languages.split("-")]
+        source, target = (list(read_docs(path, nlp)) for path, nlp in both)
+        return source, target
     folder = DATA / name
     return list(read_docs(folder / "src.conll", blank("en"))), list(read_docs(folder / "tgt.conll", nlp))
 
@@ -75,20 +84,33 @@ def training_rows(names: Sequence[str] = tuple(GIVEN)) -> list[Row]:
 
 
 def rows(names: Sequence[str] = tuple(GIVEN)) -> Iterator[Row]:
-    """Every set with each of its aligners, and with links of `Statistical.v1` fitted on its own text."""
+    """Every set with each of its aligners, and with links of `Statistical.v1` fitted on its own text. Shipped sets of
+    two languages are one text."""
+    texts: dict[str, list[str]] = {}
     for name in names:
         yield from given_rows(name, GIVEN[name])
-        docs, gold = gold_docs(name)
-        plain = sentence_pairs(docs)
-        for links, settings in {STATISTICAL: {}, **WEAK}.items():
-            aligner = make_statistical(**settings)  # type: ignore[arg-type]
-            aligner.fit(plain)
-            pairs = []
-            for pair, found in zip(plain, aligner(plain)):
-                if links != STATISTICAL:  # as links from a file: without scores
-                    found = Links(found.links, np.ones(len(found.links), "f4"), {})
-                pairs.append(pair._replace(links=found.links, scores=found.scores, evidence=found.evidence))
-            yield Row(name, links, pairs, gold)
+        domain, languages = name.split("/")
+        texts.setdefault(languages if domain in SHIPPED else name, []).append(name)
+    for together in texts.values():
+        yield from statistical_rows(together)
+
+
+def statistical_rows(names: Sequence[str]) -> Iterator[Row]:
+    """Sets with links of `Statistical.v1`, and with worse ones, fitted on the text of all of them."""
+    sets = {name: gold_docs(name) for name in names}
+    plain = {name: sentence_pairs(docs) for name, (docs, _) in sets.items()}
+    for links, settings in {STATISTICAL: {}, **WEAK}.items():
+        aligner = make_statistical(**settings)  # type: ignore[arg-type]
+        aligner.fit([pair for pairs in plain.values() for pair in pairs])
+        for name, pairs in plain.items():
+            found = aligner(pairs)
+            if links != STATISTICAL:  # as links from a file: without scores
+                found = [Links(each.links, np.ones(len(each.links), "f4"), {}) for each in found]
+            aligned = [
+                pair._replace(links=each.links, scores=each.scores, evidence=each.evidence)
+                for pair, each in zip(pairs, found)
+            ]
+            yield Row(name, links, aligned, sets[name][1])
 
 
 def given_rows(name: str, aligners: Sequence[str]) -> Iterator[Row]:

@@ -6,6 +6,9 @@ without capitals and likeness of form.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated, Optional
@@ -16,10 +19,10 @@ from wasabi import msg
 
 from scripts.ranker_data import ROOT, Row, training_rows
 from spacy_xproj.similarities.corpus_stats import CorpusStats
-from spacy_xproj.similarities.feature_names import PLACE, zero_weights
+from spacy_xproj.similarities.feature_names import bounds, zero_weights
+from spacy_xproj.similarities.gold_groups import gold_groups
 from spacy_xproj.similarities.learning import Group, learn
-from spacy_xproj.similarities.pair_lexicon import PairLexicon
-from spacy_xproj.similarities.ranker import Ranker, Scored, write_weights
+from spacy_xproj.similarities.ranker import Ranker, write_weights
 
 L2 = 1e-4
 KEEP = 24  # rows a group that are learnt from: those that the stage before found likeliest
@@ -33,45 +36,41 @@ def ranker_of(weights: dict[str, np.ndarray], stats: Optional[CorpusStats] = Non
     return ranker
 
 
-def right_row(found: Scored, span: int, here: np.ndarray, gold) -> int:
-    """The row of the gold answer: of the gold spans of the label the one with most evidence; 0 (null) without."""
-    label = found.evidence.pair.spans[span].label
-    a, b = found.cells.start[here].tolist(), found.cells.end[here].tolist()
-    hits = [k for k, (i, j) in enumerate(zip(a, b)) if (i, j, label) in gold]
-    if not hits:
-        return 0
-    rows = found.rows[here]
-    weight = 2 * rows[:, PLACE["certain"]] + rows[:, PLACE["uncertain"]] + 0.5 * rows[:, PLACE["same_form"]]
-    return 1 + max(hits, key=lambda k: weight[k])
-
-
-def groups(
-    ranker: Ranker, row: Row, *, keep: int = KEEP, lexicon: Optional[PairLexicon] = None, every: int = 1
-) -> list[Group]:
+def groups(ranker: Ranker, row: Row, *, keep: int = KEEP, lexicon: bool = False, every: int = 1) -> list[Group]:
     """What a row has to learn from.
 
     keep (int): Rows a group; 0 is all.
-    lexicon (Optional[PairLexicon]): For the features of the second pass.
+    lexicon (bool): Make a lexicon of the first pass, and take the features of the second.
     every (int): Take every so manieth sentence pair.
     """
-    out = []
+    out: list[Group] = []
+    weights = ranker.weight("pairs" if lexicon else "corpus" if ranker.stats else "alone")
+    votes = ranker.learn_lexicon(row.pairs) if lexicon else None
     every *= -(-len(row.pairs) // MOST)
     for pair, gold in list(zip(row.pairs, row.gold))[::every]:
         if not pair.spans or not pair.target:
             continue
         found = ranker.first_pass(pair)
-        if lexicon is not None:
-            found = ranker.second_pass(found, lexicon)
-        for span in range(len(pair.spans)):
-            here = np.flatnonzero(found.cells.span == span)
-            right = right_row(found, span, here, gold)
-            rows = np.concatenate([found.null[span : span + 1], found.rows[here]]).astype("f4")
-            if keep and len(rows) > keep:
-                best = np.argsort(-found.probs[span], kind="stable")[:keep]
-                best = np.unique(np.concatenate([[0, right], best]))
-                rows, right = rows[best], int(np.searchsorted(best, right))
-            out.append(Group(rows, right))
+        if votes is not None:
+            found = ranker.second_pass(found, votes)
+        labels = [span.label for span in pair.spans]
+        here = gold_groups(found.cells, found.rows, found.null, labels, gold)
+        out += [likeliest(group, weights, keep) for group in here] if keep else here
     return out
+
+
+def all_groups(pool: Executor, data: Sequence[Row], rankers: Sequence[Ranker], **settings) -> list[Group]:
+    """`groups` of all rows, in their order."""
+    return [group for found in pool.map(partial(groups, **settings), rankers, data) for group in found]
+
+
+def likeliest(group: Group, weights: np.ndarray, keep: int) -> Group:
+    """The group with null, the right row, and the `keep` rows that the weights find likeliest."""
+    if len(group.rows) <= keep:
+        return group
+    best = np.argsort(-(group.rows @ weights), kind="stable")[:keep]
+    best = np.unique(np.concatenate([[0, group.right], best]))
+    return Group(group.rows[best], int(np.searchsorted(best, group.right)))
 
 
 def train(data: Sequence[Row], l2: float = L2) -> dict[str, np.ndarray]:
@@ -80,17 +79,18 @@ def train(data: Sequence[Row], l2: float = L2) -> dict[str, np.ndarray]:
     data (sequence of Row): The gold projections.
     """
     weights = zero_weights()
-    ranker = ranker_of(weights)
-    # A rough model on some of the data first. It tells the candidates that matter from the others.
-    weights["alone"] = learn([g for r in data for g in groups(ranker, r, keep=0, every=4)], l2=1e-3, max_iterations=60)
-    weights["corpus"] = weights["alone"]
-    weights["alone"] = learn([g for r in data for g in groups(ranker, r)], l2=l2)
-    stats = [CorpusStats(row.pairs) for row in data]
-    rankers = [ranker_of(weights, of_row) for of_row in stats]
-    weights["corpus"] = learn([g for r, each in zip(data, rankers) for g in groups(each, r)], l2=l2)
-    weights["pairs"] = weights["corpus"]
-    found = [g for r, each in zip(data, rankers) for g in groups(each, r, lexicon=each.learn_lexicon(r.pairs))]
-    weights["pairs"] = learn(found, l2=l2)
+    within = bounds()
+    with ProcessPoolExecutor(mp_context=get_context("fork")) as pool:
+        gather = partial(all_groups, pool, data)
+        alone = [ranker_of(weights)] * len(data)
+        # A rough model on some of the data first. It tells the candidates that matter from the others.
+        weights["alone"] = learn(gather(alone, keep=0, every=4), l2=1e-3, max_iterations=60, bounds=within)
+        weights["corpus"] = weights["alone"]
+        weights["alone"] = learn(gather(alone), l2=l2, bounds=within)
+        rankers = [ranker_of(weights, CorpusStats(row.pairs)) for row in data]
+        weights["corpus"] = learn(gather(rankers), l2=l2, bounds=within)
+        weights["pairs"] = weights["corpus"]
+        weights["pairs"] = learn(gather(rankers, lexicon=True), l2=l2, bounds=within)
     return weights
 
 

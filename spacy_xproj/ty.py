@@ -4,7 +4,7 @@ They can be checked at run time because spaCy holds the arguments of its factori
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Optional, Protocol, Union, runtime_checkable
+from typing import Any, NamedTuple, Optional, Protocol, Union, runtime_checkable
 
 import numpy as np
 
@@ -104,3 +104,37 @@ class Fittable(Protocol):
     def fit(self, pairs: Iterable[SentencePair]) -> None: ...
     def to_bytes(self) -> bytes: ...
     def from_bytes(self, data: bytes) -> "Fittable": ...
+
+
+class GoldPair(NamedTuple):
+    """A sentence pair to learn from.
+
+    pair (SentencePair): With links, as at projection.
+    gold (frozenset of (int, int, str)): The target's entities: half-open token offsets and a label.
+    complete (bool): False if the label of some target word is not known. Then a source span without a partner in `gold`
+        teaches nothing: it may have one among these words.
+    candidates (Optional[int array (k, 2)]): As for `Similarity`.
+    """
+
+    pair: SentencePair
+    gold: frozenset[tuple[int, int, str]]
+    complete: bool = True
+    candidates: Optional[np.ndarray] = None
+
+
+@runtime_checkable
+class Trainable(Protocol):
+    """A similarity that learns from gold by gradient descent.
+
+    model (thinc.api.Model): Its params are what an optimiser changes. Each call uses them as they then are.
+    """
+
+    model: Any
+
+    def begin(self, pairs: Iterable[SentencePair]) -> None:
+        """Make ready for training, with pairs such as those that will come. It starts from what was learnt before."""
+        ...
+
+    def gradient(self, batch: Sequence[GoldPair]) -> float:
+        """Add the gradient of the loss of a batch to the model's, and return the loss, summed over source spans."""
+        ...

@@ -160,6 +160,9 @@ pipeline = ["xproj_matcher"]
 
 [components.xproj_matcher]
 factory = "xproj_matcher"
+
+[components.xproj_matcher.similarity]
+@xproj_similarities = "spacy_xproj.Links.v1"
 """
 NAMES = {"Ana": "PER", "Rome": "LOC", "Roma": "LOC"}
 

@@ -11,6 +11,7 @@ from spacy.tokens import DocBin
 
 from spacy_xproj.cli.common import load_pipeline
 from spacy_xproj.corpus import read_jsonl
+from spacy_xproj.similarities.ranker import make_ranker
 from spacy_xproj.translators import import_memory
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,6 +34,14 @@ def test_project_configs_make_pipelines(path):
     nlp = load_pipeline(path, "es")
     assert nlp.lang == "es" and nlp.pipe_names[0] == "xproj_aligner"
     assert nlp.pipe_names[1:] in (["xproj_projector"], ["xproj_matcher"])
+
+
+def test_matcher_trains_the_pipeline_of_project_ranker():
+    """Whoever trains starts from what they would otherwise use."""
+    trained, plain = (spacy.util.load_config(CONFIGS / name) for name in ("matcher.cfg", "project_ranker.cfg"))
+    plain["components"]["xproj_matcher"]["similarity"]["prior"] = make_ranker().prior  # which only training uses
+    assert trained["components"] == plain["components"]
+    assert trained["nlp"]["pipeline"] == plain["nlp"]["pipeline"]
 
 
 def test_project_heuristic_is_the_default():

@@ -39,7 +39,7 @@ def sides():
 
 def examples(nlp, sides, labels=()):
     source, target, links = sides
-    nlp.add_pipe("xproj_matcher")
+    nlp.add_pipe("xproj_matcher", config={"similarity": {"@xproj_similarities": "spacy_xproj.Links.v1"}})
     docs = nlp.pipe(pair_docs(source, target, nlp, labels=labels, links=links))
     return [Example(doc, gold_doc(ref, nlp, labels)) for doc, ref in zip(docs, target)]
 

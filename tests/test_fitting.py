@@ -42,10 +42,13 @@ class Weighted:
 registry.xproj_similarities.register("test.Weighted.v1", func=Weighted)
 
 
+LINKS = {"similarity": {"@xproj_similarities": "spacy_xproj.Links.v1"}}
+
+
 def made(*names):
     nlp = spacy.blank("es")
     for name in names or ("xproj_aligner",):
-        nlp.add_pipe(name, config=LEARNER if name == "xproj_aligner" else {})
+        nlp.add_pipe(name, config={"xproj_aligner": LEARNER, "xproj_matcher": LINKS}.get(name, {}))
     return nlp
 
 

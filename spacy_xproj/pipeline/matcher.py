@@ -12,13 +12,14 @@ from ..errors import XprojError
 from ..registry import registry  # noqa: F401  (makes the registries that the config below names)
 from ..suggesters import Suggester
 from ..ty import AnyCells, Cells, Similarity, Solver, WeighedCells
-from .projection_pipe import PairResult, ProjectionPipe
+from .projection_pipe import PairResult
+from .training import TrainableProjection
 
 ORDERS = ("first", "shortest", "longest")
 
 DEFAULTS: dict[str, Any] = {
     "suggester": None,
-    "similarity": {"@xproj_similarities": "spacy_xproj.Links.v1"},
+    "similarity": {"@xproj_similarities": "spacy_xproj.Ranker.v1"},
     "solver": {"@xproj_solvers": "spacy_xproj.Exact.v1"},
     "n_projections": 1,
     "order": "longest",
@@ -67,7 +68,7 @@ def make_matcher(
     )
 
 
-class ProjectionMatcher(ProjectionPipe):
+class ProjectionMatcher(TrainableProjection):
     """Projection as candidate extraction and matching (Politov et al. 2025)."""
 
     parts = ("similarity",)
@@ -99,17 +100,26 @@ class ProjectionMatcher(ProjectionPipe):
         self.stop_words = frozenset(stop_words)
 
     def predict_pair(self, pair: SentencePair, doc: Doc) -> PairResult:
-        cells = self.prune(self.similarity(pair, self.candidates(pair, doc)), pair.target)
+        candidates = self.candidates(pair, doc)
+        found = self.similarity(pair, candidates)
+        cells = self.prune(found, pair.target)
         worth = Cells(*cells[:3], cells.objective) if isinstance(cells, WeighedCells) else cells
         chosen, note = self.solver(worth, self.n_projections)
         span, start, end, score = (field[chosen].tolist() for field in cells[:4])
         reasons = {}
         if len(set(span)) < len(pair.spans):
             scored, linked = set(cells.span.tolist()), set(pair.links[:, 0].tolist())
+            beaten = self.considered(pair, candidates).difference(found.span.tolist())
             for k in set(range(len(pair.spans))).difference(span):
                 near = linked.intersection(range(pair.spans[k].start, pair.spans[k].end))
-                reasons[k] = "conflict" if k in scored else "no_candidate" if near else "no_links"
+                without = "null_wins" if k in beaten else "no_candidate" if near else "no_links"
+                reasons[k] = "conflict" if k in scored else without
         return list(zip(span, start, end, score)), reasons, note
+
+    def considered(self, pair: SentencePair, candidates: Optional[np.ndarray]) -> set[int]:
+        """The source spans that a similarity with a "not projected" has candidates for; none of one without."""
+        considered = getattr(self.similarity, "considered", None)
+        return set() if considered is None else considered(pair, candidates)
 
     def candidates(self, pair: SentencePair, doc: Doc) -> Optional[np.ndarray]:
         """The suggester's spans of this sentence pair, as offsets into it; None without a suggester."""

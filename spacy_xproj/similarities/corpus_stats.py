@@ -24,7 +24,10 @@ def pair_key(pair: SentencePair) -> int:
 
 
 class Counts:
-    """A number for each form; 0 for those that are not there."""
+    """A number for each form, and a last one, 0, for those that are not there.
+
+    index (dict[str, int]), values (float32 array (forms + 1,)): Which form has which place, and the numbers.
+    """
 
     def __init__(self, counts: Mapping[str, float]):
         self.index = {form: k for k, form in enumerate(sorted(counts))}
@@ -33,9 +36,6 @@ class Counts:
     def ids(self, forms: Iterable[str]) -> np.ndarray:
         unknown = len(self.index)
         return np.array([self.index.get(form, unknown) for form in forms], "i8")
-
-    def __call__(self, forms: Iterable[str]) -> np.ndarray:
-        return self.values[self.ids(forms)].astype("f8")
 
     def state(self) -> list:
         return [list(self.index), self.values.tobytes()]
@@ -53,7 +53,7 @@ class CorpusStats:
 
     size (int): Number of sentence pairs.
     source, target (Counts): In how many of them a form stands.
-    linked (Counts): How many links a source form has.
+    linked (float32 array): How many links a source form has, by the places of `source`.
     keys, links (int64 array (n,), float32 array (n,)): How often two forms are linked, by
         source id · number of target ids + target id.
     stretch (float array (LENGTHS,)): Mean log of the target words that the links of a source span extend over, by the
@@ -88,7 +88,8 @@ class CorpusStats:
             agree = anchored(pair, s, t)
             hits, found, anchors = hits + agree[0], found + agree[1], anchors + agree[2]
         self.size = len(seen)
-        self.source, self.target, self.linked = Counts(source), Counts(target), Counts(linked)
+        self.source, self.target = Counts(source), Counts(target)
+        self.linked = np.array([*(linked[form] for form in self.source.index), 0.0], "f4")
         n = len(self.target.index) + 1
         keys = [self.source.index[a] * n + self.target.index[b] for a, b in together]
         order = np.argsort(np.array(keys, "i8"))
@@ -99,26 +100,28 @@ class CorpusStats:
         self.quality = (2 * hits + USUAL * FEW) / (found + anchors + FEW)
         self.seen = frozenset(seen)
 
-    def rarity(self, forms: Iterable[str], side: Counts) -> np.ndarray:
-        """Log document frequency, scaled; negative, and the lower the rarer."""
-        return np.log((side(forms) + 0.5) / max(self.size, 1)) / 5
+    def rarity(self, target: np.ndarray) -> np.ndarray:
+        """Log document frequency of target forms, scaled; negative, and the lower the rarer.
 
-    def lexical(self, pair: SentencePair, source: Words, target: Words, own: bool) -> np.ndarray:
+        target (int array (n,)): Their places.
+        """
+        return np.log((self.target.values[target].astype("f8") + 0.5) / max(self.size, 1)) / 5
+
+    def lexical(self, pair: SentencePair, source: np.ndarray, target: np.ndarray, own: bool) -> np.ndarray:
         """The share of the links of each source word's form that lead to each target word's form.
 
+        source, target (int arrays (m,), (n,)): The places of the forms.
         own (bool): The pair is one of the corpus, and its own links are taken out.
         RETURNS (float array (m, n)): In [0, 1).
         """
-        m, n = len(source.forms), len(target.forms)
-        count = np.zeros((m, n))
+        count = np.zeros((len(source), len(target)))
         if len(self.keys):
-            ids = self.source.ids(source.forms), self.target.ids(target.forms)
-            wanted = ids[0][:, None] * (len(self.target.index) + 1) + ids[1]
+            wanted = source[:, None] * (len(self.target.index) + 1) + target
             place = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
             count = np.where(self.keys[place] == wanted, self.links[place], 0.0)
-        total = self.linked(source.forms)
+        total = self.linked[source].astype("f8")
         if own:
-            grid = np.zeros((m, n))
+            grid = np.zeros(count.shape)
             grid[pair.links[:, 0], pair.links[:, 1]] = 1
             count = np.maximum(count - grid, 0)
             total = np.maximum(total - grid.sum(1), 0)
@@ -130,7 +133,7 @@ class CorpusStats:
             "size": self.size,
             "source": self.source.state(),
             "target": self.target.state(),
-            "linked": self.linked.state(),
+            "linked": self.linked.astype("<f4").tobytes(),
             "keys": self.keys.astype("<i8").tobytes(),
             "links": self.links.astype("<f4").tobytes(),
             "quality": self.quality,
@@ -144,7 +147,8 @@ class CorpusStats:
         self = cls(())
         self.size, self.quality, self.chars = state["size"], state["quality"], state["chars"]
         self.stretch = np.frombuffer(state["stretch"], "<f8")
-        self.source, self.target, self.linked = (Counts.load(state[name]) for name in ("source", "target", "linked"))
+        self.source, self.target = (Counts.load(state[name]) for name in ("source", "target"))
+        self.linked = np.frombuffer(state["linked"], "<f4")
         self.keys, self.links = np.frombuffer(state["keys"], "<i8"), np.frombuffer(state["links"], "<f4")
         self.seen = frozenset(np.frombuffer(state["seen"], "<i8").tolist())
         return self

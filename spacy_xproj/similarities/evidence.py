@@ -42,9 +42,9 @@ class Evidence:
         self.certain = (grid > 0) & highest[0] & highest[1]
         self.certain &= (highest[0].sum(0) == 1) & (highest[1].sum(1) == 1)[:, None]
         self.forms = similar(self.source, self.target)
-        self.parts = affixed(self.source, self.target)
         place = np.arange(m)
         self.inside = (place >= self.bounds[:, :1]) & (place < self.bounds[:, 1:])  # (spans, m)
+        self.parts = affixed(self.source, self.target, np.asarray(self.inside.any(0)))
         self.other = self.inside.any(0) & ~self.inside
         free = ~self.inside.any(0)
         hit = grid > 0
@@ -61,12 +61,13 @@ class Evidence:
         self.first_upper, self.last_upper = edges
         self.named = edges[0] | edges[1]
         if stats is not None:
-            share = stats.lexical(pair, self.source, self.target, self.own)
+            self.target_ids = stats.target.ids(self.target.forms)
+            share = stats.lexical(pair, stats.source.ids(self.source.forms), self.target_ids, self.own)
             share_in = np.stack([share[a:b].max(0) for a, b in self.bounds])
             share_out = np.stack([np.max(share, 0, where=~row[:, None], initial=0) for row in self.inside])
             self.share_in = share_in
             self.lexical = np.log((share_in + 0.01) / (share_out + 0.01))
-            self.rarity = stats.rarity(self.target.forms, stats.target)
+            self.rarity = stats.rarity(self.target_ids)
             self.stretch, self.more_chars = stats.stretch, stats.chars
             self.quality = max(stats.quality - USUAL, -0.3) * 5
         else:

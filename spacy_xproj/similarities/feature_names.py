@@ -103,6 +103,10 @@ COMMON = {
     "length_ratio_common": "length_ratio, likewise",
 }
 
+NAMES = ("PER", "LOC", "ORG", "MISC")  # labels that most corpora of names share; with others these features are 0
+BY_LABEL = ("same_form", "lower", "not_linked", "first_unlinked", "last_unlinked", "length_ratio", "covered")
+LABELS = {f"{name}_{label}": f"{name}, where the label is {label}" for label in NAMES for name in BY_LABEL}
+
 PAIRS = {
     "pair_share": "share of this target form among the projections of this source form elsewhere in the corpus",
     "pair_count": "log of its count",
@@ -134,14 +138,42 @@ NULL = {
     "null_length": "log of the words of the source span",
     "null_pair_linked": "share of all source words with a link",
     "null_lexical": "highest link probability from the span to a target word",
+    **{f"null_{label}": f"the label is {label}" for label in NAMES},
     "null_quality": "quality of the corpus's links, where not linked",
     "null_pair_share": "share of null among the projections of the source form elsewhere",
     "null_pair_count": "log of the count of projections of the source form elsewhere",
 }
 
-FEATURES: dict[str, str] = {**SUMS, **SPANS, **QUALITY, **COMMON, **PAIRS, **NULL}
+# fmt: off
+# Evidence that can only speak for a candidate, and only against one. Without these bounds features that say nearly the
+# same get weights of opposite signs, which hold for the links and languages that were learnt from, and no others.
+FOR = (
+    "certain", "uncertain", "same_form", "like_form", "part_form", "capital", "between", "lexical", "dice",
+    "share_linked", "share_certain", "covered", "covered_any", "covered_chars", "first_form", "last_form",
+    "first_to_first", "last_to_last", "first_lexical", "last_lexical", "before_neighbour", "after_neighbour",
+    "source_edge", "pair_share", "pair_count", "pair_known", "first_edge", "last_edge", "first_inside",
+    "last_inside", "mean_inside",
+)
+AGAINST = (
+    "doubt", "to_other_span", "to_outside", "to_outside_certain", "form_elsewhere", "lower", "near", "apart",
+    "far", "uncovered_edges", "length_ratio", "longer", "chars_ratio", "chars_longer", "mean_to_outside",
+    "mean_form_elsewhere", "first_lower", "last_lower", "first_outside", "last_outside", "first_unlinked",
+    "last_unlinked", "before_linked", "after_linked", "before_lexical", "after_lexical", "neighbour_first",
+    "neighbour_last", "before_edge", "after_edge", "before_inside", "after_inside",
+)
+# fmt: on
+
+FEATURES: dict[str, str] = {**SUMS, **SPANS, **QUALITY, **COMMON, **LABELS, **PAIRS, **NULL}
 PLACE = {name: k for k, name in enumerate(FEATURES)}
 STAGES = ("alone", "corpus", "pairs")  # without a corpus; with its counts; with the lexicon of a first pass, too
+
+
+def bounds() -> tuple[np.ndarray, np.ndarray]:
+    """The lowest and the highest weight that each feature may have: float arrays (features,)."""
+    low, high = np.full(len(FEATURES), -np.inf), np.full(len(FEATURES), np.inf)
+    low[[PLACE[name] for name in FOR]] = 0
+    high[[PLACE[name] for name in AGAINST]] = 0
+    return low, high
 
 
 def zero_weights() -> dict[str, np.ndarray]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from .corpus_stats import LENGTHS
 from .evidence import ELSEWHERE, LIKE, SAME, Candidates, Evidence
-from .feature_names import FEATURES, SUMS, putter
+from .feature_names import BY_LABEL, FEATURES, NAMES, PLACE, SUMS, putter
 
 
 def features(evidence: Evidence, cells: Candidates) -> np.ndarray:
@@ -136,6 +136,12 @@ def features(evidence: Evidence, cells: Candidates) -> np.ndarray:
     put("first_unlinked_common", un[k, a] & c)
     put("last_unlinked_common", un[k, z] & c)
     put("length_ratio_common", np.abs(words_ratio) * c)
+
+    labels = np.array([span.label for span in evidence.pair.spans])
+    plain = [PLACE[name] for name in BY_LABEL]
+    for label in NAMES:
+        rows = np.flatnonzero((labels == label)[k])[:, None]
+        x[rows, [PLACE[f"{name}_{label}"] for name in BY_LABEL]] = x[rows, plain]
     return x
 
 
@@ -160,6 +166,8 @@ def null_features(evidence: Evidence) -> np.ndarray:
     put("null_length", np.log(evidence.bounds[:, 1] - evidence.bounds[:, 0]))
     put("null_pair_linked", used.mean())
     put("null_lexical", evidence.share_in.max(1, initial=0))
+    for label in NAMES:
+        put(f"null_{label}", [span.label == label for span in evidence.pair.spans])
     put("null_quality", ~any_linked * evidence.quality)
     return x
 

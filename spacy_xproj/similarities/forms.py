@@ -73,11 +73,15 @@ def similar(source: Words, target: Words) -> np.ndarray:
     return found.astype("f8")
 
 
-def affixed(source: Words, target: Words) -> np.ndarray:
+def affixed(source: Words, target: Words, rows: np.ndarray) -> np.ndarray:
     """How well the shorter form of two is a part of the longer, for compounds and inflected names.
 
-    RETURNS (float array (m, n)): In [0, 1]; 0 where the shorter has fewer than four characters.
+    rows (bool array (m,)): The source words to look at.
+    RETURNS (float array (m, n)): In [0, 1]; 0 where the shorter has fewer than four characters, and in other rows.
     """
-    found = cdist(source.keys, target.keys, scorer=partial_ratio, dtype=np.float32, score_cutoff=75) / 100
+    found = np.zeros((len(source.keys), len(target.keys)))
+    places = np.flatnonzero(rows)
+    keys = [source.keys[i] for i in places.tolist()]
+    found[places] = cdist(keys, target.keys, scorer=partial_ratio, dtype=np.float32, score_cutoff=75) / 100
     found[np.minimum(source.chars[:, None], target.chars) < AFFIX] = 0
-    return found.astype("f8")
+    return found

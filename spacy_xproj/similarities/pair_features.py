@@ -4,7 +4,9 @@ import numpy as np
 
 from .evidence import Candidates, Evidence
 from .feature_names import PLACE, putter
-from .pair_lexicon import PairLexicon, Vote, edge_masses
+from .pair_lexicon import AFTER, BEFORE, EDGES, FIRST, INSIDE, LAST, PairLexicon, Vote, edge_masses
+
+NOWHERE = [0.0] * len(EDGES)
 
 
 def add_pair_features(
@@ -18,18 +20,16 @@ def add_pair_features(
     n = len(evidence.target.forms)
     forms = evidence.target.forms
     edge, inside = np.zeros((len(evidence.bounds), 2, n)), np.zeros((len(evidence.bounds), n))
-    seen = evidence.stats.target(forms) if evidence.stats is not None else np.ones(n)
-    places = [lexicon.edges[name] for name in ("first", "before", "last", "after", "inside")]
-    masses = np.array([[sums.get(form, 0.0) for form in forms] for sums in places])
+    seen = evidence.stats.target.values[evidence.target_ids] if evidence.stats is not None else np.ones(n)
+    masses = np.array([lexicon.edges.get(form, NOWHERE) for form in forms])
     for span, found in enumerate(own):
         mine = masses
         if found:
             minus = edge_masses(found)
-            names = ("first", "before", "last", "after", "inside")
-            mine = np.maximum(masses - [[minus[name].get(f, 0.0) for f in forms] for name in names], 0)
-        edge[span, 0] = np.log((mine[0] + 0.3) / (mine[1] + 0.3))
-        edge[span, 1] = np.log((mine[2] + 0.3) / (mine[3] + 0.3))
-        inside[span] = mine[4] / (np.maximum(seen, mine[4]) + 1)
+            mine = np.maximum(masses - [minus.get(form, NOWHERE) for form in forms], 0)
+        edge[span, 0] = np.log((mine[:, FIRST] + 0.3) / (mine[:, BEFORE] + 0.3))
+        edge[span, 1] = np.log((mine[:, LAST] + 0.3) / (mine[:, AFTER] + 0.3))
+        inside[span] = mine[:, INSIDE] / (np.maximum(seen, mine[:, INSIDE]) + 1)
     put = putter(x)
     sums = np.zeros((len(evidence.bounds), n + 1))
     np.cumsum(inside, axis=1, out=sums[:, 1:])
@@ -51,7 +51,7 @@ def add_pair_features(
         total = sum(left.values())
         null[span, PLACE["null_pair_share"]] = left.get("", 0.0) / (total + 1)
         null[span, PLACE["null_pair_count"]] = np.log1p(total)
-        here = np.flatnonzero((k == span) & (masses[0, a] > 0))  # others begin no projection, so none is known
+        here = np.flatnonzero((k == span) & (masses[a, FIRST] > 0))  # others begin no projection, so none is known
         if not len(here):
             continue
         text = [" ".join(forms[i:j]) for i, j in zip(a[here].tolist(), b[here].tolist())]

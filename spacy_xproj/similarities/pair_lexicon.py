@@ -8,7 +8,8 @@ import numpy as np
 
 from .forms import Words
 
-EDGES = ("before", "first", "inside", "last", "after")
+EDGES = ("before", "first", "inside", "last", "after")  # where a word stands to a candidate
+BEFORE, FIRST, INSIDE, LAST, AFTER = range(len(EDGES))
 NULL = ""  # the target form of "not projected"
 
 
@@ -47,13 +48,13 @@ class PairLexicon:
 
     pairs (dict): Source form → target form → mass; the target form "" is null.
     forms (dict): Target form → mass, whatever the source.
-    edges (dict): For each of `EDGES`, word form → mass of the candidates where it stands there.
+    edges (dict): Word form → for each of `EDGES` the mass of the candidates where it stands there.
     """
 
     def __init__(self) -> None:
         self.pairs: dict[str, dict[str, float]] = {}
         self.forms: dict[str, float] = defaultdict(float)
-        self.edges: dict[str, dict[str, float]] = {name: defaultdict(float) for name in EDGES}
+        self.edges: dict[str, list[float]] = {}
 
     def add(self, key: str, found: Iterable[Vote]) -> None:
         row = self.pairs.setdefault(key, defaultdict(float))
@@ -62,9 +63,10 @@ class PairLexicon:
             row[form] += vote.mass
             if vote.forms:
                 self.forms[form] += vote.mass
-        for name, sums in edge_masses(found).items():
-            for form, mass in sums.items():
-                self.edges[name][form] += mass
+        for form, masses in edge_masses(found).items():
+            row_of_word = self.edges.setdefault(form, [0.0] * len(EDGES))
+            for place, mass in enumerate(masses):
+                row_of_word[place] += mass
 
     def state(self) -> dict[str, Any]:
         """Plain data, equal for equal lexicons."""
@@ -72,7 +74,7 @@ class PairLexicon:
         return {
             "pairs": [[key, plain(self.pairs[key])] for key in sorted(self.pairs)],
             "forms": plain(self.forms),
-            "edges": {name: plain(self.edges[name]) for name in EDGES},
+            "edges": [[form, *self.edges[form]] for form in sorted(self.edges)],
         }
 
     @classmethod
@@ -80,20 +82,24 @@ class PairLexicon:
         self = cls()
         self.pairs = {key: defaultdict(float, map(tuple, row)) for key, row in state["pairs"]}
         self.forms = defaultdict(float, map(tuple, state["forms"]))
-        self.edges = {name: defaultdict(float, map(tuple, state["edges"][name])) for name in EDGES}
+        self.edges = {form: list(masses) for form, *masses in state["edges"]}
         return self
 
 
-def edge_masses(found: Iterable[Vote]) -> dict[str, dict[str, float]]:
-    """Masses of the words of some votes, by where they stand."""
-    out: dict[str, dict[str, float]] = {name: defaultdict(float) for name in EDGES}
+def edge_masses(found: Iterable[Vote]) -> dict[str, list[float]]:
+    """Masses of the words of some votes: word form → for each of `EDGES` the mass with which it stands there."""
+    out: dict[str, list[float]] = {}
+
+    def add(form: str, place: int, mass: float) -> None:
+        out.setdefault(form, [0.0] * len(EDGES))[place] += mass
+
     for mass, before, forms, after in found:
         if not forms:
             continue
-        out["before"][before] += mass
-        out["first"][forms[0]] += mass
-        out["last"][forms[-1]] += mass
-        out["after"][after] += mass
+        add(before, BEFORE, mass)
+        add(forms[0], FIRST, mass)
+        add(forms[-1], LAST, mass)
+        add(after, AFTER, mass)
         for form in forms:
-            out["inside"][form] += mass
+            add(form, INSIDE, mass)
     return out

@@ -1,32 +1,43 @@
 """`spacy_xproj.Ranker.v1`: the probability of a candidate given a source span, learnt from gold projections."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Optional, Union
 
 import numpy as np
 import srsly
+from thinc.api import Model
 
 from ..bitext import SentencePair
 from ..errors import InputError, XprojError
 from ..files import replacing
-from ..ty import Similarity, WeighedCells
-from .corpus_stats import CorpusStats
+from ..ty import GoldPair, Similarity, WeighedCells
+from .adaptation import Adaptation
+from .corpus_stats import CorpusStats, pair_key
 from .evidence import Candidates, Evidence
 from .feature_names import FEATURES, STAGES
 from .features import features, null_features
+from .gold_groups import gold_groups
+from .learning import Group
 from .pair_features import add_pair_features
 from .pair_lexicon import PairLexicon, Vote, votes
 
 NAME = "spacy_xproj.Ranker.v1"
-FORMAT = 1
+FORMAT = 2
 WEIGHTS = "ranker_weights.json"
+PRIOR = 30.0
+MEASURED = 1000  # sentence pairs that the scale of the features is measured on
 
 
 def make_ranker(
-    weights: Optional[str] = None, max_length: int = 15, lexicon: bool = True, floor: float = 0.0
+    weights: Optional[str] = None,
+    max_length: int = 15,
+    lexicon: bool = True,
+    floor: float = 0.0,
+    prior: float = PRIOR,
 ) -> Similarity:
     """Score cells by P(target span | source span), a conditional log-linear model with a candidate for "not projected".
 
@@ -34,6 +45,9 @@ def make_ranker(
     max_length (int): Longest candidate in words; longer ones are looked at only between linked words.
     lexicon (bool): Whether `fit` makes a lexicon of entity pairs in a second pass over the corpus.
     floor (float): Cells with a lower probability are left out.
+    prior (float): How close training on gold keeps to the weights that it starts from: the precision of a Gaussian
+        around them, on features scaled by their standard deviation. It counts as much whether there is little gold or
+        much, so that much moves the weights further.
     RETURNS (Similarity): The scorer. Fitted on a corpus it knows more, but it works without.
     RAISES (XprojError): If a setting is out of its range, or the weights are of other features.
     """
@@ -41,7 +55,9 @@ def make_ranker(
         raise XprojError(f"{NAME}: max_length must be at least 1, not {max_length}.")
     if not 0 <= floor < 1:
         raise XprojError(f"{NAME}: floor must be at least 0 and below 1, not {floor}.")
-    return Ranker(read_weights(weights), max_length=max_length, lexicon=lexicon, floor=floor)
+    if prior < 0:
+        raise XprojError(f"{NAME}: prior must be at least 0, not {prior}.")
+    return Ranker(read_weights(weights), max_length=max_length, lexicon=lexicon, floor=floor, prior=prior)
 
 
 class Scored(NamedTuple):
@@ -62,11 +78,19 @@ class Scored(NamedTuple):
 class Ranker:
     """See `make_ranker`."""
 
-    def __init__(self, weights: dict[str, np.ndarray], *, max_length: int, lexicon: bool, floor: float):
-        self.weights = weights
-        self.max_length, self.use_lexicon, self.floor = max_length, lexicon, floor
+    def __init__(
+        self, weights: dict[str, np.ndarray], *, max_length: int, lexicon: bool, floor: float, prior: float = PRIOR
+    ):
+        self.weights = weights  # those that training starts from: `weight` gives those that hold
+        self.max_length, self.use_lexicon, self.floor, self.prior = max_length, lexicon, floor, prior
+        self.adaptation = Adaptation(STAGES, len(FEATURES))
         self.stats: Optional[CorpusStats] = None
         self.lexicon: Optional[PairLexicon] = None
+        self.voter: Optional[np.ndarray] = None  # the weights that the lexicon's votes were cast with
+
+    def weight(self, stage: str) -> np.ndarray:
+        """The weights of a stage, with what was learnt from gold."""
+        return self.adaptation.weights(stage, self.weights[stage])
 
     @property
     def fitted(self) -> bool:
@@ -80,10 +104,12 @@ class Ranker:
         pairs (iterable of SentencePair): The corpus, with links. Without any it stays unfitted.
         """
         pairs = [pair for pair in pairs if pair.source and pair.target]
-        self.lexicon = None
+        if self.adaptation.begun:  # the features become others
+            self.start_from({stage: self.weight(stage) for stage in STAGES})
+        self.lexicon = self.voter = None
         self.stats = CorpusStats(pairs) if pairs else None
         if self.use_lexicon and pairs:
-            self.lexicon = self.learn_lexicon(pairs)
+            self.lexicon, self.voter = self.learn_lexicon(pairs), self.weight("corpus")
 
     def learn_lexicon(self, pairs: Iterable[SentencePair]) -> PairLexicon:
         """The lexicon of the projections by the first pass."""
@@ -121,20 +147,36 @@ class Ranker:
             return first
         return self.second_pass(first, self.lexicon)
 
-    def first_pass(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> Scored:
-        """Without the lexicon."""
-        evidence = Evidence(pair, self.stats)
-        cells = evidence.candidates(self.max_length) if candidates is None else evidence.given(candidates)
+    def considered(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> set[int]:
+        """The source spans that have candidates, be these likelier than null or not."""
+        if not pair.spans or not pair.target:
+            return set()
+        return set(self.cells(Evidence(pair, self.stats), candidates).span.tolist())
+
+    def cells(self, evidence: Evidence, candidates: Optional[np.ndarray]) -> Candidates:
+        return evidence.candidates(self.max_length) if candidates is None else evidence.given(candidates)
+
+    def first_pass(self, pair: SentencePair, candidates: Optional[np.ndarray] = None, *, alone: bool = False) -> Scored:
+        """Without the lexicon.
+
+        alone (bool): Without the corpus, too.
+        """
+        stats = None if alone else self.stats
+        evidence = Evidence(pair, stats)
+        cells = self.cells(evidence, candidates)
         rows, null = features(evidence, cells), null_features(evidence)
-        weights = self.weights["alone" if self.stats is None else "corpus"]
+        weights = self.weight("alone" if stats is None else "corpus")
         return Scored(evidence, cells, rows, null, probabilities(rows @ weights, null @ weights, cells.span))
 
     def second_pass(self, first: Scored, lexicon: PairLexicon) -> Scored:
         """With it. The votes of a sentence pair of the corpus are taken out."""
         evidence, cells, rows, null, _ = first
-        own = self.votes(first) if evidence.own else [[] for _ in null]
+        own: list[list[Vote]] = [[] for _ in null]
+        if evidence.own:
+            voter = self.weight("corpus") if self.voter is None else self.voter
+            own = self.votes(first._replace(probs=probabilities(rows @ voter, null @ voter, cells.span)))
         add_pair_features(evidence, rows, null, cells, lexicon, own)
-        weights = self.weights["pairs"]
+        weights = self.weight("pairs")
         return first._replace(probs=probabilities(rows @ weights, null @ weights, cells.span))
 
     def votes(self, found: Scored) -> list[list[Vote]]:
@@ -142,6 +184,55 @@ class Ranker:
         start, end, target = found.cells.start, found.cells.end, found.evidence.target
         ends = np.searchsorted(found.cells.span, np.arange(len(found.null) + 1)).tolist()
         return [votes(p, start[i:j], end[i:j], target) for p, i, j in zip(found.probs, ends, ends[1:])]
+
+    # Training on gold
+
+    @property
+    def model(self) -> Model:
+        """What training changes."""
+        return self.adaptation.model
+
+    def begin(self, pairs: Iterable[SentencePair]) -> None:
+        """Start training from the weights that hold now: the prior is around them.
+
+        pairs (iterable of SentencePair): The scale of the features is measured on the first of them.
+        """
+        self.start_from({stage: self.weight(stage) for stage in STAGES})
+        some = islice((pair for pair in pairs if pair.spans and pair.target), MEASURED)
+        self.adaptation.begin(
+            (stage, rows) for pair in some for stage, found in self.stages(pair) for rows in (found.rows, found.null)
+        )
+
+    def gradient(self, batch: Sequence[GoldPair]) -> float:
+        """Add the gradient of minus the mean log probability of the right answers, and of the prior, to the model's.
+        All stages learn that there are: without the corpus; with it; with the lexicon.
+
+        batch (sequence of GoldPair): A source span without candidates teaches nothing.
+        RETURNS (float): Minus the sum of the log probabilities in the stage that projects.
+        """
+        if not self.adaptation.begun:
+            self.begin([example.pair for example in batch])
+        groups: dict[str, list[Group]] = {}
+        for pair, gold, complete, candidates in batch:
+            labels = [span.label for span in pair.spans]
+            for stage, found in self.stages(pair, candidates):
+                mine = gold_groups(found.cells, found.rows, found.null, labels, gold, complete)
+                groups.setdefault(stage, []).extend(mine)
+                self.adaptation.seen[pair_key(pair)] = len(mine)
+        return self.adaptation.gradient(groups, self.weights, self.prior)
+
+    def stages(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> Iterator[tuple[str, Scored]]:
+        """The stages that there are. The rows of a later one may be those of an earlier one, changed."""
+        yield "alone", self.first_pass(pair, candidates, alone=True)
+        if self.stats is not None:
+            first = self.first_pass(pair, candidates)
+            yield "corpus", first
+            if self.lexicon is not None:
+                yield "pairs", self.second_pass(first, self.lexicon)
+
+    def start_from(self, weights: dict[str, np.ndarray]) -> None:
+        """Take other weights, and forget what was learnt from gold."""
+        self.weights, self.adaptation = weights, Adaptation(STAGES, len(FEATURES))
 
     # Serialisation
 
@@ -154,12 +245,14 @@ class Ranker:
             "name": NAME,
             "format": FORMAT,
             "features": list(FEATURES),
-            "weights": {stage: self.weights[stage].astype("<f8").tobytes() for stage in STAGES},
+            "weights": {stage: self.weight(stage).astype("<f8").tobytes() for stage in STAGES},
         }
         if self.stats is not None:
             state["stats"] = self.stats.state()
         if self.lexicon is not None:
             state["lexicon"] = self.lexicon.state()
+        if self.voter is not None:
+            state["voter"] = self.voter.astype("<f8").tobytes()
         return srsly.msgpack_dumps(state)
 
     def from_bytes(self, data: bytes) -> "Ranker":
@@ -176,9 +269,11 @@ class Ranker:
             weights = {stage: np.frombuffer(state["weights"][stage], "<f8") for stage in STAGES}
             stats = CorpusStats.load(state["stats"]) if "stats" in state else None
             lexicon = PairLexicon.load(state["lexicon"]) if "lexicon" in state else None
+            voter = np.frombuffer(state["voter"], "<f8") if "voter" in state else None
         except Exception as err:
             raise XprojError(f"Expected the state of {NAME}, format {FORMAT}, but got other data ({err}).") from err
-        self.weights, self.stats, self.lexicon = weights, stats, lexicon
+        self.start_from(weights)
+        self.stats, self.lexicon, self.voter = stats, lexicon, voter
         return self
 
     def to_disk(self, path: Union[str, Path]) -> None:

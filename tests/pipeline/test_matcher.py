@@ -16,9 +16,12 @@ GREEDY = {"@xproj_solvers": "spacy_xproj.Greedy.v1"}
 SENTS = [((0, 3), (0, 4)), ((3, 5), (4, 7))]
 
 
+LINKS = {"@xproj_similarities": "spacy_xproj.Links.v1"}
+
+
 def made(**settings):
     nlp = spacy.blank("es")
-    nlp.add_pipe("xproj_matcher", config=settings)
+    nlp.add_pipe("xproj_matcher", config={"similarity": LINKS, **settings})
     return nlp
 
 

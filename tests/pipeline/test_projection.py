@@ -15,9 +15,12 @@ from tests.conftest import ents, missed, payload_doc
 BOTH = pytest.mark.parametrize("name", ["xproj_projector", "xproj_matcher"])
 
 
+LINKS = {"xproj_matcher": {"similarity": {"@xproj_similarities": "spacy_xproj.Links.v1"}}}
+
+
 def made(name, **settings):
     nlp = spacy.blank("es")
-    nlp.add_pipe(name, config=settings)
+    nlp.add_pipe(name, config={**LINKS.get(name, {}), **settings})
     return nlp
 
 

@@ -13,13 +13,15 @@ from tests.conftest import payload_doc, state
 DIAGONAL = {"aligner": {"@xproj_aligners": "test.Diagonal.v1"}}
 SENTS = [((0, 2), (0, 2)), ((2, 4), (2, 5))]
 # name: settings, with which each pipe does something
+LINKS = {"@xproj_similarities": "spacy_xproj.Links.v1"}
 PIPES = {
     "xproj_translator": {},
     "xproj_aligner": DIAGONAL,
     "xproj_projector": {},
     "xproj_matcher": {},
-    "xproj_matcher learned": {"similarity": {"@xproj_similarities": "spacy_xproj.Ranker.v1"}},
+    "xproj_matcher links": {"similarity": LINKS},
     "xproj_matcher n-grams": {
+        "similarity": LINKS,
         "suggester": {"@misc": "spacy.ngram_range_suggester.v1", "min_size": 1, "max_size": 3},
         "n_projections": 2,
         "min_score": 0.7,
@@ -70,7 +72,7 @@ def test_not_initialised_and_initialised(name):
     with_examples.initialize(lambda: [Example(doc.copy(), doc.copy()) for doc in docs])
     want = [state(plain(doc.copy())) for doc in docs]
     assert [state(ready(doc.copy())) for doc in docs] == want
-    if name != "xproj_matcher learned":  # it takes what it can from the examples
+    if name != "xproj_matcher":  # it takes what it can from the examples
         assert [state(with_examples(doc.copy())) for doc in docs] == want
 
 

@@ -106,7 +106,8 @@ def test_forms():
     assert like[0, 0] > 0.8 and like[1, 2] == 1
     assert not like[3].any() and not like[:, 4].any()  # punctuation
     assert not like[4].any()  # a short common word
-    assert affixed(source, target)[2, 1] == 1 and affixed(source, target)[1, 1] == 0
+    found = affixed(source, target, np.ones(len(source.forms), bool))
+    assert found[2, 1] == 1 and found[1, 1] == 0
 
 
 def test_features_are_named_once_and_documented():
@@ -122,9 +123,9 @@ def corpus():
 def test_statistics_and_own_votes():
     stats = CorpusStats(corpus())
     assert stats.size == 2 and pair_key(corpus()[0]) in stats.seen
-    assert stats.target(["en", "ana", "nothing"]).tolist() == [2, 1, 0]
+    assert stats.target.values[stats.target.ids(["en", "ana", "nothing"])].tolist() == [2, 1, 0]
     pair = corpus()[0]
-    source, target = Words(pair.source), Words(pair.target)
+    source, target = stats.source.ids(Words(pair.source).forms), stats.target.ids(Words(pair.target).forms)
     share = stats.lexical(pair, source, target, own=False)
     assert share[1, 1] == pytest.approx(2 / 3) and share[0, 0] == pytest.approx(1 / 2) and share[0, 1] == 0
     share = stats.lexical(pair, source, target, own=True)

@@ -7,7 +7,7 @@ import spacy
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.fitting import unfitted
 from spacy_xproj.registry import registry
-from spacy_xproj.similarities.feature_names import FEATURES, STAGES
+from spacy_xproj.similarities.feature_names import AGAINST, FEATURES, FOR, PLACE, STAGES, bounds
 from spacy_xproj.similarities.learning import Group, learn
 from spacy_xproj.similarities.ranker import make_ranker, write_weights
 from spacy_xproj.ty import Fittable, Similarity
@@ -139,6 +139,23 @@ def test_shipped_weights():
     assert set(weights) == set(STAGES)
     for stage in STAGES:
         assert weights[stage].shape == (len(FEATURES),) and np.isfinite(weights[stage]).all() and weights[stage].any()
+
+
+def test_shipped_weights_are_within_their_bounds():
+    low, high = bounds()
+    assert (low[[PLACE[name] for name in FOR]] == 0).all() and (high[[PLACE[name] for name in AGAINST]] == 0).all()
+    assert not set(FOR) & set(AGAINST)
+    for weights in make_ranker().weights.values():
+        assert (weights >= low).all() and (weights <= high).all()
+
+
+def test_learning_within_bounds():
+    rng = np.random.default_rng(1)
+    rows = rng.normal(size=(200, 5, 2)).astype("f4")
+    groups = [Group(row, int(np.argmax(row @ [1.0, -1.0]))) for row in rows]
+    free = learn(groups, l2=1e-3)
+    held = learn(groups, l2=1e-3, bounds=(np.array([-np.inf, 0.0]), np.array([np.inf, np.inf])))
+    assert free[1] < 0 and held[1] == 0 and held[0] > 0
 
 
 def test_learning_recovers_a_separable_problem():

@@ -1,0 +1,149 @@
+"""`spacy_xproj.Corpus.v1`: Examples for `spacy train` whose predicted Docs keep the payload."""
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice, tee
+from pathlib import Path
+from typing import Optional, Union
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+
+from ..bitext import install_extensions
+from ..errors import InputError, XprojError
+from ..evaluate import gold_doc, pair_docs
+from ..pharaoh import read_pharaoh
+from .languages import blank
+from .readers import read_docs
+
+PathLike = Union[str, Path]
+
+
+def make_corpus(
+    path: Optional[str],
+    source: Optional[str] = None,
+    alignments: Optional[str] = None,
+    source_lang: str = "en",
+    labels: Sequence[str] = (),
+    limit: int = 0,
+    shuffle: bool = False,
+) -> Callable[[Language], Iterator[Example]]:
+    """Read gold projections. `predicted` has the tokens and the payload of the gold Doc, and no entities; `reference`
+    has the gold.
+
+    path (Optional[str]): Target Docs with gold entities, in any format that `read_docs` reads.
+    source (Optional[str]): The labelled source side, line by line with it. None: the Docs have a payload already.
+    alignments (Optional[str]): Word links in Pharaoh format, line by line with it. None: those of the payload, or an
+        aligner in the pipeline finds them.
+    source_lang (str): Language code of `source`.
+    labels (sequence of str): Take the entities with these labels only, on both sides; none: all.
+    limit (int): Read no more Docs than this. 0: all.
+    shuffle (bool): Give them in random order (`spacy train` shuffles by itself where it does not stream).
+    RETURNS (Callable[[Language], Iterator[Example]]): Reads the files anew each time.
+    RAISES (XprojError): If there is no path.
+    """
+    if path is None:
+        raise XprojError("spacy_xproj.Corpus.v1 has no path. Give one, on the command line as --paths.train or such.")
+    return GoldCorpus(path, source, alignments, source_lang=source_lang, labels=labels, limit=limit, shuffle=shuffle)
+
+
+class GoldCorpus:
+    """See `make_corpus`."""
+
+    def __init__(
+        self,
+        path: PathLike,
+        source: Optional[PathLike] = None,
+        alignments: Optional[PathLike] = None,
+        *,
+        source_lang: str = "en",
+        labels: Sequence[str] = (),
+        limit: int = 0,
+        shuffle: bool = False,
+    ):
+        self.path, self.source, self.alignments = path, source, alignments
+        self.source_lang, self.labels = source_lang, tuple(labels)
+        self.limit, self.shuffle = limit, shuffle
+
+    def __call__(self, nlp: Language) -> Iterator[Example]:
+        """Read the Examples.
+
+        nlp (Language): Its vocab is that of the Docs, and its tokenizer splits raw text.
+        YIELDS (Example): One a Doc.
+        RAISES (InputError): If the files do not agree line by line, a Doc has no source side, or none is labelled.
+        """
+        install_extensions()
+        if not self.shuffle:
+            return self.examples(nlp)
+        examples = list(self.examples(nlp))
+        random.shuffle(examples)
+        return iter(examples)
+
+    def examples(self, nlp: Language) -> Iterator[Example]:
+        """The Examples in order."""
+        docs, gold = tee(read_docs(self.path, nlp, limit=self.limit))
+        labelled = False
+        for predicted, doc in zip(self.predicted(docs, nlp), gold):
+            labelled = labelled or doc.has_annotation("ENT_IOB")
+            yield Example(predicted, gold_doc(doc, nlp, self.labels))
+        if not labelled:
+            raise InputError(self.path, None, "It is not labelled: expected the gold entities of the target side.")
+
+    def predicted(self, docs: Iterator[Doc], nlp: Language) -> Iterator[Doc]:
+        """New Docs with the payload and without entities."""
+        if self.source is None:
+            found = self.with_payload(docs, nlp)
+        else:
+            source = read_docs(self.source, blank(self.source_lang), limit=self.limit)
+            found = naming(f"{self.source} and {self.path}", pair_docs(source, docs, nlp, labels=self.labels))
+        return found if self.alignments is None else with_links(found, self.alignments, self.limit)
+
+    def with_payload(self, docs: Iterable[Doc], nlp: Language) -> Iterator[Doc]:
+        """Docs that came with their payload."""
+        for number, doc in enumerate(docs, 1):
+            bitext = doc._.xproj
+            if bitext is None:
+                raise InputError(
+                    self.path,
+                    None,
+                    f"Doc {number} has no source side in doc._.xproj. Give the labelled source side as 'source', line "
+                    "by line with it, or Docs with a payload (a .spacy file with user data).",
+                )
+            if self.labels:
+                bitext = bitext.replace(spans=tuple(s for s in bitext.spans if s.label in self.labels))
+            predicted = Doc(nlp.vocab, words=[t.text for t in doc], spaces=[bool(t.whitespace_) for t in doc])
+            predicted._.xproj = bitext
+            yield predicted
+
+
+def naming(files: str, docs: Iterator[Doc]) -> Iterator[Doc]:
+    """The Docs, with the names of the files in the errors that name none."""
+    try:
+        yield from docs
+    except InputError:
+        raise
+    except XprojError as err:
+        raise InputError(files, None, str(err)) from None
+
+
+def with_links(docs: Iterable[Doc], alignments: PathLike, limit: int = 0) -> Iterator[Doc]:
+    """Docs with the links of a Pharaoh file, a line a Doc.
+
+    RAISES (InputError): If the file has too few or too many lines, or a link that is out of range.
+    """
+    lines = islice(read_pharaoh(alignments), limit or None)
+    number = 0
+    for number, doc in enumerate(docs, 1):
+        links = next(lines, None)
+        if links is None:
+            raise InputError(alignments, None, f"It has only {number - 1} lines, but there are more Docs.")
+        try:
+            bitext = doc._.xproj.replace(links=links, provenance={**doc._.xproj.provenance, "aligner": "given"})
+            bitext.check(len(doc))
+        except XprojError as err:
+            raise InputError(alignments, number, str(err)) from None
+        doc._.xproj = bitext
+        yield doc
+    if next(lines, None) is not None:
+        raise InputError(alignments, number + 1, f"It has more lines than there are Docs ({number}).")

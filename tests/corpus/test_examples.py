@@ -1,0 +1,145 @@
+import random
+
+import pytest
+import spacy
+from spacy.tokens import Doc, DocBin, Span
+from spacy.util import registry
+
+from spacy_xproj.corpus.examples import make_corpus
+from spacy_xproj.errors import InputError, XprojError
+from tests.conftest import VERSES, ents, payload_doc
+
+NAMED = [[], [], [], [(0, 1, "PER")], [(3, 4, "LOC")]]
+
+
+def rows(nlp, **settings):
+    return list(make_corpus(**settings)(nlp))
+
+
+def gold_file(path, nlp, payload=True):
+    """VERSES as a .spacy file with gold and, if wanted, the payload."""
+    docs = []
+    for (source, target), spans in zip(VERSES, NAMED):
+        doc = payload_doc(nlp, target, source, spans, "0-0")
+        if not payload:
+            doc._.xproj = None
+        doc.set_ents([Span(doc, a, b, label=label) for a, b, label in spans])
+        docs.append(doc)
+    DocBin(docs=docs, store_user_data=True).to_disk(path)
+    return str(path)
+
+
+def test_advertised():
+    assert registry.readers.get("spacy_xproj.Corpus.v1") is make_corpus
+
+
+def test_two_sides_and_links(corpus, nlp):
+    found = rows(
+        nlp,
+        path=str(corpus / "tgt.conll"),
+        source=str(corpus / "src.conll"),
+        alignments=str(corpus / "links.pharaoh"),
+    )
+    assert [ents(eg.reference) for eg in found] == NAMED
+    for eg, (source, target) in zip(found, VERSES):
+        bitext = eg.predicted._.xproj
+        assert [t.text for t in eg.predicted] == target.split() == [t.text for t in eg.reference]
+        assert (bitext.lang, bitext.words) == ("en", tuple(source.split()))
+        assert bitext.links.tolist() == [[k, k] for k in range(4)] and bitext.provenance["aligner"] == "given"
+        assert not eg.predicted.ents and eg.predicted.vocab is nlp.vocab
+    assert [len(eg.predicted._.xproj.spans) for eg in found] == [0, 0, 0, 1, 1]
+
+
+def test_without_links_an_aligner_has_something_to_do(corpus, nlp):
+    eg = rows(nlp, path=str(corpus / "tgt.conll"), source=str(corpus / "src.conll"), source_lang="de")[0]
+    assert not len(eg.predicted._.xproj.links) and eg.predicted._.xproj.provenance == {}
+    assert eg.predicted._.xproj.lang == "de"
+
+
+def test_payload_of_the_docs(tmp_path, corpus, nlp):
+    path = gold_file(tmp_path / "gold.spacy", nlp)
+    found = rows(nlp, path=path)
+    assert [ents(eg.reference) for eg in found] == NAMED
+    assert [eg.predicted._.xproj.links.tolist() for eg in found] == [[[0, 0]]] * 5
+    assert all(not eg.predicted.ents and eg.predicted is not eg.reference for eg in found)
+    linked = rows(nlp, path=path, alignments=str(corpus / "links.pharaoh"))
+    assert [len(eg.predicted._.xproj.links) for eg in linked] == [4] * 5
+
+
+def test_labels_of_both_sides(tmp_path, corpus, nlp):
+    for settings in (
+        {"path": gold_file(tmp_path / "gold.spacy", nlp)},
+        {"path": str(corpus / "tgt.conll"), "source": str(corpus / "src.conll")},
+    ):
+        found = rows(nlp, labels=["LOC"], **settings)
+        assert [ents(eg.reference) for eg in found] == [[], [], [], [], NAMED[4]]
+        assert [[s.label for s in eg.predicted._.xproj.spans] for eg in found] == [[], [], [], [], ["LOC"]]
+
+
+def test_missing_values_stay(tmp_path, nlp):
+    doc = payload_doc(nlp, "a b c", "v", [(0, 1, "X")], "0-0")
+    doc.set_ents([Span(doc, 0, 1, label="X")], missing=[doc[2:3]], default="outside")
+    DocBin(docs=[doc], store_user_data=True).to_disk(tmp_path / "gold.spacy")
+    (eg,) = rows(nlp, path=str(tmp_path / "gold.spacy"))
+    assert [t.ent_iob for t in eg.reference] == [3, 2, 0]
+
+
+def test_limit_and_shuffle(corpus, nlp):
+    settings = {
+        "path": str(corpus / "tgt.conll"),
+        "source": str(corpus / "src.conll"),
+        "alignments": str(corpus / "links.pharaoh"),
+    }
+    texts = [eg.reference.text for eg in rows(nlp, **settings)]
+    assert [eg.reference.text for eg in rows(nlp, limit=2, **settings)] == texts[:2]
+    random.seed(1)
+    mixed = [eg.reference.text for eg in rows(nlp, shuffle=True, **settings)]
+    assert mixed != texts and sorted(mixed) == sorted(texts)
+
+
+def test_can_be_read_again(corpus, nlp):
+    reader = make_corpus(str(corpus / "tgt.conll"), str(corpus / "src.conll"))
+    assert len(list(reader(nlp))) == len(list(reader(nlp))) == 5
+
+
+@pytest.mark.parametrize("longer", ["source", "target", "links"])
+def test_files_of_different_length(longer, corpus, nlp):
+    names = {"source": "src.conll", "target": "tgt.conll", "links": "links.pharaoh"}
+    with open(corpus / names[longer], "a", encoding="utf-8") as file:
+        file.write("0-0\n" if longer == "links" else "más\tO\n\n")
+    paths = {key: str(corpus / name) for key, name in names.items()}
+    with pytest.raises(InputError) as caught:
+        rows(nlp, path=paths["target"], source=paths["source"], alignments=paths["links"])
+    message = str(caught.value)
+    if longer == "links":
+        assert "links.pharaoh, line 6" in message and "more lines than there are Docs (5)" in message
+    else:
+        assert "src.conll and " in message and "tgt.conll" in message and "only 5" in message
+        assert ("source sentences" in message) == (longer == "target")
+
+
+def test_too_few_links_and_links_out_of_range(corpus, nlp):
+    settings = {"path": str(corpus / "tgt.conll"), "source": str(corpus / "src.conll")}
+    for text, where in (("0-0\n", "only 1 lines"), ("0-0\n0-9\n" + "\n" * 3, "line 2")):
+        (corpus / "links.pharaoh").write_text(text)
+        with pytest.raises(InputError, match=where):
+            rows(nlp, alignments=str(corpus / "links.pharaoh"), **settings)
+
+
+def test_what_is_missing_is_named(tmp_path, corpus, nlp):
+    with pytest.raises(XprojError, match="no path"):
+        make_corpus(None)
+    with pytest.raises(InputError, match=r"Doc 1 has no source side.*Give the labelled source"):
+        rows(nlp, path=gold_file(tmp_path / "gold.spacy", nlp, payload=False))
+    DocBin(docs=[Doc(nlp.vocab, words=t.split()) for _, t in VERSES]).to_disk(tmp_path / "raw.spacy")
+    with pytest.raises(InputError, match="not labelled"):
+        rows(nlp, path=str(tmp_path / "raw.spacy"), source=str(corpus / "src.conll"))
+    with pytest.raises(InputError, match="no such file"):
+        rows(nlp, path=str(corpus / "tgt.conll"), source=str(corpus / "none.conll"))
+
+
+def test_spacy_keeps_the_payload_through_evaluation(corpus):
+    nlp = spacy.blank("es")
+    nlp.add_pipe("xproj_matcher")
+    reader = make_corpus(str(corpus / "tgt.conll"), str(corpus / "src.conll"), alignments=str(corpus / "links.pharaoh"))
+    assert nlp.evaluate(reader(nlp))["ents_f"] == 1.0
