@@ -1,8 +1,6 @@
 """Data, intervals and tables for the benchmarks."""
 
-import os
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 import spacy
@@ -10,12 +8,9 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 
+from scripts.ranker_data import DATA, ROOT, sides
 from spacy_xproj.cli.common import load_pipeline, with_links
-from spacy_xproj.corpus import blank, read_docs
 from spacy_xproj.evaluate import gold_doc, pair_docs
-
-ROOT = Path(__file__).resolve().parent.parent
-DATA = Path(os.environ.get("XPROJ_DATA") or ROOT.parent / "shared" / "data")
 
 # set, links, F1 of the published heuristic and of the published greedy matcher on them
 ROWS = (
@@ -37,8 +32,8 @@ def config(name: str) -> Language:
 
 def gold_pair(name: str, nlp: Language, links: str = "") -> tuple[list[Doc], list[Doc]]:
     """The two sides of a set as Docs with payload, and the gold target Docs."""
-    gold = list(read_docs(DATA / name / "tgt.conll", nlp))
-    docs = pair_docs(read_docs(DATA / name / "src.conll", blank("en")), gold, nlp)
+    source, gold = sides(name, nlp)
+    docs = pair_docs(source, gold, nlp)
     if links:
         docs = with_links(docs, DATA / name / f"align.{links}.pharaoh")
     return list(docs), [gold_doc(doc, nlp) for doc in gold]
@@ -74,7 +69,7 @@ def examples(docs: Sequence[Doc], gold: Sequence[Doc]) -> list[Example]:
 def table(header: Sequence[str], rows: Iterable[Sequence]) -> str:
     """A Markdown table."""
     lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 
 def best_of(times: int, work: Callable[[], object], clock: Callable[[], float]) -> float:

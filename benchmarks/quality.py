@@ -1,124 +1,219 @@
-"""The learned matcher, leave-one-out, against the published methods: `python -m benchmarks.quality`
+"""How right projections are, with the learned matcher left-one-out: `python -m benchmarks.quality`
 
-A figure for a set comes from weights that saw nothing of its language pair (first table) or of its domain (second). The
-corpus statistics and the lexicon are learnt, without gold, from the source side, the target text and the links that are
-being projected. `Statistical.v1` is fitted on the lines that it aligns.
+A figure of `Ranker.v1` for a set comes from weights that saw nothing of its language pair (first table) or of its
+domain (second). The corpus statistics and the lexicon are learnt, without gold, from the source side, the target text
+and the links that are being projected. `Statistical.v1` is fitted on the lines that it aligns.
+
+Tables (`quality.md`), all numbers (`quality.json`) and figures are written to a folder. The weights of each fold are
+kept there, too: a run that was stopped goes on where it was.
 """
 
 import argparse
-from collections.abc import Iterable, Sequence
-from typing import Optional
+from collections import Counter
+from collections.abc import Sequence
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
+import srsly
 from spacy.tokens import Doc
 
-from scripts.ranker_data import STATISTICAL, Row, training_rows
-from scripts.train_ranker import ranker_of, train
+from scripts.ranker_data import GIVEN, STATISTICAL
 from spacy_xproj import fit
-from spacy_xproj.similarities.corpus_stats import CorpusStats
-from spacy_xproj.similarities.feature_names import FEATURES
-from spacy_xproj.similarities.ranker import read_weights
+from spacy_xproj.bitext import Bitext
+from spacy_xproj.cli.common import handle_errors
+from spacy_xproj.errors import XprojError
+from spacy_xproj.files import replacing
+from spacy_xproj.similarities.feature_names import FEATURES, NULL
+from spacy_xproj.similarities.ranker import make_ranker
 
-from .common import ROWS, config, counts, f1, gold_pair, interval, table
+from . import figures
+from .common import DATA, ROOT, config, counts, f1, gold_pair, interval
+from .errors import error_types
+from .folds import fold_weights, group
+from .measures import calibration_error, difference, label_counts, precision_at, reliability, scored
+from .report import report
 
-BASELINES = ("project_ref_heuristic.cfg", "project_ref_greedy.cfg", "project_match.cfg")
-GIVEN = tuple((name, links) for name, links, *_ in ROWS)
-SETS = (*GIVEN, *((name, STATISTICAL) for name in dict.fromkeys(name for name, _ in GIVEN)))
-HEADER = [
-    *("set", "links", "published heuristic", "published greedy", "Links.v1", "Ranker.v1, first pass", "with lexicon"),
-    *("95 %", "gain", "p", "ECE", "precision at 80 %"),
-]
+# The config, and whether the learned matcher makes its second pass (None: nothing is learned)
+METHODS: dict[str, tuple[str, Optional[bool]]] = {
+    "published heuristic": ("project_ref_heuristic.cfg", None),
+    "published greedy": ("project_ref_greedy.cfg", None),
+    "xproj_projector": ("project_heuristic.cfg", None),
+    "Links.v1": ("project_match.cfg", None),
+    "Ranker.v1, first pass": ("project_ranker.cfg", False),
+    "Ranker.v1": ("project_ranker.cfg", True),
+}
+PUBLISHED, OURS = ("published heuristic", "published greedy"), "Ranker.v1"
+COVERAGES = range(10, 101)  # per cent
+OUTPUT = ROOT / "metrics" / "quality"
 
 
-def projected(
-    name: str, links: str, config_name: str, weights: Optional[dict] = None, lexicon: bool = True
-) -> tuple[list[Doc], list[Doc]]:
-    """A set's Docs, projected by a config, with the learned matcher where there are weights; and the gold Docs."""
+class Measures(NamedTuple):
+    """Of one method on one set: `counts`, `label_counts`, types of errors, and what `scored` gives."""
+
+    counts: np.ndarray
+    labels: dict[str, list[int]]
+    errors: Counter
+    score: np.ndarray
+    right: np.ndarray
+
+
+@cache
+def payloads(name: str, links: str) -> list[Bitext]:
+    """The payloads of a set with the links of one aligner. `Statistical.v1` is fitted once, for all methods."""
+    nlp = config("project_match.cfg")
+    docs, _ = gold_pair(name, nlp, "" if links == STATISTICAL else links)
+    if links == STATISTICAL:
+        fit(nlp, docs)
+        docs = list(nlp.pipe(docs, disable=["xproj_matcher"]))
+    return [doc._.xproj for doc in docs]
+
+
+def linked(name: str, links: str, nlp) -> tuple[list[Doc], list[Doc]]:
+    """A set's Docs with the links of one aligner, and the gold Docs."""
+    docs, gold = gold_pair(name, nlp)
+    for doc, payload in zip(docs, payloads(name, links)):
+        doc._.xproj = payload
+    return docs, gold
+
+
+def projected(method: str, name: str, links: str, weights: Optional[dict] = None) -> tuple[list[Doc], list[Doc]]:
+    """A set's Docs, projected by a method, and the gold Docs."""
+    config_name, lexicon = METHODS[method]
     nlp = config(config_name)
-    docs, gold = gold_pair(name, nlp, "" if links == STATISTICAL else links)
-    if weights is not None:
-        ranker = ranker_of(weights)
-        ranker.use_lexicon = lexicon
-        nlp.get_pipe("xproj_matcher").similarity = ranker
+    docs, gold = linked(name, links, nlp)
+    if lexicon is not None:
+        ranker = nlp.get_pipe("xproj_matcher").similarity  # type: ignore[attr-defined]
+        ranker.weights, ranker.use_lexicon = weights, lexicon
     fit(nlp, docs)
     return list(nlp.pipe(docs)), gold
 
 
-def calibration(docs: Iterable[Doc], gold: Iterable[Doc], bins: int = 10) -> tuple[float, float]:
-    """Expected calibration error over `bins` equal steps, and the precision of the 80 % with the highest scores."""
-    rows = []
-    for doc, ref in zip(docs, gold):
-        right = {(e.start, e.end, e.label) for e in ref.ents}
-        group = doc.spans["xproj"]
-        rows += [(score, (s.start, s.end, s.label) in right) for s, score in zip(group, group.attrs["scores"])]
-    score, hit = np.array(rows, float).T
-    place = np.minimum((score * bins).astype(int), bins - 1)
-    error = sum(abs((score - hit)[place == k].sum()) for k in range(bins)) / len(score)
-    best = np.argsort(-score, kind="stable")[: int(0.8 * len(score))]
-    return float(error), float(hit[best].mean())
+def measured(method: str, name: str, links: str, weights: Optional[dict] = None) -> Measures:
+    docs, gold = projected(method, name, links, weights)
+    return Measures(counts(docs, gold), label_counts(docs, gold), error_types(docs, gold), *scored(docs, gold))
 
 
-def p_value(ours: np.ndarray, theirs: np.ndarray, samples: int = 1000) -> float:
-    """Paired bootstrap over Docs: the share of samples in which ours is not the better."""
-    rng = np.random.default_rng(0)
-    draws = [rng.integers(len(ours), size=len(ours)) for _ in range(samples)]
-    return float(np.mean([f1(ours[d]) <= f1(theirs[d]) for d in draws]))
+unlearned = cache(measured)  # both tables have these
 
 
-def line(name: str, links: str, weights: dict[str, np.ndarray]) -> tuple[list[str], float]:
-    base = [counts(*projected(name, links, each)) for each in BASELINES]
-    first = counts(*projected(name, links, "project_match.cfg", weights, lexicon=False))
-    docs, gold = projected(name, links, "project_match.cfg", weights)
-    ours = counts(docs, gold)
-    better = max(base[:2], key=lambda c: float(f1(c)))
-    low, high = interval(ours)
-    error, precision = calibration(docs, gold)
-    gain = 100 * float(f1(ours) - f1(better))
-    figures = [f"{f1(c):.4f}" for c in (*base, first, ours)]
-    three = [f"{x:.3f}" for x in (p_value(ours, better), error, precision)]
-    return [name, links, *figures, f"{low:.3f} to {high:.3f}", f"{gain:+.1f}", *three], gain
+def entry(name: str, links: str, held: str, weights: dict[str, np.ndarray]) -> dict[str, Any]:
+    """All figures of one set with the links of one aligner, as plain data."""
+    found = {
+        method: unlearned(method, name, links) if lexicon is None else measured(method, name, links, weights)
+        for method, (_, lexicon) in METHODS.items()
+    }
+    better = max(PUBLISHED, key=lambda method: float(f1(found[method].counts)))
+    ours = found[OURS]
+    bins = reliability(ours.score, ours.right)
+    precisions = precision_at(ours.score, ours.right, [c / 100 for c in COVERAGES])
+    return {
+        "set": name,
+        "links": links,
+        "given": links != STATISTICAL,
+        "left_out": held,
+        "sentences": len(ours.counts),
+        "gold": int(ours.counts[:, 2].sum()),
+        "projected": len(ours.score),
+        "methods": {method: method_figures(each) for method, each in found.items()},
+        "better_published": better,
+        "difference": difference(ours.counts, found[better].counts)._asdict(),
+        "calibration_error": calibration_error(bins),
+        "reliability": [each._asdict() for each in bins],
+        "precision_at": dict(zip(map(str, COVERAGES), precisions)),
+    }
 
 
-def leave_out(data: Sequence[Row], by: str) -> None:
-    rows, gains, weights = [], [], {}
-    for held in dict.fromkeys(name.split("/")[by == "languages"] for name, _ in SETS):
-        weights = train([row for row in data if getattr(row, by) != held])
-        for name, links in SETS:
-            if name.split("/")[by == "languages"] == held:
-                row, gain = line(name, links, weights)
-                print("# " + " | ".join(row), flush=True)
-                rows.append(row)
-                gains += [gain] if links != STATISTICAL else []
-    print(f"\n## Leave one out by {by}\n")
-    print(table(HEADER, rows))
-    print(
-        f"\nMean gain over the better published method on given links {np.mean(gains):+.1f}, least {min(gains):+.1f}\n"
-    )
+def method_figures(found: Measures) -> dict[str, Any]:
+    right, predicted, gold = found.counts.sum(axis=0).tolist()
+    return {
+        "f1": float(f1(found.counts)),
+        "interval": list(interval(found.counts)),
+        "precision": right / max(predicted, 1),
+        "recall": right / max(gold, 1),
+        "labels": {label: {"f1": 2 * r / (p + g), "gold": g} for label, (r, p, g) in found.labels.items()},
+        "errors": dict(sorted(found.errors.items())),
+    }
 
 
-def show_weights(data: Sequence[Row], most: int = 30) -> None:
-    """The features that weigh most, by the shipped weight times the feature's standard deviation over candidates."""
-    weights = read_weights()
+def leave_out(by: str, sets: Sequence[str], names: tuple[str, ...], folder: Path, every: int = 1) -> list[dict]:
+    """The figures of sets, each by weights that were learnt without its group.
+
+    by (str): "languages" or "domain".
+    names (tuple of str), folder (Path), every (int): See `fold_weights`.
+    RETURNS (list of dict): An `entry` for each set and aligner.
+    """
     found = []
-    for row in data[:3]:
-        ranker = ranker_of(weights, CorpusStats(row.pairs))
-        found += [ranker.first_pass(pair).rows for pair in row.pairs[:200] if pair.spans]
-    worth = weights["corpus"] * np.concatenate(found).std(axis=0)
-    names = list(FEATURES)
-    best = np.argsort(-np.abs(worth))[:most]
-    print("\n## Shipped weights with a corpus, first pass\n")
-    lines = [[names[k], f"{worth[k]:+.2f}", FEATURES[names[k]]] for k in best]
-    print(table(["feature", "weight · deviation", "meaning"], lines))
+    for held in dict.fromkeys(group(name, by) for name in sets):
+        weights = fold_weights(held, by, folder, names, every)
+        for name in (name for name in sets if group(name, by) == held):
+            for links in (*GIVEN[name], STATISTICAL):
+                found.append(entry(name, links, held, weights))
+                values = (f"{method} {each['f1']:.4f}" for method, each in found[-1]["methods"].items())
+                print(f"# without {held}: {name}, {links}: {'; '.join(values)}", flush=True)
+    return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def shipped_weights(sets: Sequence[str], most: int = 200) -> list[dict[str, Any]]:
+    """The shipped weights of the second pass, with the standard deviation of each feature over the candidates of some
+    sentence pairs of each set with the links that come first (for features of "not projected" over its own rows)."""
+    ranker: Any = make_ranker()
+    cells, null = [], []
+    for name in sets:
+        docs, _ = linked(name, (*GIVEN[name], STATISTICAL)[0], config("project_match.cfg"))
+        pairs = [pair for doc in docs for pair in doc._.xproj.pairs(tuple(t.text for t in doc))]
+        ranker.fit(pairs)
+        found = [ranker.score(pair) for pair in [p for p in pairs if p.spans and p.target][:most]]
+        cells += [each.rows for each in found]
+        null += [each.null for each in found]
+    of_null = np.array([name in NULL for name in FEATURES])
+    deviation = np.where(of_null, np.concatenate(null).std(axis=0), np.concatenate(cells).std(axis=0))
+    rows = [
+        {"feature": name, "weight": float(w), "deviation": float(d), "meaning": FEATURES[name]}
+        for name, w, d in zip(FEATURES, ranker.weights["pairs"], deviation)
+    ]
+    return sorted(rows, key=lambda row: -abs(row["weight"] * row["deviation"]))
+
+
+def write(found: dict[str, Any], folder: Path) -> None:
+    """The numbers first: without matplotlib there are no figures, and all else."""
+    with replacing(folder / "quality.json") as beside:
+        srsly.write_json(beside, found)
+    try:
+        drawn = figures.draw(found, folder)
+    except XprojError as err:
+        drawn = []
+        print(f"# no figures: {err}", flush=True)
+    with replacing(folder / "quality.md") as beside:
+        beside.write_text(report(found, [path.name for path in drawn if path.suffix == ".svg"]), encoding="utf-8")
+    print(f"# written: {folder}", flush=True)
+
+
+@handle_errors
+def main(args: Optional[Sequence[str]] = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--by", nargs="+", choices=("languages", "domain"), default=["languages", "domain"])
-    args = parser.parse_args()
-    data = training_rows()
-    for by in args.by:
-        leave_out(data, by)
-    show_weights(data)
+    parser.add_argument("--sets", nargs="+", choices=tuple(GIVEN), help="these only; default: all with given links")
+    parser.add_argument("--all", action="store_true", help="also sets without given links")
+    parser.add_argument("--output", type=Path, default=OUTPUT, help="folder for tables, figures, numbers and weights")
+    parser.add_argument("--learn-from", nargs="+", choices=tuple(GIVEN), default=tuple(GIVEN), help=argparse.SUPPRESS)
+    parser.add_argument("--every", type=int, default=1, help=argparse.SUPPRESS)  # to try the command itself
+    given = parser.parse_args(args)
+    if not DATA.exists():
+        raise XprojError(f"There is no data folder {DATA}. Set XPROJ_DATA.")
+    sets = given.sets or [name for name in GIVEN if GIVEN[name] or given.all]
+    names = tuple(given.learn_from)
+    found: dict[str, Any] = {
+        "versions": {name: version(name) for name in ("spacy-xproj", "spacy", "numpy", "scipy")},
+        "learnt_from": list(names),
+        "every": given.every,
+        "ours": OURS,
+        "runs": {by: leave_out(by, sets, names, given.output / "weights", given.every) for by in given.by},
+        "weights": shipped_weights(sets),
+    }
+    write(found, given.output)
 
 
 if __name__ == "__main__":

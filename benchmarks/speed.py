@@ -3,14 +3,18 @@
 CPU time of this process, least of several runs. Set OMP_NUM_THREADS=1 for steady figures.
 """
 
+import cProfile
+import pstats
 import tempfile
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from time import process_time as clock
 
+import numpy as np
 from spacy.tokens import DocBin
 
+from spacy_xproj import fit
 from spacy_xproj.corpus import read_file, write_file
 from spacy_xproj.solvers.exact import make_exact
 from spacy_xproj.solvers.greedy import make_greedy
@@ -18,19 +22,19 @@ from spacy_xproj.solvers.greedy import make_greedy
 from . import published
 from .common import best_of, config, gold_pair, table
 
+MATCHERS = {"Links.v1": "project_match.cfg", "Ranker.v1": "project_ranker.cfg"}
+SETS, LINKS = ("europarl/en-es", "europarl/en-de"), "eflomal-gdfa"
 BUCKETS = ((1, 14), (15, 29), (30, 44), (45, 59), (60, 999))
 
 
 def matching() -> None:
-    nlp = config("project_match.cfg")
-    matcher = nlp.get_pipe("xproj_matcher")
     rows = []
-    total = [0.0, 0.0]
-    for name in ("europarl/en-es", "europarl/en-de"):
-        docs = [doc for doc in gold_pair(name, nlp, "eflomal-gdfa")[0] if doc._.xproj.spans]
+    totals = np.zeros(1 + len(MATCHERS))
+    for name in SETS:
+        pipes = [fitted_matcher(name, each) for each in MATCHERS.values()]
         for low, high in BUCKETS:
-            part = [doc for doc in docs if low <= len(doc) <= high]
-            if not part:
+            parts = [[doc for doc in docs if low <= len(doc) <= high] for _, docs in pipes]
+            if not parts[0]:
                 continue
             plain = [
                 (
@@ -38,18 +42,65 @@ def matching() -> None:
                     [t.text for t in doc],
                     [tuple(link) for link in doc._.xproj.links.tolist()],
                 )
-                for doc in part
+                for doc in parts[0]
             ]
-            theirs = best_of(1, lambda rows=plain: [published.project(*row) for row in rows], clock)
-            ours = best_of(5, lambda docs=part: [matcher(doc) for doc in docs], clock)
-            total = [total[0] + theirs, total[1] + ours]
-            ms = 1000 / len(part)
-            rows.append(
-                [name, f"{low} to {high}", len(part), f"{theirs * ms:.2f}", f"{ours * ms:.3f}", f"{theirs / ours:.0f}"]
-            )
-    rows.append(["all", "", "", f"{total[0]:.2f} s", f"{total[1]:.3f} s", f"{total[0] / total[1]:.0f}"])
+            times = [best_of(1, partial(published_all, plain), clock)]
+            times += [best_of(5, partial(match_all, matcher, part), clock) for (matcher, _), part in zip(pipes, parts)]
+            totals += times
+            ms = 1000 / len(plain)
+            rows.append([name, f"{low} to {high}", len(plain), f"{times[0] * ms:.2f}", *ratios(times, ms, "")])
+    rows.append(["all", "", "", f"{totals[0]:.2f} s", *ratios(totals, 1, " s")])
     print("\n## xproj_matcher against the published greedy in its own form, ms a sentence\n")
-    print(table(["set", "target words", "sentences", "published", "xproj_matcher", "times as fast"], rows))
+    ours = [column for each in MATCHERS for column in (each, "times as fast")]
+    print(table(["set", "target words", "sentences", "published", *ours], rows))
+
+
+def fitted_matcher(name: str, config_name: str) -> tuple:
+    """The matcher of a config, fitted on a set, and the Docs of the set that have something to project."""
+    nlp = config(config_name)
+    docs = gold_pair(name, nlp, LINKS)[0]
+    fit(nlp, docs)
+    return nlp.get_pipe("xproj_matcher"), [doc for doc in docs if doc._.xproj.spans]
+
+
+def published_all(rows) -> None:
+    for row in rows:
+        published.project(*row)
+
+
+def match_all(matcher, docs) -> None:
+    for doc in docs:
+        matcher(doc)
+
+
+def ratios(times, factor: float, unit: str) -> list[str]:
+    """The times of the matchers, and how often they go into that of the first."""
+    return [cell for t in times[1:] for cell in (f"{t * factor:.3f}{unit}", f"{times[0] / t:.1f}")]
+
+
+def profile(name: str = SETS[0], most: int = 25) -> None:
+    """Where `Ranker.v1` spends its time: own time of functions, warm, on sentences with something to project."""
+    matcher, docs = fitted_matcher(name, "project_ranker.cfg")
+    match_all(matcher, docs)
+    watch = cProfile.Profile(clock)
+    watch.runcall(match_all, matcher, docs)
+    found = [(own, calls, *where) for where, (_, calls, own, _, _) in pstats.Stats(watch).stats.items()]  # type: ignore[attr-defined]
+    total = sum(row[0] for row in found)
+    rows = [
+        [
+            f"{100 * own / total:.1f}",
+            f"{1e6 * own / len(docs):.0f}",
+            f"{calls / len(docs):.1f}",
+            place(path, line, what),
+        ]
+        for own, calls, path, line, what in sorted(found, reverse=True)[:most]
+    ]
+    print(f"\n## Where the time of Ranker.v1 goes, {name}, {LINKS}: {len(docs)} sentences (cProfile, own time)\n")
+    print(table(["%", "µs a sentence", "calls a sentence", "function"], rows))
+
+
+def place(path: str, line: int, what: str) -> str:
+    return what if path == "~" else f"`{'/'.join(Path(path).parts[-2:])}:{line}` {what}"
 
 
 def solvers() -> None:
@@ -115,5 +166,6 @@ def whole() -> None:
 
 if __name__ == "__main__":
     matching()
+    profile()
     solvers()
     whole()
