@@ -139,7 +139,7 @@ def features(evidence: Evidence, cells: Candidates) -> np.ndarray:
 
     labels = np.array([span.label for span in evidence.pair.spans])
     plain = [PLACE[name] for name in BY_LABEL]
-    for label in NAMES:
+    for label in sorted(set(NAMES).intersection(labels.tolist())):
         rows = np.flatnonzero((labels == label)[k])[:, None]
         x[rows, [PLACE[f"{name}_{label}"] for name in BY_LABEL]] = x[rows, plain]
     return x
