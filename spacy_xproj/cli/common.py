@@ -19,9 +19,9 @@ from spacy.util import load_config, load_model_from_config
 from wasabi import msg
 
 from ..corpus import blank, file_hash, lang_code, read_docs, replacing, text_hash
+from ..corpus.examples import with_links
 from ..errors import InputError, XprojError
 from ..fitting import fit, payload_pipes
-from ..pharaoh import read_pharaoh
 
 PathLike = Union[str, Path]
 KEY = "xproj_key.json"  # in the folder of a fitted pipeline: what it was made from
@@ -101,30 +101,6 @@ class Corpus:
     def __iter__(self) -> Iterator[Doc]:
         docs = read_docs(self.path, self.nlp, limit=self.limit, source_nlp=self.source_nlp)
         return docs if self.alignments is None else with_links(docs, self.alignments)
-
-
-def with_links(docs: Iterable[Doc], alignments: PathLike) -> Iterator[Doc]:
-    """Docs with the links of a Pharaoh file, a line a Doc.
-
-    RAISES (InputError): If the file has too few or too many lines, or a link that is out of range.
-    """
-    lines = read_pharaoh(alignments)
-    number = 0
-    for number, doc in enumerate(docs, 1):
-        links = next(lines, None)
-        if links is None:
-            raise InputError(alignments, None, f"It has only {number - 1} lines, but there are more Docs.")
-        if doc._.xproj is None:
-            raise XprojError(f"Doc {number} has no source side in doc._.xproj to link.")
-        try:
-            bitext = doc._.xproj.replace(links=links, provenance={**doc._.xproj.provenance, "aligner": "given"})
-            bitext.check(len(doc))
-        except XprojError as err:
-            raise InputError(alignments, number, str(err)) from None
-        doc._.xproj = bitext
-        yield doc
-    if next(lines, None) is not None:
-        raise InputError(alignments, number + 1, f"It has more lines than there are Docs ({number}).")
 
 
 class Chain:

@@ -10,10 +10,11 @@ from spacy.training import Example
 from wasabi import msg
 
 from ..corpus import blank, read_docs
+from ..corpus.examples import with_links
 from ..errors import InputError
 from ..evaluate import gold_doc, pair_docs, score
 from ..fitting import fit as fit_pipeline
-from .common import Chain, Corpus, PathLike, load_pipeline, show_counts, with_links, write_json
+from .common import Chain, Corpus, PathLike, load_pipeline, show_counts, write_json
 
 
 def evaluate(

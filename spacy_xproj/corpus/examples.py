@@ -130,6 +130,7 @@ def naming(files: str, docs: Iterator[Doc]) -> Iterator[Doc]:
 def with_links(docs: Iterable[Doc], alignments: PathLike, limit: int = 0) -> Iterator[Doc]:
     """Docs with the links of a Pharaoh file, a line a Doc.
 
+    limit (int): Read at most so many lines; 0: all.
     RAISES (InputError): If the file has too few or too many lines, or a link that is out of range.
     """
     lines = islice(read_pharaoh(alignments), limit or None)
@@ -138,6 +139,8 @@ def with_links(docs: Iterable[Doc], alignments: PathLike, limit: int = 0) -> Ite
         links = next(lines, None)
         if links is None:
             raise InputError(alignments, None, f"It has only {number - 1} lines, but there are more Docs.")
+        if doc._.xproj is None:
+            raise XprojError(f"Doc {number} has no source side in doc._.xproj to link.")
         try:
             bitext = doc._.xproj.replace(links=links, provenance={**doc._.xproj.provenance, "aligner": "given"})
             bitext.check(len(doc))
