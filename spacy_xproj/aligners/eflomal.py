@@ -5,16 +5,15 @@ from array import array
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import pairwise
-from pathlib import Path
-from typing import NamedTuple, Optional, Union
+from typing import NamedTuple, Optional
 
 import numpy as np
 import srsly
 
 from ..bitext import Links, SentencePair
 from ..compat import require
-from ..errors import InputError, NotFittedError, XprojError
-from ..files import replacing
+from ..errors import NotFittedError, XprojError
+from ..files import StateFile
 from ..ty import Aligner
 from . import eflomal_run
 from .eflomal_run import LIMIT, Directed, Priors, Settings, Side
@@ -78,7 +77,7 @@ def make_eflomal(
     return EflomalAligner(symmetrization, Settings(model, length, samplers, cognate), stem=stem)
 
 
-class EflomalAligner:
+class EflomalAligner(StateFile):
     """See `make_eflomal`.
 
     `fit` aligns the whole corpus at once, keeps the links, and takes priors from them. A sentence pair of the corpus
@@ -243,26 +242,6 @@ class EflomalAligner:
             )
         self._set_state(source, target, priors, known)
         return self
-
-    def to_disk(self, path: Union[str, Path]) -> None:
-        """Write what was learnt to a file.
-
-        path (str or Path): The file.
-        """
-        with replacing(path) as beside:
-            beside.write_bytes(self.to_bytes())
-
-    def from_disk(self, path: Union[str, Path]) -> "EflomalAligner":
-        """Read what was learnt from a file.
-
-        path (str or Path): The file.
-        RETURNS (EflomalAligner): Itself.
-        RAISES (InputError): If it cannot be used.
-        """
-        try:
-            return self.from_bytes(Path(path).read_bytes())
-        except (OSError, XprojError) as err:
-            raise InputError(path, None, str(err)) from err
 
 
 def _alignable(pair: SentencePair) -> bool:

@@ -20,9 +20,8 @@ from ..pharaoh import read_pharaoh
 ZERO = 1024  # place of the jump 0
 LIMIT = 1023  # words of the longest sentence that eflomal aligns
 JUMPS, FERTILITIES = 2047, 8  # sizes of eflomal's tables
-VOCABULARY = (
-    1 << 14
-)  # when aligning with priors; small enough to start fast, and a prior of 1 / VOCABULARY for all words
+# When aligning with priors: small enough to start fast, and a prior of 1 / VOCABULARY for all words
+VOCABULARY = 1 << 14
 ITERATIONS, SAMPLERS = 4, 10  # of each model, when aligning with priors: nothing is learnt then, only chance averaged
 FIRM = 1e6  # so much outweighs whatever is counted while one batch is aligned
 NULL, ALPHA = 0.2, 0.001  # defaults of eflomal: prior of the null word, concentration of the lexical prior

@@ -3,15 +3,14 @@
 import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
 import numpy as np
 import srsly
 
 from ..bitext import Links, SentencePair
-from ..errors import InputError, XprojError
-from ..files import replacing
+from ..errors import XprojError
+from ..files import StateFile
 from ..ty import Aligner, Fittable
 from .statistical import make_statistical
 
@@ -56,7 +55,7 @@ def make_ensemble(
     return made(aligners, weights, threshold)
 
 
-class EnsembleAligner:
+class EnsembleAligner(StateFile):
     """See `make_ensemble`."""
 
     def __init__(self, aligners: dict[str, Aligner], weights: dict[str, float], threshold: float):
@@ -137,26 +136,6 @@ class EnsembleAligner:
             part.from_bytes(states[name])
         self.__dict__.pop("provenance", None)
         return self
-
-    def to_disk(self, path: Union[str, Path]) -> None:
-        """Write the states of the parts to a file.
-
-        path (str or Path): The file.
-        """
-        with replacing(path) as beside:
-            beside.write_bytes(self.to_bytes())
-
-    def from_disk(self, path: Union[str, Path]) -> "EnsembleAligner":
-        """Read the states of the parts from a file.
-
-        path (str or Path): The file.
-        RETURNS (EnsembleAligner): Itself.
-        RAISES (InputError): If it cannot be used.
-        """
-        try:
-            return self.from_bytes(Path(path).read_bytes())
-        except (OSError, XprojError) as err:
-            raise InputError(path, None, str(err)) from err
 
     def _stateful(self) -> dict[str, Any]:
         return {name: part for name, part in self.aligners.items() if hasattr(part, "to_bytes")}

@@ -6,15 +6,14 @@ from collections.abc import Iterable, Sequence
 from copy import copy
 from functools import cached_property
 from itertools import pairwise
-from pathlib import Path
-from typing import Optional, Union
+from typing import Optional
 
 import numpy as np
 import srsly
 
 from ..bitext import Links, SentencePair
 from ..errors import InputError, NotFittedError, XprojError
-from ..files import replacing
+from ..files import StateFile
 from ..ty import Aligner
 from .lexical import Batch, Cells, Counts, LexicalModel, Posteriors, Table, Words, chunks, counts_of
 from .symmetrize import SYMMETRIZATIONS
@@ -90,7 +89,7 @@ def make_statistical(
     )
 
 
-class StatisticalAligner:
+class StatisticalAligner(StateFile):
     """See `make_statistical`; the model is that of `LexicalModel`. A sentence pair gets the same links in any batch.
 
     Of very long sentence pairs (above two million word pairs) only the part near the diagonal is looked at. Pairs with
@@ -271,26 +270,6 @@ class StatisticalAligner:
             )
         self._set_state(stems, table)
         return self
-
-    def to_disk(self, path: Union[str, Path]) -> None:
-        """Write what was learnt to a file.
-
-        path (str or Path): The file.
-        """
-        with replacing(path) as beside:
-            beside.write_bytes(self.to_bytes())
-
-    def from_disk(self, path: Union[str, Path]) -> "StatisticalAligner":
-        """Read what was learnt from a file.
-
-        path (str or Path): The file.
-        RETURNS (StatisticalAligner): Itself.
-        RAISES (InputError): If it cannot be used.
-        """
-        try:
-            return self.from_bytes(Path(path).read_bytes())
-        except (OSError, XprojError) as err:
-            raise InputError(path, None, str(err)) from err
 
 
 def _root(stem: str) -> str:

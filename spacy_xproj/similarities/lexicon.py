@@ -10,8 +10,8 @@ import numpy as np
 import srsly
 
 from ..bitext import SentencePair
-from ..errors import InputError, NotFittedError, XprojError
-from ..files import replacing
+from ..errors import NotFittedError, XprojError
+from ..files import StateFile
 from ..ty import Cells, Fittable, Similarity
 from .lexicon_table import Entry, LexiconTable, form_key, form_text, word_key
 from .links import make_links
@@ -41,7 +41,7 @@ def make_lexicon(
     return Lexicon(base or make_links(), path, smoothing=smoothing, min_score=min_score)
 
 
-class Lexicon:
+class Lexicon(StateFile):
     """See `make_lexicon`. What was learnt and what was given in a file are kept apart: the given rows win."""
 
     def __init__(self, base: Similarity, path: Optional[str], *, smoothing: float, min_score: float):
@@ -219,21 +219,6 @@ class Lexicon:
             raise XprojError(f"Expected the state of {NAME}, format {FORMAT}, but got other data ({err}).") from err
         self.learned, self._given, self.seen = learned, given, seen
         return self
-
-    def to_disk(self, path: Union[str, Path]) -> None:
-        """Write the state to a file."""
-        with replacing(path) as beside:
-            beside.write_bytes(self.to_bytes())
-
-    def from_disk(self, path: Union[str, Path]) -> "Lexicon":
-        """Read the state from a file.
-
-        RAISES (InputError): If it cannot be used.
-        """
-        try:
-            return self.from_bytes(Path(path).read_bytes())
-        except (OSError, XprojError) as err:
-            raise InputError(path, None, str(err)) from err
 
 
 class Places:

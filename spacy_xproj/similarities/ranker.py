@@ -13,7 +13,7 @@ from thinc.api import Model
 
 from ..bitext import SentencePair
 from ..errors import InputError, XprojError
-from ..files import replacing
+from ..files import StateFile, replacing
 from ..ty import GoldPair, Similarity, WeighedCells
 from .adaptation import Adaptation
 from .corpus_stats import CorpusStats, pair_key
@@ -75,7 +75,7 @@ class Scored(NamedTuple):
     probs: list[np.ndarray]
 
 
-class Ranker:
+class Ranker(StateFile):
     """See `make_ranker`."""
 
     def __init__(
@@ -275,21 +275,6 @@ class Ranker:
         self.start_from(weights)
         self.stats, self.lexicon, self.voter = stats, lexicon, voter
         return self
-
-    def to_disk(self, path: Union[str, Path]) -> None:
-        """Write weights and corpus to a file."""
-        with replacing(path) as beside:
-            beside.write_bytes(self.to_bytes())
-
-    def from_disk(self, path: Union[str, Path]) -> "Ranker":
-        """Read weights and corpus from a file.
-
-        RAISES (InputError): If it cannot be used.
-        """
-        try:
-            return self.from_bytes(Path(path).read_bytes())
-        except (OSError, XprojError) as err:
-            raise InputError(path, None, str(err)) from err
 
 
 def probabilities(cells: np.ndarray, null: np.ndarray, span: np.ndarray) -> list[np.ndarray]:
