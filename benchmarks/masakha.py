@@ -25,7 +25,8 @@ from spacy_xproj import fit
 from spacy_xproj.aligners.symmetrize import grow_diag_final_and, intersection
 from spacy_xproj.bitext import Bitext
 from spacy_xproj.corpus import blank, read_docs, read_file, write_file
-from spacy_xproj.evaluate import gold_doc, pair_docs, score, source_spans
+from spacy_xproj.evaluate import gold_doc, pair_docs, score
+from spacy_xproj.pipeline.labels import mapped_spans
 from spacy_xproj.pharaoh import read_pharaoh, write_pharaoh
 
 from .aligners import eflomal_links
@@ -111,7 +112,7 @@ def projected(method: str, target: list[Doc], links: list[Bitext], source: list[
     known = target if method == "ranker" else target[: len(source)]  # the others learn nothing from text with links
     docs = [plain(doc, nlp) for doc in known]
     for k, doc in enumerate(docs):
-        doc._.xproj = links[k].replace(spans=source_spans(source[k]) if k < len(source) else ())
+        doc._.xproj = links[k].replace(spans=mapped_spans(source[k], {}) if k < len(source) else ())
     fit(nlp, docs)
     return list(nlp.pipe(docs[: len(source)])), gold
 

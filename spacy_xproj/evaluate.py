@@ -13,7 +13,7 @@ from spacy.training import Example
 
 from .bitext import Bitext
 from .errors import XprojError
-from .pipeline.translator import source_spans
+from .pipeline.labels import mapped_spans
 
 
 def pair_docs(
@@ -40,7 +40,7 @@ def pair_docs(
             ended = " and ".join(name for name, item in zip(names, row) if item is missing)
             raise XprojError(f"The sides must agree line by line, but there are only {number - 1} {ended}.")
         src, tgt = row[:2]
-        spans = tuple(s for s in source_spans(src) if not labels or s.label in labels)
+        spans = tuple(s for s in mapped_spans(src, {}) if not labels or s.label in labels)
         doc = Doc(nlp.vocab, words=[t.text for t in tgt], spaces=[bool(t.whitespace_) for t in tgt])
         words, spaces = [t.text for t in src], [bool(t.whitespace_) for t in src]
         try:

@@ -10,6 +10,8 @@ import numpy as np
 
 from .bitext import Links, SentencePair
 
+CharSpan = tuple[int, int, str]  # half-open character offsets, and an id
+
 
 class Translation(NamedTuple):
     """One translated text.
@@ -19,7 +21,7 @@ class Translation(NamedTuple):
     """
 
     text: Optional[str]
-    spans: Optional[list[tuple[int, int, str]]] = None
+    spans: Optional[list[CharSpan]] = None
 
 
 class Cells(NamedTuple):
@@ -67,6 +69,22 @@ class Solution(NamedTuple):
 @runtime_checkable
 class Translator(Protocol):
     def __call__(self, texts: Sequence[str], source_lang: str, target_lang: str) -> list[Translation]: ...
+
+
+@runtime_checkable
+class SpanTranslator(Translator, Protocol):
+    """A translator that can carry spans through translation, by tags or markers of its own."""
+
+    def carry(
+        self, texts: Sequence[str], spans: Sequence[Sequence[CharSpan]], source_lang: str, target_lang: str
+    ) -> list[Translation]:
+        """Translate texts with spans in them.
+
+        spans (sequence of sequences of (start, end, id)): For each text its spans, which may nest.
+        RETURNS (list of Translation): One a text. Its spans are those that came through, in text order, each id once at
+            most; None where the backend did not try (as for an entry of a translation memory).
+        """
+        ...
 
 
 @runtime_checkable

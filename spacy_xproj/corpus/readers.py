@@ -1,5 +1,6 @@
 """One way in for all formats: a path gives Docs."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,8 @@ from .jsonl import read_jsonl
 from .languages import lang_code
 from .shards import doc_files, read_file
 
-FORMATS = ("conll", "iob", "bio", "iob2", "jsonl", "tsv", "spacy")
+TAGGED = re.compile(r"\S+( \S+)* (O|[BIESLU]-\S+)")  # a token and its tag
+FORMATS = ("conll", "iob", "bio", "iob2", "jsonl", "tsv", "txt", "spacy")
 
 
 def read_docs(
@@ -33,7 +35,7 @@ def read_docs(
     `conll` (also `.iob`, `.bio`, `.iob2`): see `read_conll`; named as the format, `iob2` has an index column.
     `jsonl`: see `read_jsonl`. `spacy`: a file, or a folder of shards; user data is kept.
     `tsv`: `source<TAB>target`, a pair of raw texts a line; the Docs are the targets, with the sources as
-    payload.
+    payload. `txt`: a raw text a line.
 
     path (str or Path): The file or folder.
     nlp (Language): Its vocab is that of the Docs, and its tokenizer splits raw text.
@@ -66,6 +68,8 @@ def read_docs(
         docs = read_jsonl(path, nlp, counts=counts)
     elif name == "tsv" and source_nlp is not None:
         docs = read_bitext(path, nlp, source_nlp, counts=counts)
+    elif name == "txt":
+        docs = read_texts(path, nlp, counts=counts)
     else:
         docs = read_conll(path, nlp.vocab, index=True if format == "iob2" else None, counts=counts)
     return _some(docs, path, limit)
@@ -99,6 +103,29 @@ def read_bitext(
             raise InputError(path, number, str(err)) from err
         doc._.xproj = Bitext(lang, tuple(t.text for t in source), tuple(bool(t.whitespace_) for t in source))
         yield doc
+
+
+def read_texts(path: Union[str, Path], nlp: Language, *, counts: Optional[Counter] = None) -> Iterator[Doc]:
+    """Read a raw text a line. Blank lines are passed over and counted as `blank_lines`.
+
+    path (str or Path): The file.
+    nlp (Language): Its tokenizer splits the text.
+    counts (Optional[Counter]): Is added to.
+    YIELDS (Doc): Without annotation.
+    RAISES (InputError): If a line is longer than `nlp.max_length`, or has columns, as other formats in files of this
+        name have.
+    """
+    counts = Counter() if counts is None else counts
+    for number, line in read_lines(path):
+        if not line.strip():
+            counts["blank_lines"] += 1
+            continue
+        if "\t" in line or TAGGED.fullmatch(line):
+            raise InputError(path, number, f"Expected raw text, got what looks like columns: {line!r}. Give --format.")
+        try:
+            yield nlp.make_doc(line)
+        except ValueError as err:
+            raise InputError(path, number, str(err)) from err
 
 
 def _some(docs: Iterator[Doc], path: Path, limit: int) -> Iterator[Doc]:

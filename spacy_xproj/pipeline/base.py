@@ -10,6 +10,7 @@ from spacy.pipeline.pipe import Pipe
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import SimpleFrozenList, from_bytes, from_disk, minibatch, to_bytes, to_disk
+from thinc.api import Config
 
 from ..bitext import Bitext, SentencePair, install_extensions
 from ..errors import XprojError
@@ -23,9 +24,11 @@ def words(doc: Doc) -> tuple[str, ...]:
 
 class PayloadPipe(Pipe):
     """A pipe over Docs with a payload in `doc._.xproj`. `parts` names the attributes that hold its swappable parts;
-    those that learn from the corpus (see `Fittable`) are fitted and saved with it."""
+    those that learn from the corpus (see `Fittable`) are fitted and saved with it. `local` names the settings that are
+    paths on this machine to what is saved with it: they are left out of the saved config."""
 
     parts: tuple[str, ...] = ()
+    local: tuple[str, ...] = ("model", "converted")
 
     def __init__(self, nlp: Language, name: str):
         self.vocab = nlp.vocab
@@ -107,11 +110,44 @@ class PayloadPipe(Pipe):
         return self
 
     def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = SimpleFrozenList()) -> None:
-        to_disk(path, self._serializers("to_disk"), exclude)
+        """Save the parts, and leave out of the config beside them where they came from."""
+        found = self._serializers("to_disk")
+        to_disk(path, found, exclude)
+        forget_paths(Path(path).parent / "config.cfg", self.name, tuple(found), self.local)
 
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = SimpleFrozenList()) -> "PayloadPipe":
         from_disk(path, self._serializers("from_disk"), exclude)
         return self
+
+
+def forget_paths(path: Path, name: str, parts: tuple[str, ...], local: tuple[str, ...]) -> None:
+    """Leave out of a saved config the paths of what was saved with it: on another machine they lead nowhere. spaCy
+    writes the config before it saves the pipes, and asks them nothing about it.
+
+    path (Path): The config; without such a file nothing happens.
+    name (str): The pipe.
+    parts (tuple of str): Its blocks with settings.
+    local (tuple of str): Settings to make empty, at any depth. Where there are any, all of `[paths]` becomes null.
+    """
+    if not path.exists():
+        return
+    config = Config().from_disk(path, interpolate=False)
+    blocks = [config.get("components", {}).get(name, {}).get(part) for part in parts]
+    if sum(emptied(block, local) for block in blocks):
+        config["paths"] = dict.fromkeys(config.get("paths", {}))
+        config.to_disk(path)
+
+
+def emptied(block: Any, local: tuple[str, ...]) -> int:
+    """Make the settings of these names empty, in the block and those within, and count them."""
+    count = 0
+    for key, value in block.items() if isinstance(block, dict) else ():
+        if key in local and isinstance(value, str) and value:
+            block[key] = ""
+            count += 1
+        else:
+            count += emptied(value, local)
+    return count
 
 
 class BatchPipe(PayloadPipe):

@@ -12,7 +12,7 @@ from ..errors import XprojError
 from ..registry import registry  # noqa: F401  (makes the registries that the config below names)
 from ..suggesters import Suggester
 from ..ty import AnyCells, Cells, Similarity, Solver, WeighedCells
-from .projection_pipe import PairResult
+from .projection_pipe import SPANS_KEY, PairResult
 from .training import TrainableProjection
 
 ORDERS = ("first", "shortest", "longest")
@@ -26,6 +26,8 @@ DEFAULTS: dict[str, Any] = {
     "stop_words": [],
     "min_score": 0.0,
     "doubtful": "keep",
+    "spans_key": SPANS_KEY,
+    "annotate_ents": True,
 }
 
 
@@ -41,6 +43,8 @@ def make_matcher(
     stop_words: list[str],
     min_score: float,
     doubtful: str,
+    spans_key: str,
+    annotate_ents: bool,
 ) -> "ProjectionMatcher":
     """Make the pipe.
 
@@ -52,7 +56,7 @@ def make_matcher(
     order (str): Of equal scores the first wins, in order of "first": source span, start, length; "shortest" or
         "longest": length, source span, start.
     stop_words (list of str): Candidates that hold one of these words are left out.
-    min_score (float), doubtful (str): See `ProjectionPipe`.
+    min_score (float), doubtful (str), spans_key (str), annotate_ents (bool): See `ProjectionPipe`.
     """
     return ProjectionMatcher(
         nlp,
@@ -65,6 +69,8 @@ def make_matcher(
         stop_words=stop_words,
         min_score=min_score,
         doubtful=doubtful,
+        spans_key=spans_key,
+        annotate_ents=annotate_ents,
     )
 
 
@@ -84,10 +90,9 @@ class ProjectionMatcher(TrainableProjection):
         n_projections: int,
         order: str,
         stop_words: list[str],
-        min_score: float,
-        doubtful: str,
+        **settings: Any,
     ):
-        super().__init__(nlp, name, min_score=min_score, doubtful=doubtful)
+        super().__init__(nlp, name, **settings)
         if order not in ORDERS:
             raise XprojError(f"{name}: order must be one of {', '.join(ORDERS)}, not {order!r}.")
         if n_projections < 1:

@@ -9,7 +9,7 @@ from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example
 
-from ..bitext import Bitext, SentencePair
+from ..bitext import Bitext, SentencePair, SourceSpan
 from ..errors import XprojError
 from .base import PayloadPipe, words
 
@@ -22,12 +22,14 @@ PairResult = tuple[Sequence[tuple[int, int, int, float]], dict[int, str], str]
 
 
 class Projection(NamedTuple):
-    """A target span (Doc token offsets), the index of its source span in the Bitext, and its score."""
+    """A target span (Doc token offsets), the index of its source span in the Bitext, its score, and its label where
+    that is not the source span's. The index is -1 for a span that has no source span."""
 
     start: int
     end: int
     source: int
     score: float
+    label: str = ""
 
 
 class ProjectionPipe(PayloadPipe):
@@ -36,14 +38,27 @@ class ProjectionPipe(PayloadPipe):
     min_score (float): A projected span that scores below this is doubtful.
     doubtful (str): "keep" it in `doc.ents`; "drop" it; or "mask" it: its tokens become missing values, which the NER
         loss leaves out.
+    spans_key (str): The key in `doc.spans` of all projected spans.
+    annotate_ents (bool): Set `doc.ents`. If not, it stays as it is, for a pipe that merges projections.
     """
 
-    def __init__(self, nlp: Language, name: str, *, min_score: float = 0.0, doubtful: str = "keep"):
+    def __init__(
+        self,
+        nlp: Language,
+        name: str,
+        *,
+        min_score: float = 0.0,
+        doubtful: str = "keep",
+        spans_key: str = SPANS_KEY,
+        annotate_ents: bool = True,
+    ):
         super().__init__(nlp, name)
         if doubtful not in DOUBTFUL:
             raise XprojError(f"{name}: doubtful must be one of {', '.join(DOUBTFUL)}, not {doubtful!r}.")
         self.min_score = min_score
         self.doubtful = doubtful
+        self.spans_key = spans_key
+        self.annotate_ents = annotate_ents
 
     def __call__(self, doc: Doc) -> Doc:
         """Project the source spans of one Doc. Without a payload it passes untouched."""
@@ -93,13 +108,13 @@ class ProjectionPipe(PayloadPipe):
     def set_annotations(
         self, doc: Doc, bitext: Bitext, found: list[Projection], reasons: dict[int, str], notes: list[str]
     ) -> None:
-        """Write `doc.ents`, `doc.spans["xproj"]` (scores in `attrs["scores"]`) and `doc._.xproj_report`, where every
+        """Write `doc.ents`, `doc.spans[spans_key]` (scores in `attrs["scores"]`) and `doc._.xproj_report`, where every
         source span counts once, as projected or as missing."""
         spans, ents, masked = [], [], []
         kept, doubtful = set(), "masked" if self.doubtful == "mask" else "low_score"
-        for start, end, k, score in found:
-            source = bitext.spans[k]
-            span = Span(doc, start, end, label=source.label, span_id=source.id)
+        for start, end, k, score, label in found:
+            source = bitext.spans[k] if k >= 0 else SourceSpan(0, 0, label)
+            span = Span(doc, start, end, label=label or source.label, span_id=source.id)
             spans.append(span)
             if score >= self.min_score or self.doubtful == "keep":
                 ents.append(span)
@@ -107,12 +122,13 @@ class ProjectionPipe(PayloadPipe):
             elif self.doubtful == "mask":
                 masked.append(span)
         reasons = {**reasons, **{p.source: doubtful for p in found if p.source not in kept}}
-        doc.set_ents(ents, missing=masked, default="outside")
+        if self.annotate_ents:
+            doc.set_ents(ents, missing=masked, default="outside")
         scores = np.array([p.score for p in found], dtype="f4")
-        doc.spans[SPANS_KEY] = SpanGroup(doc, name=SPANS_KEY, spans=spans, attrs={"scores": scores})
+        doc.spans[self.spans_key] = SpanGroup(doc, name=self.spans_key, spans=spans, attrs={"scores": scores})
         doc._.xproj_report = {
             "source_spans": len(bitext.spans),
-            "projected": len(kept),
+            "projected": len(kept - {-1}),
             "missing": [
                 {"id": s.id, "label": s.label, "start": s.start, "end": s.end, "reason": reasons[k]}
                 for k, s in enumerate(bitext.spans)

@@ -1,11 +1,13 @@
 """`xproj_projector`: carries entities over along word links, by the heuristic of `heuristics.py`."""
 
+from typing import Any
+
 from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..bitext import SentencePair
 from ..heuristics import Heuristic
-from .projection_pipe import PairResult, ProjectionPipe
+from .projection_pipe import SPANS_KEY, PairResult, ProjectionPipe
 
 DEFAULTS = {
     "merge_gap": 2,
@@ -16,6 +18,8 @@ DEFAULTS = {
     "overlap": "longest",
     "min_score": 0.0,
     "doubtful": "keep",
+    "spans_key": SPANS_KEY,
+    "annotate_ents": True,
 }
 
 
@@ -33,17 +37,27 @@ def make_projector(
     overlap: str,
     min_score: float,
     doubtful: str,
+    spans_key: str,
+    annotate_ents: bool,
 ) -> "Projector":
     """Make the pipe. See `Heuristic` and `ProjectionPipe` for the settings."""
     heuristic = Heuristic(merge_gap, trim_punctuation, min_ratio, max_ratio, max_runs, overlap)
-    return Projector(nlp, name, heuristic, min_score=min_score, doubtful=doubtful)
+    return Projector(
+        nlp,
+        name,
+        heuristic,
+        min_score=min_score,
+        doubtful=doubtful,
+        spans_key=spans_key,
+        annotate_ents=annotate_ents,
+    )
 
 
 class Projector(ProjectionPipe):
     """Projects the source spans of the payload along its links (García-Ferrero et al. 2022)."""
 
-    def __init__(self, nlp: Language, name: str, heuristic: Heuristic, *, min_score: float, doubtful: str):
-        super().__init__(nlp, name, min_score=min_score, doubtful=doubtful)
+    def __init__(self, nlp: Language, name: str, heuristic: Heuristic, **settings: Any):
+        super().__init__(nlp, name, **settings)
         self.heuristic = heuristic
 
     def predict_pair(self, pair: SentencePair, doc: Doc) -> PairResult:

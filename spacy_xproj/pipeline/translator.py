@@ -5,30 +5,46 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example
-from spacy.util import SimpleFrozenList, load_model, minibatch
+from spacy.util import SimpleFrozenList, filter_spans, load_model, minibatch
 
 from ..bitext import Bitext, SourceSpan
 from ..errors import XprojError
 from ..registry import registry  # noqa: F401  (makes the registries that configs name)
-from ..ty import Translation, Translator
+from ..translators.memory import carries
+from ..ty import CharSpan, SpanTranslator, Translation, Translator
 from .base import BatchPipe
+from .labels import mapped_spans
 
-DEFAULTS = {"forward": None, "back": None, "source_lang": "en"}
+CARRIED = "xproj_carried"  # doc.spans: what the translator itself carried over
+DEFAULTS: dict[str, Any] = {"forward": None, "back": None, "source_lang": "en", "label_map": {}, "round_trip": False}
 
 
 @Language.factory("xproj_translator", assigns=["doc._.xproj"], default_config=DEFAULTS)
 def make_translator(
-    nlp: Language, name: str, forward: Optional[Translator], back: Optional[Translator], source_lang: str
+    nlp: Language,
+    name: str,
+    forward: Optional[Translator],
+    back: Optional[Translator],
+    source_lang: str,
+    label_map: dict[str, str],
+    round_trip: bool,
 ) -> "PayloadTranslator":
     """Make the pipe.
 
     forward (Optional[Translator]): Source to target, for `spacy_xproj.translate` and `spacy_xproj.project`.
     back (Optional[Translator]): Target to source, for Docs that come without a payload.
     source_lang (str): The source language that `back` translates into.
+    label_map (dict[str, str]): Labels of source entities that go by another name here; "" leaves them out. Labels that
+        are not in it stay as they are.
+    round_trip (bool): Translate the labelled translation forth again, its entities with it, and make that the payload:
+        both sides are then in one language (the tgt2tgt setting of Politov et al. 2025). It measures worse: see the
+        docs. `forward` must be able to carry spans.
     """
-    return PayloadTranslator(nlp, name, forward, back, source_lang=source_lang)
+    return PayloadTranslator(
+        nlp, name, forward, back, source_lang=source_lang, label_map=label_map, round_trip=round_trip
+    )
 
 
 class PayloadTranslator(BatchPipe):
@@ -36,8 +52,14 @@ class PayloadTranslator(BatchPipe):
     sentences, and the source pipeline labels the translation (translate-test). Without `back` it passes untouched too.
 
     The source pipeline is given in `[initialize.components.xproj_translator]` as `source`, or set as the attribute
-    `source`; it is saved with this pipe.
+    `source`; it is saved with this pipe, and so are the models of the two translators.
+
+    A `forward` that can carry spans (`SpanTranslator`) is given the source entities; those that it carried over are in
+    `doc.spans["xproj_carried"]`, named after their source spans.
     """
+
+    parts = ("forward", "back")
+    local = (*BatchPipe.local, "path")
 
     def __init__(
         self,
@@ -47,12 +69,22 @@ class PayloadTranslator(BatchPipe):
         back: Optional[Translator],
         *,
         source_lang: str,
+        label_map: Optional[dict[str, str]] = None,
+        round_trip: bool = False,
     ):
         super().__init__(nlp, name)
         self.forward = forward
         self.back = back
         self.source_lang = source_lang
+        self.label_map = dict(label_map or {})
+        self.round_trip = round_trip
+        if round_trip and not carries(forward):
+            raise XprojError(
+                f"{name}: round_trip needs a 'forward' that carries entities along: spacy_xproj.Apertium.v1, or "
+                "spacy_xproj.Marked.v1 around another translator."
+            )
         self.source: Optional[Language] = None
+        self._tokenizer = nlp.tokenizer
         self._meta = nlp.meta  # looked at late: the language may be named after the pipe was made
 
     def initialize(
@@ -83,12 +115,30 @@ class PayloadTranslator(BatchPipe):
             )
         sents = [sentences(doc) for doc in todo]
         texts = [doc[a:b].text for doc, spans in zip(todo, sents) for a, b in spans]
-        found = checked(self.back(texts, str(self._meta.get("xproj_lang") or docs[0].lang_), self.source_lang), texts)
-        translated = [[next(found) for _ in spans] for spans in sents]
-        sources = iter(list(self.source.pipe(t.text or "" for parts in translated for t in parts)))
+        target_lang = str(self._meta.get("xproj_lang") or docs[0].lang_)
+        found = checked(self.back(texts, target_lang, self.source_lang), texts)
+        labelled = list(self.source.pipe([t.text or "" for t in found]))
+        lang, origin = self.source_lang, provenance(self.back)
+        if self.round_trip:
+            labelled, lang = self.forth(labelled, target_lang), target_lang
+            origin = {"translator": f"{origin['translator']}, then {provenance(self.forward)['translator']}"}
+        sources = iter(labelled)
         for doc, spans in zip(todo, sents):
-            parts = [next(sources) for _ in spans]
-            doc._.xproj = joined_bitext(parts, self.source_lang, spans, provenance(self.back))
+            doc._.xproj = joined_bitext([next(sources) for _ in spans], lang, spans, self.label_map, origin)
+
+    def forth(self, docs: list[Doc], target_lang: str) -> list[Doc]:
+        """Labelled source Docs in the target language, with the entities that came along."""
+        assert isinstance(self.forward, SpanTranslator)
+        texts = [doc.text for doc in docs]
+        marked = [[(e.start_char, e.end_char, str(k)) for k, e in enumerate(doc.ents)] for doc in docs]
+        found = checked(self.forward.carry(texts, marked, self.source_lang, target_lang), texts)
+        out = []
+        for doc, translation in zip(docs, found):
+            target = self._tokenizer(translation.text or "")
+            spans = carried_spans(target, translation)
+            target.set_ents(filter_spans([Span(target, a, b, label=doc.ents[k].label_) for a, b, k in spans]))
+            out.append(target)
+        return out
 
     def translate(
         self, docs: Iterable[Doc], nlp: Language, *, source_lang: str = "", batch_size: int = 64
@@ -108,26 +158,38 @@ class PayloadTranslator(BatchPipe):
             )
         target_lang = str(nlp.meta.get("xproj_lang") or nlp.lang)
         for batch in minibatch(docs, size=batch_size):
-            sents = [sentences(doc) for doc in batch]
-            texts = [doc[a:b].text for doc, spans in zip(batch, sents) for a, b in spans]
             langs = {source_lang or str(doc.lang_) for doc in batch}
             if len(langs) > 1:
                 raise XprojError(f"The source Docs are in several languages: {', '.join(sorted(langs))}.")
-            found = checked(self.forward(texts, langs.pop(), target_lang), texts)
-            for doc, spans in zip(batch, sents):
-                yield target_doc(doc, spans, [next(found) for _ in spans], nlp, provenance(self.forward))
+            sents = [sentences(doc) for doc in batch]
+            spans = [mapped_spans(doc, self.label_map) for doc in batch]
+            texts = [doc[a:b].text for doc, some in zip(batch, sents) for a, b in some]
+            if isinstance(self.forward, SpanTranslator):
+                marked = [
+                    char_spans(doc, a, b, known) for doc, some, known in zip(batch, sents, spans) for a, b in some
+                ]
+                got = self.forward.carry(texts, marked, langs.pop(), target_lang)
+            else:
+                got = self.forward(texts, langs.pop(), target_lang)
+            found = checked(got, texts)
+            for doc, some, known in zip(batch, sents, spans):
+                yield target_doc(doc, known, some, [next(found) for _ in some], nlp, provenance(self.forward))
 
     def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = SimpleFrozenList()) -> None:
         Path(path).mkdir(parents=True, exist_ok=True)
+        super().to_disk(path, exclude=exclude)
         if self.source is not None:
             self.source.to_disk(Path(path) / "source")
 
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = SimpleFrozenList()) -> "PayloadTranslator":
+        super().from_disk(path, exclude=exclude)
         if (Path(path) / "source").exists():
             self.source = load_model(Path(path) / "source")
         return self
 
     def to_bytes(self, *, exclude: Iterable[str] = SimpleFrozenList()) -> bytes:
+        """The source pipeline. The translators' models are not in it: they can be larger than a byte string may be, and
+        the config still names where they lie."""
         import srsly
 
         source = self.source
@@ -146,7 +208,7 @@ class PayloadTranslator(BatchPipe):
         return self
 
 
-def provenance(translator: Translator) -> dict[str, Union[str, float]]:
+def provenance(translator: Optional[Translator]) -> dict[str, Union[str, float]]:
     return {"translator": getattr(translator, "provenance", type(translator).__name__)}
 
 
@@ -163,13 +225,33 @@ def sentences(doc: Doc) -> list[tuple[int, int]]:
     return [(0, len(doc))] if len(doc) else []
 
 
-def source_spans(doc: Doc) -> tuple[SourceSpan, ...]:
-    """The Doc's entities, each with the id it has or a number of its own."""
-    return tuple(SourceSpan(e.start, e.end, e.label_, e.ent_id_ or e.id_ or f"s{k}") for k, e in enumerate(doc.ents))
+def inside(spans: Sequence[SourceSpan], start: int, end: int) -> list[SourceSpan]:
+    """The spans inside the tokens [start, end)."""
+    return [s for s in spans if start <= s.start and s.end <= end]
+
+
+def char_spans(doc: Doc, start: int, end: int, spans: Sequence[SourceSpan]) -> list[CharSpan]:
+    """The spans inside a sentence, as character offsets into its text, each with its number there: ids of the Doc
+    would make the same sentence another one elsewhere."""
+    base = doc[start].idx
+    ends = ((doc[s.start].idx, doc[s.end - 1].idx + len(doc[s.end - 1])) for s in inside(spans, start, end))
+    return [(first - base, last - base, str(k)) for k, (first, last) in enumerate(ends)]
+
+
+def carried_spans(doc: Doc, translation: Translation) -> Iterator[tuple[int, int, int]]:
+    """The spans of a translation as tokens of its Doc, each with its number."""
+    for start, end, number in translation.spans or ():
+        span = doc.char_span(start, end, alignment_mode="expand")
+        if span is not None:
+            yield span.start, span.end, int(number)
 
 
 def joined_bitext(
-    parts: Sequence[Doc], lang: str, target: Sequence[tuple[int, int]], origin: dict[str, Union[str, float]]
+    parts: Sequence[Doc],
+    lang: str,
+    target: Sequence[tuple[int, int]],
+    label_map: dict[str, str],
+    origin: dict[str, Union[str, float]],
 ) -> Bitext:
     """The payload made of one source Doc a sentence of the target."""
     words: list[str] = []
@@ -180,15 +262,15 @@ def joined_bitext(
         start, known = len(words), len(spans)
         words.extend(t.text for t in part)
         spaces.extend(bool(t.whitespace_) for t in part)
-        spans.extend(
-            SourceSpan(e.start + start, e.end + start, e.label_, f"s{known + k}") for k, e in enumerate(part.ents)
-        )
+        for k, s in enumerate(mapped_spans(part, label_map)):
+            spans.append(s._replace(start=s.start + start, end=s.end + start, id=f"s{known + k}"))
         sents.append(((start, len(words)), (c, d)))
     return Bitext(lang, tuple(words), tuple(spaces), tuple(spans), sents=tuple(sents), provenance=origin)
 
 
 def target_doc(
     source: Doc,
+    spans: tuple[SourceSpan, ...],
     sents: Sequence[tuple[int, int]],
     translations: Sequence[Translation],
     nlp: Language,
@@ -198,14 +280,17 @@ def target_doc(
     words: list[str] = []
     spaces: list[bool] = []
     pairs = []
+    carried: list[tuple[int, int, SourceSpan]] = []
     for (a, b), translation in zip(sents, translations):
         start = len(words)
         if words and translation.text:
             spaces[-1] = True
-        for token in nlp.make_doc(translation.text or ""):
-            words.append(token.text)
-            spaces.append(bool(token.whitespace_))
+        part = nlp.make_doc(translation.text or "")
+        words.extend(t.text for t in part)
+        spaces.extend(bool(t.whitespace_) for t in part)
         pairs.append(((a, b), (start, len(words))))
+        known = inside(spans, a, b)
+        carried.extend((c + start, d + start, known[k]) for c, d, k in carried_spans(part, translation))
     target = Doc(nlp.vocab, words=words, spaces=spaces)
     if len(pairs) > 1:
         starts = {c for _, (c, _) in pairs}
@@ -215,10 +300,13 @@ def target_doc(
         source.lang_,
         tuple(t.text for t in source),
         tuple(bool(t.whitespace_) for t in source),
-        source_spans(source),
+        spans,
         sents=() if len(pairs) == 1 and pairs[0][1][1] else tuple(pairs),
         provenance=origin,
     )
+    if any(translation.spans is not None for translation in translations):
+        group = [Span(target, a, b, label=s.label, span_id=s.id) for a, b, s in carried]
+        target.spans[CARRIED] = SpanGroup(target, name=CARRIED, spans=group)
     if "meta" in source.user_data:
         target.user_data["meta"] = source.user_data["meta"]
     return target

@@ -1,14 +1,21 @@
 """The translation memory: what people translated, and what a backend translated before."""
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Optional, Union
 
+import srsly
+
 from ..errors import XprojError
-from ..ty import Translation, Translator
+from ..files import replacing
+from ..ty import CharSpan, SpanTranslator, Translation, Translator
 from .store import Store, normalise
 
 MAX_MISSING = 10_000
+ENTRIES, BEHIND = "people.jsonl", "translator"  # in a saved memory's folder
+Spans = tuple[CharSpan, ...]
+Item = tuple[str, Spans]  # a text in its normal form, and the spans to carry through
 
 
 # A plain Callable: spaCy checks a config's values against the annotations, and cannot check a protocol.
@@ -36,6 +43,16 @@ def translator_key(translator: Translator) -> str:
     return str(getattr(translator, "key", "") or name)
 
 
+def carries(translator: Optional[Translator]) -> bool:
+    """Whether a translator carries spans itself: of a memory, whether the one behind it does.
+
+    translator (Optional[Translator]): Any translator, or none.
+    """
+    if isinstance(translator, Memory):
+        return carries(translator.translator)
+    return isinstance(translator, SpanTranslator)
+
+
 class Memory:
     """A translator that looks texts up. Texts are the same if their normal forms are (see `normalise`).
 
@@ -57,7 +74,8 @@ class Memory:
     ):
         if batch_size < 1:
             raise XprojError(f"The batch_size of a translation memory must be at least 1, got {batch_size}.")
-        self.store = Store(path, read_only)
+        # There is nothing to protect in a memory without a file, and a saved one is read into such.
+        self.store = Store(path, read_only and bool(str(path)))
         self.translator = translator
         self.batch_size = batch_size
         self._clear()
@@ -80,35 +98,71 @@ class Memory:
         RETURNS (list of Translation): One a text; its text is None where there is none.
         RAISES (XprojError): If the translator behind does not give one translation a text.
         """
-        sources = [normalise(text) for text in texts]
-        distinct = dict.fromkeys(sources)
-        backend = self.key if self.translator else ""
-        known = self.store.lookup(distinct, source_lang, target_lang, backend)
-        new: dict[str, Translation] = {}
-        misses = [source for source in distinct if source not in known]
-        for start in range(0, len(misses) if self.translator else 0, self.batch_size):
-            new.update(self._translate(misses[start : start + self.batch_size], source_lang, target_lang, backend))
-        self._count(sources, known, new)
-        nothing = Translation(None)
-        return [known.get(source) or new.get(source, nothing) for source in sources]
+        return self._look_up([(normalise(text), ()) for text in texts], source_lang, target_lang)
 
-    def _translate(
-        self, batch: list[str], source_lang: str, target_lang: str, backend: str
-    ) -> list[tuple[str, Translation]]:
+    def carry(
+        self, texts: Sequence[str], spans: Sequence[Sequence[CharSpan]], source_lang: str, target_lang: str
+    ) -> list[Translation]:
+        """Translate texts with spans in them. A translation that people gave comes first, without spans. What the
+        translator behind carries spans through is kept for these spans; without such a translator the spans make no
+        difference.
+
+        texts, source_lang, target_lang: As in `__call__`.
+        spans (sequence of sequences of (start, end, id)): For each text its spans.
+        RETURNS (list of Translation): One a text; its spans are those that came through, or None.
+        """
+        if not carries(self.translator):
+            return self(texts, source_lang, target_lang)
+        items = [(normalise(text), normal_spans(text, some)) for text, some in zip(texts, spans)]
+        return self._look_up(items, source_lang, target_lang)
+
+    def _look_up(self, items: list[Item], source_lang: str, target_lang: str) -> list[Translation]:
+        known = self._known(items, source_lang, target_lang)
+        misses = [item for item in dict.fromkeys(items) if item not in known]
+        new: dict[Item, Translation] = {}
+        for start in range(0, len(misses) if self.translator else 0, self.batch_size):
+            new.update(self._translate(misses[start : start + self.batch_size], source_lang, target_lang))
+        self._count(items, known, new)
+        nothing = Translation(None)
+        return [known.get(item) or new.get(item, nothing) for item in items]
+
+    def _known(self, items: list[Item], source_lang: str, target_lang: str) -> dict[Item, Translation]:
+        by_spans: dict[Spans, dict[str, None]] = {}
+        for source, spans in items:
+            by_spans.setdefault(spans, {})[source] = None
+        found = {}
+        for spans, sources in by_spans.items():
+            rows = self.store.lookup(sources, source_lang, target_lang, self._filed_under(spans))
+            found.update({(source, spans): translation for source, translation in rows.items()})
+        return found
+
+    def _filed_under(self, spans: Spans) -> str:
+        """The backend key of texts with these spans: tags and markers in a text can change its translation."""
+        if self.translator is None:
+            return ""
+        return f"{self.key} {json.dumps(spans)}" if spans else self.key
+
+    def _translate(self, batch: list[Item], source_lang: str, target_lang: str) -> list[tuple[Item, Translation]]:
         assert self.translator is not None
-        got = self.translator(batch, source_lang, target_lang)
+        texts = [source for source, _ in batch]
+        if isinstance(self.translator, SpanTranslator) and any(spans for _, spans in batch):
+            got = self.translator.carry(texts, [spans for _, spans in batch], source_lang, target_lang)
+        else:
+            got = self.translator(texts, source_lang, target_lang)
         if len(got) != len(batch):
-            raise XprojError(f"The translator {backend!r} gave {len(got)} translations of {len(batch)} texts.")
+            raise XprojError(f"The translator {self.key!r} gave {len(got)} translations of {len(batch)} texts.")
         rows = list(zip(batch, got))
-        keep = [(source, translation) for source, translation in rows if translation.text is not None]
-        if keep and not self.store.read_only:
-            self.store.cache(keep, source_lang, target_lang, backend, type(self.translator).__name__)
+        if not self.store.read_only:
+            keep = [(*item, translation) for item, translation in rows if translation.text is not None]
+            filed = [(source, self._filed_under(spans), translation) for source, spans, translation in keep]
+            self.store.cache(filed, source_lang, target_lang, type(self.translator).__name__)
         return rows
 
-    def _count(self, sources: list[str], known: dict[str, Translation], new: dict[str, Translation]) -> None:
-        for source in sources:
-            translated = source in new and new[source].text is not None
-            name = "found" if source in known else "translated" if translated else "missing"
+    def _count(self, items: list[Item], known: dict[Item, Translation], new: dict[Item, Translation]) -> None:
+        for item in items:
+            source = item[0]
+            translated = item in new and new[item].text is not None
+            name = "found" if item in known else "translated" if translated else "missing"
             self._counts["looked_up"] += 1
             self._counts[name] += 1
             if name == "missing":
@@ -153,6 +207,33 @@ class Memory:
         """
         return self.store.add(_checked(pairs), source_lang, target_lang, origin, overwrite, both)
 
+    def to_disk(self, path: Union[str, Path]) -> None:
+        """Save what people translated, and the translator behind. What that gave is a cache, and not saved.
+
+        path (str or Path): A folder, made if it is not there.
+        """
+        path = Path(path)
+        path.mkdir(parents=True, exist_ok=True)
+        with replacing(path / ENTRIES) as beside:
+            srsly.write_jsonl(beside, self.store.people())
+        save = getattr(self.translator, "to_disk", None)
+        if save is not None:
+            save(path / BEHIND)
+
+    def from_disk(self, path: Union[str, Path]) -> "Memory":
+        """Load what `to_disk` saved; what the memory holds already stays.
+
+        path (str or Path): The folder.
+        RETURNS (Memory): Itself.
+        """
+        path = Path(path)
+        if (path / ENTRIES).exists() and not self.store.read_only:
+            self.store.restore(srsly.read_jsonl(path / ENTRIES))
+        load = getattr(self.translator, "from_disk", None)
+        if load is not None and (path / BEHIND).exists():
+            load(path / BEHIND)
+        return self
+
     def close(self) -> None:
         """Close the file in this process. The next use opens it again."""
         self.store.close()
@@ -163,6 +244,21 @@ class Memory:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._clear()
+
+
+def normal_spans(text: str, spans: Sequence[CharSpan]) -> Spans:
+    """Spans of a text as spans of its normal form, in text order.
+
+    text (str): Any text.
+    spans (sequence of (start, end, id)): Half-open character offsets into it. A span of white space is left out.
+    """
+    out = []
+    for start, end, name in spans:
+        content = normalise(text[start:end])
+        if content:  # a letter stands in for what follows: white space at the end of a text has no normal form
+            before = len(normalise(text[:start] + text[start:end].lstrip()[:1])) - 1
+            out.append((before, before + len(content), name))
+    return tuple(sorted(out))
 
 
 def problem(source: Any, target: Any) -> str:

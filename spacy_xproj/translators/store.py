@@ -48,20 +48,19 @@ class Store(Database):
 
     def cache(
         self,
-        rows: Iterable[tuple[str, Translation]],
+        rows: Iterable[tuple[str, str, Translation]],
         source_lang: str,
         target_lang: str,
-        backend: str,
         origin: str,
     ) -> None:
         """Keep what a backend gave, in one transaction. What is there already stays.
 
-        rows (iterable of (str, Translation)): Normalised texts and their translations, none of them None.
-        source_lang, target_lang, backend (str): As in `lookup`.
+        rows (iterable of (str, str, Translation)): Normalised texts, backend keys, and translations, none of them None.
+        source_lang, target_lang (str): As in `lookup`.
         origin (str): What made them, for the reader of the file.
         """
         values = []
-        for source, translation in rows:
+        for source, backend, translation in rows:
             spans = None if translation.spans is None else json.dumps(translation.spans)
             values.append((source_lang, target_lang, backend, source, translation.text, spans, origin))
         with self.transaction() as connection:
@@ -103,6 +102,21 @@ class Store(Database):
         """
         with self.errors():
             yield from self.connection().execute(query, (source_lang, target_lang))
+
+    def people(self) -> Iterator[list[str]]:
+        """What people translated, in the order in which it came.
+
+        YIELDS (list of str): Source language, target language, source text in its normal form, target text, origin.
+        """
+        query = "SELECT source_lang, target_lang, source, target, origin FROM entries WHERE backend = '' ORDER BY id"
+        with self.errors():
+            yield from map(list, self.connection().execute(query))
+
+    def restore(self, rows: Iterable[list[str]]) -> None:
+        """Take back what `people` gave. What is there already stays."""
+        with self.transaction() as connection:
+            for source_lang, target_lang, source, target, origin in rows:
+                _add(connection, source_lang, target_lang, source, target, origin, False)
 
 
 def _add(

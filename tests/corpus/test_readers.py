@@ -222,7 +222,7 @@ def test_bitext_errors(tmp_path, line):
 
 
 def test_format_by_name_and_ending(tmp_path):
-    path = tmp_path / "a.txt"
+    path = tmp_path / "a.tags"
     path.write_text("a\tB-X\n")
     with pytest.raises(XprojError, match="--format"):
         read_docs(path, NLP)
@@ -281,3 +281,21 @@ def test_blank_falls_back_when_a_tokenizer_is_missing(monkeypatch):
 def test_what_is_no_language_code(lang):
     with pytest.raises(XprojError, match="language code"):
         blank(lang)
+
+
+def test_raw_texts(tmp_path):
+    path = tmp_path / "raw.txt"
+    path.write_text("Ana vive en Roma.\n\nHace calor.\n", encoding="utf-8")
+    counts = Counter()
+    docs = list(read_docs(path, spacy.blank("es"), counts=counts))
+    assert [doc.text for doc in docs] == ["Ana vive en Roma.", "Hace calor."] and counts == {"blank_lines": 1}
+    assert all(doc._.xproj is None for doc in docs)
+    for line in ("Ana\tB-PER", "EU NNP B-NP B-ORG", "rejects VBZ B-VP O"):
+        columns = tmp_path / "columns.txt"
+        columns.write_text(f"{line}\n", encoding="utf-8")
+        with pytest.raises(InputError, match="columns.txt, line 1: .* --format"):
+            list(read_docs(columns, spacy.blank("es")))
+    nlp = spacy.blank("es")
+    nlp.max_length = 12
+    with pytest.raises(InputError, match="raw.txt, line 1"):
+        list(read_docs(path, nlp))

@@ -18,6 +18,7 @@ PIPES = {
     "xproj_translator": {},
     "xproj_aligner": DIAGONAL,
     "xproj_projector": {},
+    "xproj_merger": {"keys": ["ents"]},
     "xproj_matcher": {},
     "xproj_matcher links": {"similarity": LINKS},
     "xproj_matcher n-grams": {
@@ -50,7 +51,9 @@ def some_docs(nlp, n=7):
     return [docs[k % len(docs)].copy() for k in range(n)]
 
 
-@pytest.mark.parametrize("name", ["xproj_translator", "xproj_aligner", "xproj_projector", "xproj_matcher"])
+@pytest.mark.parametrize(
+    "name", ["xproj_translator", "xproj_aligner", "xproj_projector", "xproj_matcher", "xproj_merger"]
+)
 def test_added_with_defaults(name):
     nlp = spacy.blank("es")
     pipe = nlp.add_pipe(name)

@@ -33,8 +33,33 @@ class Recorder:
         return [Translation(table.get(text.strip())) for text in texts]
 
 
+class Carrier(Recorder):
+    """Carries spans over by their first letters, but never one of a single letter. It has a model that is saved."""
+
+    model = "unread"
+
+    def carry(self, texts, spans, source_lang, target_lang):
+        out = []
+        for (text, _), source, marked in zip(self(texts, source_lang, target_lang), texts, spans):
+            found = []
+            for start, end, name in marked:
+                at = (text or "").find(source[start : start + 2]) if end - start > 1 else -1
+                if at >= 0:
+                    found.append((at, text.index(" ", at) if " " in text[at:] else len(text) - 1, name))
+            out.append(Translation(text, found))
+        return out
+
+    def to_disk(self, path):
+        path.write_text("saved", encoding="utf-8")
+
+    def from_disk(self, path):
+        self.model = path.read_text(encoding="utf-8")
+
+
 registry.xproj_translators.register("test.Recorder.v1", func=Recorder)
+registry.xproj_translators.register("test.Carrier.v1", func=lambda model="", path="": Carrier())
 RECORDER = {"@xproj_translators": "test.Recorder.v1"}
+CARRIER = {"@xproj_translators": "test.Carrier.v1"}
 
 
 def source_nlp():
@@ -236,3 +261,73 @@ def test_sentences():
     assert sentences(nlp("one two")) == [(0, 2)]
     nlp.add_pipe("sentencizer")
     assert sentences(nlp("One. Two.")) == [(0, 2), (2, 4)]
+
+
+def carried(doc):
+    return [(s.text, s.label_, s.id_) for s in doc.spans["xproj_carried"]]
+
+
+@pytest.mark.parametrize("behind_memory", [False, True])
+def test_spans_that_the_translator_carries(behind_memory):
+    behind = {"@xproj_translators": "spacy_xproj.Memory.v1", "translator": CARRIER}
+    nlp = made(forward=behind if behind_memory else CARRIER)
+    text = "Bob sleeps. Unknown. Ana lives in Rome."
+    (source,) = labelled(source_nlp(), text)
+    (doc,) = nlp.get_pipe(NAME).translate([source], nlp)
+    assert carried(doc) == [("Bob", "PER", "s0"), ("Ana", "PER", "s1"), ("Roma", "LOC", "s2")]
+    again = Doc(nlp.vocab).from_bytes(doc.to_bytes())
+    assert carried(again) == carried(doc)
+
+
+def test_lost_spans_are_not_carried_and_without_a_try_there_is_no_group():
+    nlp = made(forward=CARRIER)
+    source = Doc(spacy.blank("en").vocab, words=["It", "is", "warm", "."], spaces=[True, True, False, False])
+    source.ents = [Span(source, 0, 1, label="X")]
+    (doc,) = nlp.get_pipe(NAME).translate([source], nlp)
+    assert doc.text == "Hace calor." and carried(doc) == []
+    nlp = made(forward=RECORDER)
+    (doc,) = nlp.get_pipe(NAME).translate([source], nlp)
+    assert "xproj_carried" not in doc.spans
+
+
+@pytest.mark.parametrize("direction", ["forward", "back"])
+def test_labels_are_mapped_or_left_out(direction):
+    nlp = made(**{direction: RECORDER}, label_map={"PER": "PERSON", "LOC": ""})
+    if direction == "forward":
+        (doc,) = nlp.get_pipe(NAME).translate([source_nlp()("Ana lives in Rome.")], nlp)
+    else:
+        doc = nlp("Ana vive en Roma.")
+    assert [(s.start, s.label) for s in doc._.xproj.spans] == [(0, "PERSON")]
+
+
+def test_round_trip():
+    nlp = made(back=RECORDER, forward=CARRIER, round_trip=True, sents=True)
+    found = nlp("Hace calor. Ana vive en Roma.")._.xproj
+    assert (found.lang, found.text.split()) == ("es", ["Hace", "calor.Ana", "vive", "en", "Roma."])
+    assert [(found.words[s.start], s.label) for s in found.spans] == [("Ana", "PER"), ("Roma", "LOC")]
+    assert found.sents == (((0, 3), (0, 3)), ((3, 8), (3, 8)))
+    assert found.provenance == {"translator": "Recorder, then Carrier"}
+    with pytest.raises(XprojError, match="round_trip needs a 'forward'"):
+        made(back=RECORDER, forward=RECORDER, round_trip=True)
+
+
+def test_models_are_saved_and_their_paths_are_not(tmp_path):
+    blocks = {"forward": {**CARRIER, "path": "$mine/memory"}, "back": {**CARRIER, "model": str(tmp_path)}}
+    nlp = made(**blocks)
+    nlp.config["paths"]["mine"] = str(tmp_path)
+    nlp.to_disk(tmp_path / "model")
+    saved = (tmp_path / "model" / "config.cfg").read_text(encoding="utf-8")
+    assert str(tmp_path) not in saved and "$mine" not in saved and 'model = ""' in saved
+    loaded = spacy.load(tmp_path / "model").get_pipe(NAME)
+    assert (loaded.forward.model, loaded.back.model) == ("saved", "saved")
+    assert nlp.config["components"][NAME]["back"]["model"] == str(tmp_path)  # this one stays as it is
+
+
+def test_a_memory_in_a_saved_pipeline(tmp_path):
+    nlp = made(back=memory(tmp_path / "memory.db"))
+    want = state(nlp("Ana vive en Roma."))
+    nlp.to_disk(tmp_path / "model")
+    (tmp_path / "memory.db").rename(tmp_path / "gone")
+    loaded = spacy.load(tmp_path / "model")
+    assert state(loaded("Ana vive en Roma.")) == want and len(want[3].spans) == 2
+    assert str(tmp_path) not in (tmp_path / "model" / "config.cfg").read_text(encoding="utf-8")

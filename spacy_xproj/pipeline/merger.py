@@ -1,0 +1,138 @@
+"""`xproj_merger`: one set of entities from several projections, or from projections and a NER."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from ..bitext import Bitext
+from ..errors import XprojError
+from .base import words
+from .projection_pipe import SPANS_KEY, Projection, ProjectionPipe
+from .translator import CARRIED
+
+ENTS = "ents"
+DEFAULTS = {
+    "keys": [CARRIED, SPANS_KEY],
+    "min_score": 0.0,
+    "doubtful": "keep",
+    "spans_key": SPANS_KEY,
+    "annotate_ents": True,
+}
+
+
+@Language.factory(
+    "xproj_merger", requires=["doc._.xproj", "doc.spans"], assigns=["doc.ents", "doc.spans"], default_config=DEFAULTS
+)
+def make_merger(
+    nlp: Language,
+    name: str,
+    keys: list[str],
+    min_score: float,
+    doubtful: str,
+    spans_key: str,
+    annotate_ents: bool,
+) -> "Merger":
+    """Make the pipe.
+
+    keys (list of str): What to merge, the most trusted first: keys of `doc.spans`, or "ents" for the `doc.ents` that
+        the pipes before have left.
+    min_score (float), doubtful (str), spans_key (str), annotate_ents (bool): See `ProjectionPipe`.
+    """
+    return Merger(
+        nlp,
+        name,
+        keys,
+        min_score=min_score,
+        doubtful=doubtful,
+        spans_key=spans_key,
+        annotate_ents=annotate_ents,
+    )
+
+
+class Vote(NamedTuple):
+    """A target span that some of the groups hold: how many do, the place of the first, and the mean score over all
+    groups of the Doc, where a group without the span gives 0."""
+
+    votes: int
+    first: int
+    score: float
+    start: int
+    end: int
+    label: str
+    source: int
+
+
+class Merger(ProjectionPipe):
+    """Merges projections: those that the translator carried over, those along links, and entities of a NER (an ensemble
+    of translate-train and translate-test, after Ebing and Glavaš 2025, by spans instead of token probabilities).
+
+    Spans that more groups hold come first, then those of the groups named first, then the longer. A span that overlaps
+    with one before it is left out, and so is a second target span for a source span, unless one group holds both.
+    All groups have one vote: with a `min_score` above .5 and `doubtful` "drop" or "mask", two groups must agree; with
+    0 every span stays that nothing better contradicts. A group that a Doc lacks has no vote on it.
+
+    keys (sequence of str): See `make_merger`.
+    RAISES (XprojError): If there is no key, or one comes twice.
+    """
+
+    def __init__(
+        self,
+        nlp: Language,
+        name: str,
+        keys: Sequence[str],
+        *,
+        min_score: float = 0.0,
+        doubtful: str = "keep",
+        spans_key: str = SPANS_KEY,
+        annotate_ents: bool = True,
+    ):
+        super().__init__(
+            nlp, name, min_score=min_score, doubtful=doubtful, spans_key=spans_key, annotate_ents=annotate_ents
+        )
+        if not keys or len(set(keys)) < len(keys):
+            raise XprojError(f"{name}: keys must name one or more groups of spans, each once, not {list(keys)}.")
+        self.keys = list(keys)
+
+    def predict(self, doc: Doc, bitext: Bitext) -> tuple[list[Projection], dict[int, str], list[str]]:
+        """Merge, without touching the Doc. See `ProjectionPipe.predict`; where a pipe before has left a report, its
+        reasons and notes stand."""
+        votes = self.votes(doc, bitext)
+        taken: set[int] = set()
+        placed: dict[int, int] = {}
+        found = []
+        for vote in sorted(votes, key=lambda v: (-v.votes, v.first, v.start - v.end, v.start)):
+            at = set(range(vote.start, vote.end))
+            if taken.isdisjoint(at) and (vote.source < 0 or placed.get(vote.source, vote.first) == vote.first):
+                taken |= at
+                placed[vote.source] = vote.first
+                found.append(Projection(vote.start, vote.end, vote.source, vote.score, vote.label))
+        report = doc._.xproj_report or {}
+        reasons = self.reasons(doc, bitext, report)
+        reasons.update((v.source, "conflict") for v in votes if v.source >= 0)
+        return sorted(found), {k: why for k, why in reasons.items() if k not in placed}, list(report.get("notes", ()))
+
+    def votes(self, doc: Doc, bitext: Bitext) -> list[Vote]:
+        """The spans of all groups that the Doc has, each once."""
+        places = {s.id: k for k, s in enumerate(bitext.spans) if s.id}
+        groups = [doc.ents if key == ENTS else doc.spans[key] for key in self.keys if key == ENTS or key in doc.spans]
+        found: dict[tuple[int, int, str], Vote] = {}
+        for n, group in enumerate(groups):
+            scores = getattr(group, "attrs", {}).get("scores", [1.0] * len(group))
+            for span, score in zip(group, scores):
+                at = (span.start, span.end, span.label_)
+                old = found.get(at, Vote(0, n, 0.0, *at, -1))
+                source = old.source if old.source >= 0 else places.get(span.id_, -1)
+                share = old.score + float(score) / len(groups)
+                found[at] = old._replace(votes=old.votes + 1, score=share, source=source)
+        return list(found.values())
+
+    def reasons(self, doc: Doc, bitext: Bitext, report: dict) -> dict[int, str]:
+        """Why a source span might have no projection, by its place."""
+        before = {(row["id"], row["start"], row["end"]): row["reason"] for row in report.get("missing", ())}
+        out = dict.fromkeys(range(len(bitext.spans)), "crosses_sentences")
+        for pair in bitext.pairs(words(doc)):
+            out.update(dict.fromkeys(pair.places, "not_carried" if pair.target else "not_translated"))
+        out.update((k, before.get((s.id, s.start, s.end), out[k])) for k, s in enumerate(bitext.spans))
+        return out
