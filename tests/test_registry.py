@@ -13,6 +13,7 @@ import spacy
 from spacy.language import Language
 
 from spacy_xproj.registry import REGISTRIES, registry
+from spacy_xproj.translators import Memory
 from tests.conftest import ROOT
 
 HEAVY = ("scipy", "ray", "ctranslate2", "transformers", "sentencepiece", "tokenizers")
@@ -80,10 +81,14 @@ def test_listed_in_the_readme(group, name, value):
 EXTRAS = {"spacy_xproj.Eflomal.v1": "eflomal"}  # parts that need a package which only an extra installs
 
 
+# parts that go around another one
+AROUND = {"spacy_xproj.Marked.v1": {"translator": Memory()}}
+
+
 def test_makers_can_be_called_without_settings():
     for group, name, _ in NAMED:
         if group != "spacy_factories" and (name not in EXTRAS or find_spec(EXTRAS[name])):
-            assert callable(getattr(registry, group.removeprefix("spacy_")).get(name)())
+            assert callable(getattr(registry, group.removeprefix("spacy_")).get(name)(**AROUND.get(name, {})))
 
 
 def test_imports_are_light():

@@ -90,6 +90,11 @@ class Memory:
         """The key of the translator behind it: whoever wraps a memory wraps that."""
         return translator_key(self.translator) if self.translator else "spacy_xproj.Memory.v1"
 
+    @property
+    def provenance(self) -> str:
+        """Names the translator behind it, too: which of the two gave a text is in the file."""
+        return f"Memory, {getattr(self.translator, 'provenance', self.key)}" if self.translator else "Memory"
+
     def __call__(self, texts: Sequence[str], source_lang: str, target_lang: str) -> list[Translation]:
         """Translate texts.
 

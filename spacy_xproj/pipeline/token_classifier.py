@@ -1,0 +1,192 @@
+"""`xproj_token_classifier`: entities by a teacher, such as a Hugging Face token classifier."""
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Optional
+
+import numpy as np
+from spacy.language import Language
+from spacy.scorer import get_ner_prf
+from spacy.tokens import Doc, Span, SpanGroup
+from spacy.training import Example
+from spacy.util import SimpleFrozenList
+
+from ..errors import XprojError
+from ..registry import registry  # noqa: F401  (makes the registries that the config below names)
+from .base import BatchPipe
+from .translator import sentences
+
+if TYPE_CHECKING:
+    from ..teachers.tags import TagScheme
+
+SPANS_KEY = "xproj_token_classifier"
+DEFAULTS: dict[str, Any] = {
+    "teacher": {"@xproj_teachers": "spacy_xproj.TokenClassifier.v1"},
+    "label_map": {},
+    "scheme": "auto",
+    "min_score": 0.0,
+    "spans_key": SPANS_KEY,
+    "annotate_ents": True,
+    "overwrite": True,
+}
+
+
+@Language.factory("xproj_token_classifier", assigns=["doc.ents", "doc.spans"], default_config=DEFAULTS)
+def make_token_classifier(
+    nlp: Language,
+    name: str,
+    teacher: Callable,
+    label_map: dict[str, Any],
+    scheme: str,
+    min_score: float,
+    spans_key: str,
+    annotate_ents: bool,
+    overwrite: bool,
+) -> "EntityTagger":
+    """Make the pipe. See `EntityTagger` for the settings."""
+    return EntityTagger(
+        nlp,
+        name,
+        teacher,
+        label_map=label_map,
+        scheme=scheme,
+        min_score=min_score,
+        spans_key=spans_key,
+        annotate_ents=annotate_ents,
+        overwrite=overwrite,
+    )
+
+
+class EntityTagger(BatchPipe):
+    """Sets entities by the most probable valid sequence of a teacher's tags, sentence by sentence where the Doc has
+    sentences. It needs no payload: it labels the text in hand, be it the source of translate-test or, with a
+    multilingual model, the target (zero-shot model transfer).
+
+    The score of an entity is the least probability of its words' tags, which that of the whole cannot exceed. Tokens of
+    white space are passed over: they can be inside of an entity, and not at its edges.
+
+    teacher (Teacher): `labels` (its tags), and a call from Docs to float arrays (tokens, labels).
+    label_map (dict[str, str]): Labels that go by another name here; "" leaves their entities out. Others stay as they
+        are.
+    scheme (str): The scheme of the tags, "IO", "IOB1", "IOB2" or "BIOES"; "auto": as the tags say (see `TagScheme`).
+    min_score (float): Entities that score less are in `doc.spans` only.
+    spans_key (str): All entities go to `doc.spans[spans_key]`, with `attrs["scores"]`. "": nowhere.
+    annotate_ents (bool): Set `doc.ents`. If not, it stays as it is.
+    overwrite (bool): Entities that the Doc has already are dropped. If not, they stay, and of those found only the
+        ones that share no token with them are added.
+    RAISES (XprojError): If a setting is out of range, or the teacher's tags are in no known scheme.
+    """
+
+    parts = ("teacher",)
+
+    def __init__(
+        self,
+        nlp: Language,
+        name: str,
+        teacher: Callable,
+        *,
+        label_map: Optional[dict[str, str]] = None,
+        scheme: str = "auto",
+        min_score: float = 0.0,
+        spans_key: str = SPANS_KEY,
+        annotate_ents: bool = True,
+        overwrite: bool = True,
+    ):
+        from ..teachers.tags import SCHEMES
+
+        super().__init__(nlp, name)
+        for label, other in (label_map or {}).items():
+            if not isinstance(other, str):
+                raise XprojError(
+                    f"{name}: label_map must give a label as text for each label, or '' to leave its entities out, "
+                    f"got {other!r} for {label!r}."
+                )
+        if scheme not in SCHEMES:
+            raise XprojError(f"{name}: scheme must be one of {', '.join(SCHEMES)}, not {scheme!r}.")
+        if not 0 <= min_score <= 1:
+            raise XprojError(
+                f"{name}: min_score is compared to probabilities and must be from 0 to 1, not {min_score}."
+            )
+        if not hasattr(teacher, "labels"):
+            raise XprojError(f"{name}: the teacher must have the attribute 'labels'; {type(teacher).__name__} has not.")
+        self.teacher = teacher
+        self.label_map = dict(label_map or {})
+        self.scheme = scheme
+        self.min_score = min_score
+        self.spans_key = spans_key
+        self.annotate_ents = annotate_ents
+        self.overwrite = overwrite
+        self._tags: Optional[TagScheme] = None
+        if teacher.labels:
+            self.tags()
+
+    def tags(self) -> "TagScheme":
+        """The scheme of the teacher's tags."""
+        from ..teachers.tags import TagScheme
+
+        if self._tags is None or self._tags.labels != list(self.teacher.labels):
+            self._tags = TagScheme(self.teacher.labels, self.scheme)
+        return self._tags
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of entities (tuple of str); none while the teacher has no model."""
+        types = self.tags().types if self.teacher.labels else []
+        return tuple(dict.fromkeys(filter(None, (self.label_map.get(kind, kind) for kind in types))))
+
+    def process(self, docs: list[Doc]) -> None:
+        """Set the entities of the Docs of one batch. None is changed if one fails."""
+        found = self.teacher(docs)
+        if len(found) != len(docs):
+            raise XprojError(f"{self.name}: the teacher gave the distributions of {len(found)} of {len(docs)} Docs.")
+        for doc, spans in [(doc, self.predict(doc, rows)) for doc, rows in zip(docs, found)]:
+            self.set_annotations(doc, spans)
+
+    def predict(self, doc: Doc, probabilities: np.ndarray) -> list[tuple[int, int, str, float]]:
+        """The entities under a teacher's distributions, without touching the Doc.
+
+        doc (Doc): The Doc.
+        probabilities (float array (tokens, labels)): From the teacher.
+        RETURNS (list of (int, int, str, float)): Token offsets, label and score, disjoint and in text order.
+        """
+        tags = self.tags()
+        if probabilities.shape != (len(doc), len(tags.labels)):
+            raise XprojError(
+                f"{self.name}: expected {len(tags.labels)} probabilities for each of {len(doc)} tokens from the "
+                f"teacher, got an array of the shape {probabilities.shape}."
+            )
+        spans = []
+        for start, end in sentences(doc):
+            shown = [i for i in range(start, end) if not doc[i].is_space]
+            rows = probabilities[shown]
+            path = tags.best(rows)
+            scores = rows[np.arange(len(path)), path]
+            for a, b, kind in tags.entities(path):
+                label = self.label_map.get(kind, kind)
+                if label:
+                    spans.append((shown[a], shown[b - 1] + 1, label, float(scores[a:b].min())))
+        return spans
+
+    def set_annotations(self, doc: Doc, found: list[tuple[int, int, str, float]]) -> None:
+        """Write `doc.ents` and `doc.spans[spans_key]`."""
+        spans = [Span(doc, start, end, label=label) for start, end, label, _ in found]
+        scores = [score for *_, score in found]
+        if self.spans_key:
+            attrs = {"scores": np.array(scores, dtype="f4")}
+            doc.spans[self.spans_key] = SpanGroup(doc, name=self.spans_key, spans=spans, attrs=attrs)
+        if self.annotate_ents:
+            kept = [] if self.overwrite else list(doc.ents)
+            taken = {i for ent in kept for i in range(ent.start, ent.end)}
+            good = [span for span, score in zip(spans, scores) if score >= self.min_score]
+            doc.set_ents([*kept, *(s for s in good if taken.isdisjoint(range(s.start, s.end)))], default="outside")
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
+        """Score the entities, for `nlp.evaluate`, by spaCy's own `get_ner_prf`."""
+        return get_ner_prf(examples)
+
+    def to_bytes(self, *, exclude: Iterable[str] = SimpleFrozenList()) -> bytes:
+        """Nothing: a model is saved as files only, and the config still names where they lie."""
+        return b""
+
+    def from_bytes(self, data: bytes, *, exclude: Iterable[str] = SimpleFrozenList()) -> "EntityTagger":
+        """Nothing to read: see `to_bytes`."""
+        return self

@@ -1,0 +1,178 @@
+"""Apertium (Forcada et al. 2011; Khanna et al. 2021) as translator: rule-based, no model, and it carries spans."""
+
+import os
+import re
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, Union
+
+from ..errors import XprojError
+from ..ty import CharSpan, Translation
+from .apertium_run import FIRST, INSTALL, Broken, Installation, Running
+from .apertium_stream import read, squeezed, write
+from .checks import warn_about
+from .language_codes import GROUPS, parse
+
+PLAIN = re.compile(r"[a-z]{2,3}-[a-z]{2,3}")
+
+
+def make_apertium(program: str = "apertium", data: str = "", mark_unknown: bool = False) -> "Apertium":
+    """Maker of `spacy_xproj.Apertium.v1`: Apertium, as the system has it installed.
+
+    program (str): Name or path of the program `apertium`.
+    data (str): The folder that holds Apertium's `modes`. "": where the program itself looks.
+    mark_unknown (bool): Leave Apertium's marks in the translation: "*" before a word that it does not know.
+    RETURNS (Apertium): The translator. Nothing is started before the first text.
+    """
+    return Apertium(program, data, mark_unknown)
+
+
+class Apertium:
+    """A translator that also carries spans. Each text is translated by itself: neither its neighbours nor what came
+    before make a difference (measured for English, Spanish, Catalan, Galician and Esperanto as source).
+
+    A mode, once used, is kept running until `close`, or until the object is gone. A forked process starts its own.
+
+    program, data (str), mark_unknown (bool): As in `make_apertium`.
+    """
+
+    def __init__(self, program: str = "apertium", data: str = "", mark_unknown: bool = False):
+        self.program, self.data, self.mark_unknown = program, data, mark_unknown
+        self._begin()
+
+    def _begin(self) -> None:
+        self._running: dict[str, Running] = {}
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+
+    @cached_property
+    def _installed(self) -> Installation:
+        return Installation(self.program, self.data)
+
+    @cached_property
+    def _version(self) -> str:
+        return self._installed.version()
+
+    @cached_property
+    def key(self) -> str:
+        """The version of Apertium, a hash of its installed data, and the settings."""
+        return f"spacy_xproj.Apertium.v1 {self._version} {self._installed.digest()}" + " marked" * self.mark_unknown
+
+    @property
+    def provenance(self) -> str:
+        return self._version
+
+    def __call__(self, texts: Sequence[str], source_lang: str, target_lang: str) -> list[Translation]:
+        """Translate texts.
+
+        texts (sequence of str): The texts. White space in them counts as single blanks.
+        source_lang, target_lang (str): Language codes, of ISO 639-1 or 639-3. Regions make no difference.
+        RETURNS (list of Translation): One a text; its text is None where Apertium broke down, of which a warning says
+            more.
+        RAISES (XprojError): If Apertium or the pair of languages is not installed, or does not work.
+        """
+        return [Translation(each.text) for each in self.carry(texts, [()] * len(texts), source_lang, target_lang)]
+
+    def carry(
+        self, texts: Sequence[str], spans: Sequence[Sequence[CharSpan]], source_lang: str, target_lang: str
+    ) -> list[Translation]:
+        """Translate texts with spans in them. The marks of spans can make a text come out otherwise than without.
+
+        spans (sequence of sequences of (start, end, id)): For each text its spans, which may nest.
+        RETURNS (list of Translation): One a text. Each span that came through is one stretch of the translation; how
+            pieces are put together, see `apertium_stream.read`.
+        RAISES (XprojError): As for translating.
+        """
+        if len(spans) != len(texts):
+            raise XprojError(f"Expected one list of spans a text, got {len(spans)} lists and {len(texts)} texts.")
+        mode = self.mode(source_lang, target_lang)
+        written = [write(text, own) for text, own in zip(texts, spans)]
+        # The stream tells texts with other spans apart; the text is for the warning.
+        todo = {stream: text for text, (stream, _) in zip(texts, written) if squeezed(text)}
+        with self._lock_here():
+            out = dict(zip(todo, self._translate(mode, list(todo))))
+        lost = [text for stream, text in todo.items() if isinstance(out[stream], Broken)]
+        if lost:
+            why = next(each for each in out.values() if isinstance(each, Broken))
+            warn_about(lost, len(todo), f"could not be translated by Apertium ({mode}: {why})")
+        found = []
+        for stream, ids in written:
+            got = out.get(stream, "")
+            found.append(Translation(None) if isinstance(got, Broken) else Translation(*read(got, ids)))
+        return found
+
+    def mode(self, source_lang: str, target_lang: str) -> str:
+        """The installed mode of a pair of languages.
+
+        source_lang, target_lang (str): Language codes.
+        RETURNS (str): Such as "eng-spa".
+        RAISES (XprojError): If there is none.
+        """
+        modes = [mode for mode in self._installed.modes if PLAIN.fullmatch(mode)]
+        for source in names(source_lang):
+            for target in names(target_lang):
+                if f"{source}-{target}" in modes:
+                    return f"{source}-{target}"
+        raise XprojError(
+            f"Apertium has no translation from {source_lang!r} to {target_lang!r} installed; it has: "
+            f"{', '.join(modes) or 'none'}. Debian's packages are called apertium-SOURCE-TARGET and hold both "
+            f"directions, such as: {INSTALL}."
+        )
+
+    def close(self) -> None:
+        """End the programs that were started. The next text starts them again."""
+        for running in self._running.values():
+            running.close()
+        self._running.clear()
+
+    def _lock_here(self) -> threading.Lock:
+        if self._pid != os.getpid():  # forked: what runs is the parent's, and so is whoever holds the lock
+            self.close()
+            self._begin()
+        return self._lock
+
+    def _translate(self, mode: str, streams: list[str]) -> list[Union[str, Broken]]:
+        """Where it breaks, halves are tried by themselves, down to the one text that is at fault."""
+        if not streams:
+            return []
+        try:
+            return [*self._run(mode, streams)]
+        except Broken as err:
+            if len(streams) > 1:
+                half = len(streams) // 2
+                return self._translate(mode, streams[:half]) + self._translate(mode, streams[half:])
+            try:
+                self._run(mode, [])
+            except Broken:
+                raise XprojError(
+                    f"Apertium's mode {mode!r} in {self._installed.folder} does not work: {err}. "
+                    "Install the data of this pair of languages again."
+                ) from err
+        try:
+            return [*self._run(mode, streams)]
+        except Broken as err:
+            return [err]
+
+    def _run(self, mode: str, streams: list[str]) -> list[str]:
+        running = self._running.pop(mode, None)
+        if running is None:
+            command = self._installed.command(mode)
+            running = Running(command, "-g" if self.mark_unknown else "-n", self._installed.env)
+            found = running.run([FIRST, *streams])[1:]
+        else:
+            found = running.run(streams)
+        self._running[mode] = running
+        return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"program": self.program, "data": self.data, "mark_unknown": self.mark_unknown}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+
+def names(lang: str) -> list[str]:
+    """The codes that a language may go by in the name of a mode."""
+    code = parse(lang).language
+    return [code, *GROUPS.get(code, ())]

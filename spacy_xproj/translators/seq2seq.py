@@ -1,0 +1,173 @@
+"""Sequence-to-sequence models of Hugging Face: their files, loading them, and running them on batches of ids."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Union
+
+from ..compat import require
+from ..errors import XprojError
+from .families import EXTRA, read_config
+
+FILES = ("*.json", "*.safetensors", "*.model", "*.spm", "*.txt")  # a model, without weights that are pickles
+LEAST = 16  # tokens that a shorter text counts as: the output needs memory, too
+
+
+def checked_folder(folder: Union[str, Path], who: str) -> Path:
+    """See cheaply whether a folder holds a translation model with weights that can be loaded.
+
+    folder (str or Path): The folder.
+    who (str): Who asks, for errors.
+    RETURNS (Path): The folder.
+    RAISES (XprojError): If it does not.
+    """
+    folder = Path(folder)
+    read_config(folder, who)
+    if not any(folder.glob("*.safetensors")):
+        pickles = sorted(p.name for p in folder.glob("*.bin"))
+        raise XprojError(
+            f"{who}: the folder {str(folder)!r} has no weights in safetensors"
+            + (f", only {', '.join(pickles)}, and such a file can run any code when it is loaded" if pickles else "")
+            + ". Get the model's *.safetensors files. If you trust the model, you can also convert its weights: load "
+            "it with transformers and save it with save_pretrained(folder, safe_serialization=True)."
+        )
+    return folder
+
+
+def model_files(folder: Path) -> list[Path]:
+    """The files that a model is made of: weights, configs and tokenizer.
+
+    folder (Path): The model's folder.
+    RETURNS (list of Path): The files, by name.
+    """
+    return sorted({path for pattern in FILES for path in folder.glob(pattern) if path.name[0] != "."})
+
+
+def load_weights(folder: Path, dtype: str, device: str, who: str) -> Any:
+    """Load a model, ready to translate.
+
+    folder (Path): Its folder.
+    dtype (str): "float32", "float16" or "bfloat16".
+    device (str): As torch names it.
+    who (str): Who asks, for errors.
+    RETURNS (PreTrainedModel): The model.
+    RAISES (XprojError): If the weights are not all there, or cannot be put on the device.
+    """
+    torch = require("torch", who, EXTRA)
+    transformers = require("transformers", who, EXTRA)
+    try:
+        model, info = transformers.AutoModelForSeq2SeqLM.from_pretrained(
+            str(folder),
+            torch_dtype=getattr(torch, dtype),
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+        model = model.to(device).eval()
+    except ImportError:
+        raise
+    except Exception as err:  # of many kinds, by what is wrong with the files or the device
+        raise XprojError(
+            f"{who}: the model in {str(folder)!r} cannot be loaded on {device!r} as {dtype} "
+            f"({type(err).__name__}: {str(err).strip()})."
+        ) from err
+    if info["missing_keys"]:
+        raise XprojError(
+            f"{who}: the model in {str(folder)!r} lacks {len(info['missing_keys'])} of its weights, such as "
+            f"{sorted(info['missing_keys'])[0]!r}. Give all of its *.safetensors files."
+        )
+    own = model.generation_config
+    own.do_sample, own.temperature, own.top_k, own.top_p = False, None, None, None
+    return model
+
+
+def token_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
+    """Put texts of similar length together, the longest first.
+
+    lengths (sequence of int): How many tokens each text has.
+    budget (int): So many tokens make a batch, with the padding, and a text counts as 16 at least. A text that is longer
+        than that is a batch of its own.
+    RETURNS (list of list of int): Indices of the texts.
+    """
+    batches: list[list[int]] = []
+    longest = 0
+    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        if not batches or (len(batches[-1]) + 1) * longest > budget:
+            batches.append([])
+            longest = max(lengths[index], LEAST)
+        batches[-1].append(index)
+    return batches
+
+
+def padded(rows: Sequence[Sequence[int]], pad: int, device: Any) -> dict[str, Any]:
+    """Rows of ids as the input of an encoder.
+
+    rows (sequence of sequences of int): The ids of each text.
+    pad (int): The padding's id.
+    device (torch.device): Where it is to be.
+    RETURNS (dict): The tensors (texts, longest text) `input_ids` and `attention_mask`.
+    """
+    import torch
+
+    longest = max(map(len, rows))
+    ids = torch.tensor([[*row, *[pad] * (longest - len(row))] for row in rows], device=device)
+    lengths = torch.tensor([len(row) for row in rows], device=device)
+    return {"input_ids": ids, "attention_mask": (torch.arange(longest, device=device) < lengths[:, None]).long()}
+
+
+class EndAt:
+    """A logits processor that ends each row at a limit of its own, so that texts in one batch do not lend each other
+    theirs.
+
+    limits (int tensor (rows,)): How many tokens may come before the end token.
+    end (int): The end token.
+    """
+
+    def __init__(self, limits: Any, end: int):
+        self.limits = limits
+        self.end = end
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        over = self.limits < input_ids.shape[1]  # which counts the start token, too
+        if over.any():
+            scores = scores.masked_fill(over[:, None], float("-inf"))
+            scores[over, self.end] = 0.0
+        return scores
+
+
+def log_probabilities(model: Any, inputs: dict[str, Any], targets: Sequence[Sequence[int]], pad: int) -> list[Any]:
+    """Log-probabilities that a model gives to target tokens, each after all those before it.
+
+    model (PreTrainedModel): The model.
+    inputs (dict): The encoder's input, from `padded`.
+    targets (sequence of sequences of int): The ids of each target, without start token.
+    pad (int): The padding's id.
+    RETURNS (list of float64 tensors): One value a token, for each target, on the CPU.
+    """
+    import torch
+
+    wanted = padded(targets, pad, model.device)["input_ids"]
+    start = torch.full_like(wanted[:, :1], model.generation_config.decoder_start_token_id)
+    # No mask: padding comes after all that it could disturb.
+    logits = model(
+        **inputs, decoder_input_ids=torch.cat([start, wanted[:, :-1]], dim=1), use_cache=False
+    ).logits.float()
+    values = logits.gather(2, wanted[:, :, None])[:, :, 0] - logits.logsumexp(dim=2)
+    return [row[: len(ids)].double().cpu() for row, ids in zip(values, targets)]
+
+
+@contextmanager
+def running(who: str, batch_tokens: int) -> Iterator[None]:
+    """Run a model without gradients, and say what to do where memory is not enough.
+
+    who (str): Which backend.
+    batch_tokens (int): Its setting.
+    """
+    import torch
+
+    try:
+        with torch.inference_mode():
+            yield
+    except torch.cuda.OutOfMemoryError as err:
+        raise XprojError(f"{who}: the GPU's memory is not enough. Lower batch_tokens (now {batch_tokens}).") from err

@@ -1,0 +1,131 @@
+import re
+
+import pytest
+
+from spacy_xproj.errors import XprojError
+from spacy_xproj.translators.language_codes import GROUPS, TABLE, language_name, parse, resolve
+
+NLLB = pytest.importorskip("transformers.models.nllb.tokenization_nllb").FAIRSEQ_LANGUAGE_CODES
+M2M100 = pytest.importorskip("transformers.models.m2m_100.tokenization_m2m_100").FAIRSEQ_LANGUAGE_CODES["m2m100"]
+OPUS = ["por", "pt_br", "pt_PT", "cmn_Hans", "cmn_Hant", "srp_Cyrl", "srp_Latn", "kaz_Latn", "kaz_Cyrl", "fr_FR", "taq"]
+MADLAD = ["en", "es", "iw", "fil", "zh", "zh_Latn", "ru", "ru_Latn", "no", "kmr", "ckb", "mni_Mtei", "jv", "sr"]
+
+
+def test_the_table_names_each_code_once():
+    codes = [code for entry in TABLE.split(";") for code in entry.split() if code.islower()]
+    assert len(codes) == len(set(codes)) == len(GROUPS)
+    assert all(re.fullmatch("[a-z]{2,3}", code) for code in codes)
+    assert len(set(GROUPS.values())) == TABLE.count(";") + 1
+
+
+def test_every_language_of_nllb_and_m2m100_has_a_name():
+    assert not [code for code in [*NLLB, *M2M100] if not language_name(code)]
+
+
+def test_two_letter_codes_of_m2m100_are_found_in_nllb():
+    lost = set()
+    for code in M2M100:
+        try:
+            assert resolve(code, NLLB, "NLLB") in NLLB
+        except XprojError:
+            lost.add(code)
+    assert lost == {"br", "fy"}  # which NLLB-200 does not have
+
+
+def test_the_codes_of_nllb_are_found_in_m2m100_and_back():
+    pairs = {
+        code: resolve(resolve(code, NLLB, "NLLB"), M2M100, "M2M100") for code in M2M100 if code not in ("br", "fy")
+    }
+    assert all(code == back for code, back in pairs.items())
+
+
+def test_codes_without_script():
+    """Each language of NLLB is found by its three letters, in one of its scripts."""
+    for code in NLLB:
+        if not code.startswith("taq"):
+            assert resolve(parse(code).language, NLLB, "NLLB").split("_")[0] == code.split("_")[0]
+
+
+@pytest.mark.parametrize(
+    "lang, code",
+    [
+        ("es", "spa_Latn"), ("spa", "spa_Latn"), ("spa_Latn", "spa_Latn"), ("es-MX", "spa_Latn"), ("ES", "spa_Latn"),
+        ("zh", "zho_Hans"), ("zh-Hant", "zho_Hant"), ("zh_TW", "zho_Hant"), ("zh-CN", "zho_Hans"), ("cmn", "zho_Hans"),
+        ("sr", "srp_Cyrl"), ("pt-BR", "por_Latn"), ("tsn", "tsn_Latn"), ("tn", "tsn_Latn"), ("lg", "lug_Latn"),
+        ("ar", "arb_Arab"), ("arz", "arz_Arab"), ("no", "nob_Latn"), ("nb", "nob_Latn"), ("nn", "nno_Latn"),
+        ("fa", "pes_Arab"), ("et", "est_Latn"), ("lv", "lvs_Latn"), ("ms", "zsm_Latn"), ("sw", "swh_Latn"),
+        ("az", "azj_Latn"), ("azb", "azb_Arab"), ("uz", "uzn_Latn"), ("mn", "khk_Cyrl"), ("ne", "npi_Deva"),
+        ("or", "ory_Orya"), ("ps", "pbt_Arab"), ("yi", "ydd_Hebr"), ("ku", "kmr_Latn"), ("ckb", "ckb_Arab"),
+        ("sq", "als_Latn"), ("mg", "plt_Latn"), ("ks", "kas_Arab"), ("ks-Deva", "kas_Deva"), ("taq_Tfng", "taq_Tfng"),
+        ("iw", "heb_Hebr"), ("fil", "tgl_Latn"), ("nso", "nso_Latn"), ("om", "gaz_Latn"), ("ff", "fuv_Latn"),
+    ],
+)  # fmt: skip
+def test_codes_of_nllb(lang, code):
+    assert resolve(lang, NLLB, "NLLB") == code
+
+
+@pytest.mark.parametrize(
+    "lang, code",
+    [("spa_Latn", "es"), ("zho_Hans", "zh"), ("zh-Hant", "zh"), ("nob", "no"), ("nso", "ns"), ("arb_Arab", "ar")],
+)
+def test_codes_of_m2m100(lang, code):
+    assert resolve(lang, M2M100, "M2M100") == code
+
+
+@pytest.mark.parametrize(
+    "lang, code",
+    [
+        ("pt", "por"), ("pt-BR", "pt_br"), ("pt-PT", "pt_PT"), ("zh", "cmn_Hans"), ("zh-TW", "cmn_Hant"),
+        ("sr", "srp_Cyrl"), ("sr-Latn", "srp_Latn"), ("kk", "kaz_Cyrl"), ("fr", "fr_FR"), ("taq_Tfng", "taq"),
+    ],
+)  # fmt: skip
+def test_codes_of_opus_mt(lang, code):
+    assert resolve(lang, OPUS, "OPUS-MT") == code
+
+
+@pytest.mark.parametrize(
+    "lang, code",
+    [
+        ("he", "iw"),
+        ("tl", "fil"),
+        ("ru", "ru"),
+        ("rus_Cyrl", "ru"),
+        ("zh-Latn", "zh_Latn"),
+        ("ku", "kmr"),
+        ("nb", "no"),
+    ],
+)
+def test_codes_of_madlad(lang, code):
+    assert resolve(lang, MADLAD, "MADLAD") == code
+
+
+def test_several_scripts_of_which_none_is_usual():
+    with pytest.raises(XprojError, match=r"NLLB knows .*'taq_Latn' \(Tamasheq\), 'taq_Tfng' .* Say which"):
+        resolve("taq", NLLB, "NLLB")
+    with pytest.raises(XprojError, match=r"'pt_BR'.*'pt_PT'"):
+        resolve("pt", ["pt_BR", "pt_PT"], "X")
+
+
+def test_another_script():
+    with pytest.raises(XprojError, match=r"NLLB does not know 'sr-Latn' in that script.*'srp_Cyrl' \(Serbian\)"):
+        resolve("sr-Latn", NLLB, "NLLB")
+
+
+@pytest.mark.parametrize("lang, near", [("spanish", "spa_Latn"), ("sp", "spa_Latn"), ("spq_Latn", "spa_Latn")])
+def test_unknown_languages(lang, near):
+    with pytest.raises(XprojError, match=f"NLLB does not know the language '{lang}'.*nearest of its 202.*'{near}'"):
+        resolve(lang, NLLB, "NLLB")
+
+
+def test_unknown_languages_of_a_small_model_and_those_that_resemble_none():
+    with pytest.raises(XprojError, match=r"'de' \(German\)\. It knows 'en' \(English\), 'es' \(Spanish\)"):
+        resolve("de", ["es", "en"], "X")
+    with pytest.raises(XprojError, match=r"'br' \(Breton\)\. It knows 202 others, such as 'ace_Arab'"):
+        resolve("br", NLLB, "NLLB")
+
+
+def test_parts_of_codes():
+    assert parse("zh_hant_tw") == ("zh", "Hant", "TW")
+    assert parse("pt-BR") == ("pt", "", "BR")
+    assert parse("es-419") == ("es", "", "419")
+    assert parse("zh-HK").script == "Hant"
