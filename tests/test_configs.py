@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import spacy
 from spacy.cli.train import train
 from spacy.tokens import DocBin
 
+from spacy_xproj import fit, translate
 from spacy_xproj.cli.common import load_pipeline
 from spacy_xproj.corpus import read_jsonl
 from spacy_xproj.similarities.ranker import make_ranker
@@ -33,7 +35,7 @@ def spacy_file(path, lang, n):
 def test_project_configs_make_pipelines(path):
     nlp = load_pipeline(path, "es")
     assert nlp.lang == "es" and nlp.pipe_names[0] == "xproj_aligner"
-    assert nlp.pipe_names[1:] in (["xproj_projector"], ["xproj_matcher"])
+    assert nlp.pipe_names[1:] in (["xproj_projector"], ["xproj_matcher"], ["xproj_matcher", "xproj_merger"])
 
 
 def test_matcher_trains_the_pipeline_of_project_ranker():
@@ -58,6 +60,34 @@ def test_translate(tmp_path):
     found = forward([*texts("en"), "Not in the memory."], "en", "de")
     assert [translation.text for translation in found] == [*texts("de"), None]
     assert memory.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["translate_apertium", "translate_test", "translate_test_round_trip", "ensemble"])
+def test_configs_with_apertium(name, tmp_path):
+    """Each does what it says on one sentence; the NER of the ensemble is a stand-in."""
+    if shutil.which("apertium") is None:
+        pytest.skip("the program apertium is not installed")
+    source = spacy.blank("en")
+    source.add_pipe("entity_ruler").add_patterns([{"label": "LOC", "pattern": [{"ORTH": "Madrid"}]}])
+    source.to_disk(tmp_path / "source")
+    ner = spacy.blank("es")
+    ner.add_pipe("ner").add_label("PER")
+    ner.initialize()
+    ner.to_disk(tmp_path / "ner")
+    values = {"memory": tmp_path / "memory.sqlite", "source": tmp_path / "source", "ner": tmp_path / "ner"}
+    paths = spacy.util.load_config(CONFIGS / f"{name}.cfg")["paths"]
+    overrides = {f"paths.{key}": str(values[key]) for key in paths}
+    if name == "ensemble":
+        overrides["components.ner.replace_listeners"] = []
+    nlp = load_pipeline(CONFIGS / f"{name}.cfg", "es", overrides)
+    if name == "translate_apertium":
+        (doc,) = translate([source("Ana lives in Madrid.")], nlp)
+        assert [(s.text, s.label_) for s in doc.spans["xproj_carried"]] == [("Madrid", "LOC")]
+        return
+    fit(nlp, [nlp.make_doc(text) for text in ("Ana vive en Madrid.", "Madrid está lejos.")])
+    doc = nlp("Ana vive en Madrid.")
+    assert ("Madrid", "LOC") in [(e.text, e.label_) for e in doc.ents]
+    assert doc._.xproj.lang == ("es" if "round_trip" in name else "en")
 
 
 def test_ner_cpu_learns(tmp_path):
