@@ -12,7 +12,7 @@ from .fitting import payload_pipes, unfitted
 
 
 def translate(
-    source_docs: Iterable[Doc], nlp_target: Language, *, source_lang: str = "", batch_size: int = 64
+    source_docs: Iterable[Doc], nlp_target: Language, *, source_lang: str = "", batch_size: int = 256
 ) -> Iterator[Doc]:
     """Make target Docs with the payload, by the `forward` translator of the pipeline's `xproj_translator`.
 
@@ -35,7 +35,7 @@ def project(
     nlp_target: Language,
     *,
     fit: bool = True,
-    batch_size: int = 64,
+    batch_size: int = 256,
     **options: Any,
 ) -> Iterator[Doc]:
     """Project the entities of source Docs onto their translations (translate-train).

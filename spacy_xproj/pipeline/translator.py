@@ -1,9 +1,11 @@
 """`xproj_translator`: makes the payload, from the Doc's own language back to the source language or forth from it."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Optional, Union
 
+from spacy.attrs import SPACY
 from spacy.language import Language
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example
@@ -39,8 +41,8 @@ def make_translator(
     label_map (dict[str, str]): Labels of source entities that go by another name here; "" leaves them out. Labels that
         are not in it stay as they are.
     round_trip (bool): Translate the labelled translation forth again, its entities with it, and make that the payload:
-        both sides are then in one language (the tgt2tgt setting of Politov et al. 2025). It measures worse: see the
-        docs. `forward` must be able to carry spans.
+        both sides are then in one language (the tgt2tgt setting of Politov et al. 2025). It measures no better: see
+        the docs. `forward` must be able to carry spans.
     """
     return PayloadTranslator(
         nlp, name, forward, back, source_lang=source_lang, label_map=label_map, round_trip=round_trip
@@ -120,14 +122,14 @@ class PayloadTranslator(BatchPipe):
         labelled = list(self.source.pipe([t.text or "" for t in found]))
         lang, origin = self.source_lang, provenance(self.back)
         if self.round_trip:
-            labelled, lang = self.forth(labelled, target_lang), target_lang
+            labelled, lang = self.round_trips(labelled, target_lang), target_lang
             origin = {"translator": f"{origin['translator']}, then {provenance(self.forward)['translator']}"}
         sources = iter(labelled)
         for doc, spans in zip(todo, sents):
             doc._.xproj = joined_bitext([next(sources) for _ in spans], lang, spans, self.label_map, origin)
 
-    def forth(self, docs: list[Doc], target_lang: str) -> list[Doc]:
-        """Labelled source Docs in the target language, with the entities that came along."""
+    def round_trips(self, docs: list[Doc], target_lang: str) -> list[Doc]:
+        """Labelled source Docs, a sentence each, in the target language, with the entities that came along."""
         assert isinstance(self.forward, SpanTranslator)
         texts = [doc.text for doc in docs]
         marked = [[(e.start_char, e.end_char, str(k)) for k, e in enumerate(doc.ents)] for doc in docs]
@@ -141,7 +143,7 @@ class PayloadTranslator(BatchPipe):
         return out
 
     def translate(
-        self, docs: Iterable[Doc], nlp: Language, *, source_lang: str = "", batch_size: int = 64
+        self, docs: Iterable[Doc], nlp: Language, *, source_lang: str = "", batch_size: int = 256
     ) -> Iterator[Doc]:
         """Translate labelled source Docs into target Docs with the payload, sentence by sentence.
 
@@ -157,23 +159,38 @@ class PayloadTranslator(BatchPipe):
                 '[components.xproj_translator.forward] @xproj_translators = "spacy_xproj.Memory.v1".'
             )
         target_lang = str(nlp.meta.get("xproj_lang") or nlp.lang)
-        for batch in minibatch(docs, size=batch_size):
-            langs = {source_lang or str(doc.lang_) for doc in batch}
-            if len(langs) > 1:
-                raise XprojError(f"The source Docs are in several languages: {', '.join(sorted(langs))}.")
-            sents = [sentences(doc) for doc in batch]
-            spans = [mapped_spans(doc, self.label_map) for doc in batch]
-            texts = [doc[a:b].text for doc, some in zip(batch, sents) for a, b in some]
-            if isinstance(self.forward, SpanTranslator):
-                marked = [
-                    char_spans(doc, a, b, known) for doc, some, known in zip(batch, sents, spans) for a, b in some
-                ]
-                got = self.forward.carry(texts, marked, langs.pop(), target_lang)
-            else:
-                got = self.forward(texts, langs.pop(), target_lang)
-            found = checked(got, texts)
-            for doc, some, known in zip(batch, sents, spans):
-                yield target_doc(doc, known, some, [next(found) for _ in some], nlp, provenance(self.forward))
+        # One batch ahead: a translator that works in another process, or without the interpreter's lock, need not wait.
+        with ThreadPoolExecutor(1) as ahead:
+            waiting: Optional[tuple[list[Doc], Future]] = None
+            for batch in minibatch(docs, size=batch_size):
+                sent = batch, ahead.submit(self.forth, batch, source_lang, target_lang)
+                if waiting is not None:
+                    yield from self.target_docs(*waiting, nlp)
+                waiting = sent
+            if waiting is not None:
+                yield from self.target_docs(*waiting, nlp)
+
+    def forth(self, docs: Sequence[Doc], source_lang: str, target_lang: str) -> list[Translation]:
+        """Translate the sentences of labelled source Docs, their entities with them where the translator can."""
+        langs = {source_lang or str(doc.lang_) for doc in docs}
+        if len(langs) > 1:
+            raise XprojError(f"The source Docs are in several languages: {', '.join(sorted(langs))}.")
+        places = [(doc, a, b) for doc in docs for a, b in sentences(doc)]
+        texts = [doc[a:b].text for doc, a, b in places]
+        if isinstance(self.forward, SpanTranslator):
+            spans = {id(doc): mapped_spans(doc, self.label_map) for doc in docs}
+            marked = [char_spans(doc, a, b, spans[id(doc)]) for doc, a, b in places]
+            return checked(self.forward.carry(texts, marked, langs.pop(), target_lang), texts)
+        assert self.forward is not None
+        return checked(self.forward(texts, langs.pop(), target_lang), texts)
+
+    def target_docs(self, docs: Sequence[Doc], translated: Future, nlp: Language) -> Iterator[Doc]:
+        """The target Docs of source Docs."""
+        found = iter(translated.result())
+        origin = provenance(self.forward)
+        for doc in docs:
+            sents = sentences(doc)
+            yield target_doc(doc, mapped_spans(doc, self.label_map), sents, [next(found) for _ in sents], nlp, origin)
 
     def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = SimpleFrozenList()) -> None:
         Path(path).mkdir(parents=True, exist_ok=True)
@@ -212,10 +229,10 @@ def provenance(translator: Optional[Translator]) -> dict[str, Union[str, float]]
     return {"translator": getattr(translator, "provenance", type(translator).__name__)}
 
 
-def checked(translations: Sequence[Translation], texts: Sequence[str]) -> Iterator[Translation]:
+def checked(translations: list[Translation], texts: Sequence[str]) -> list[Translation]:
     if len(translations) != len(texts):
         raise XprojError(f"The translator gave {len(translations)} translations of {len(texts)} texts.")
-    return iter(translations)
+    return translations
 
 
 def sentences(doc: Doc) -> list[tuple[int, int]]:
@@ -277,29 +294,25 @@ def target_doc(
     origin: dict[str, Union[str, float]],
 ) -> Doc:
     """The target Doc of a source Doc, one translation a sentence, joined by single spaces."""
-    words: list[str] = []
-    spaces: list[bool] = []
-    pairs = []
+    parts, pairs, end = [], [], 0
     carried: list[tuple[int, int, SourceSpan]] = []
     for (a, b), translation in zip(sents, translations):
-        start = len(words)
-        if words and translation.text:
-            spaces[-1] = True
-        part = nlp.make_doc(translation.text or "")
-        words.extend(t.text for t in part)
-        spaces.extend(bool(t.whitespace_) for t in part)
-        pairs.append(((a, b), (start, len(words))))
-        known = inside(spans, a, b)
-        carried.extend((c + start, d + start, known[k]) for c, d, k in carried_spans(part, translation))
-    target = Doc(nlp.vocab, words=words, spaces=spaces)
+        part, start = nlp.make_doc(translation.text or ""), end
+        end += len(part)
+        pairs.append(((a, b), (start, end)))
+        if len(part):
+            parts.append(part)
+            known = inside(spans, a, b)
+            carried.extend((c + start, d + start, known[k]) for c, d, k in carried_spans(part, translation))
+    target = parts[0] if len(parts) == 1 else Doc.from_docs(parts) or Doc(nlp.vocab)
     if len(pairs) > 1:
         starts = {c for _, (c, _) in pairs}
         for token in target:
             token.is_sent_start = token.i in starts
     target._.xproj = Bitext(
         source.lang_,
-        tuple(t.text for t in source),
-        tuple(bool(t.whitespace_) for t in source),
+        tuple([t.text for t in source]),
+        tuple(source.to_array(SPACY).tolist()),
         spans,
         sents=() if len(pairs) == 1 and pairs[0][1][1] else tuple(pairs),
         provenance=origin,

@@ -2,7 +2,6 @@
 
 import os
 import re
-import threading
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Union
@@ -39,12 +38,8 @@ class Apertium:
 
     def __init__(self, program: str = "apertium", data: str = "", mark_unknown: bool = False):
         self.program, self.data, self.mark_unknown = program, data, mark_unknown
-        self._begin()
-
-    def _begin(self) -> None:
         self._running: dict[str, Running] = {}
         self._pid = os.getpid()
-        self._lock = threading.Lock()
 
     @cached_property
     def _installed(self) -> Installation:
@@ -90,8 +85,10 @@ class Apertium:
         written = [write(text, own) for text, own in zip(texts, spans)]
         # The stream tells texts with other spans apart; the text is for the warning.
         todo = {stream: text for text, (stream, _) in zip(texts, written) if squeezed(text)}
-        with self._lock_here():
-            out = dict(zip(todo, self._translate(mode, list(todo))))
+        if self._pid != os.getpid():  # forked: what runs is the parent's
+            self.close()
+            self._pid = os.getpid()
+        out = dict(zip(todo, self._translate(mode, list(todo))))
         lost = [text for stream, text in todo.items() if isinstance(out[stream], Broken)]
         if lost:
             why = next(each for each in out.values() if isinstance(each, Broken))
@@ -126,12 +123,6 @@ class Apertium:
             running.close()
         self._running.clear()
 
-    def _lock_here(self) -> threading.Lock:
-        if self._pid != os.getpid():  # forked: what runs is the parent's, and so is whoever holds the lock
-            self.close()
-            self._begin()
-        return self._lock
-
     def _translate(self, mode: str, streams: list[str]) -> list[Union[str, Broken]]:
         """Where it breaks, halves are tried by themselves, down to the one text that is at fault."""
         if not streams:
@@ -155,7 +146,7 @@ class Apertium:
             return [err]
 
     def _run(self, mode: str, streams: list[str]) -> list[str]:
-        running = self._running.pop(mode, None)
+        running = self._running.pop(mode, None)  # nobody else has it now, and only what did not break is put back
         if running is None:
             command = self._installed.command(mode)
             running = Running(command, "-g" if self.mark_unknown else "-n", self._installed.env)

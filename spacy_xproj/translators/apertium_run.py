@@ -118,9 +118,10 @@ class Running:
 
     def __init__(self, command: str, argument: str, env: dict[str, str]):
         self.errors = TemporaryFile()  # noqa: SIM115
-        # A session of its own, so that all its programs can be ended at once.
+        # The shell must not hold the output open, or the end of the last program would go unnoticed. And it all runs in
+        # a session of its own, so that it can be ended at once.
         self.process = subprocess.Popen(
-            ["bash", "-o", "pipefail", "-c", command, "bash", argument, ""],
+            ["bash", "-c", f"exec 3<&0; <&3 {command} & exec 3<&- >&-; wait $!", "bash", argument, ""],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,

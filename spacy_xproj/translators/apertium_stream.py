@@ -75,7 +75,16 @@ def read(stream: str, ids: Sequence[str] = ()) -> tuple[str, list[CharSpan]]:
         several pieces goes from the first to the last of them, over words that the rules put in and over at most one
         word from elsewhere that is in no other span; with more between them it is the longest piece.
     """
-    text, pieces, start = "", [], 0
+    text, pieces = parse(stream)
+    places = [(run, name) for number, name in enumerate(ids, 1) for run in longest(number, pieces, text)]
+    spans = [(start, end, name) for (start, end), name in places]
+    return text, sorted(spans, key=lambda span: (span[0], -span[1]))
+
+
+def parse(stream: str) -> tuple[str, list[Piece]]:
+    """The translation, and its words that come from marked ones, in text order."""
+    text, start = "", 0
+    pieces: list[Piece] = []
     words: list[tuple[frozenset[int], str]] = []
     for token in TOKEN.finditer(LAST.sub(r"\1", stream.removeprefix(HEAD))):
         bound = token["bound"]
@@ -86,10 +95,7 @@ def read(stream: str, ids: Sequence[str] = ()) -> tuple[str, list[CharSpan]]:
             pieces += pieces_of(text, start, words)
         else:
             start, words = len(text), words_of(bound)
-    text = text.rstrip()
-    places = [(run, name) for number, name in enumerate(ids, 1) for run in longest(number, pieces, text)]
-    spans = [(start, end, name) for (start, end), name in places]
-    return text, sorted(spans, key=lambda span: (span[0], -span[1]))
+    return text.rstrip(), pieces
 
 
 def words_of(bound: str) -> list[tuple[frozenset[int], str]]:

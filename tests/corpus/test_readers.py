@@ -293,9 +293,9 @@ def test_raw_texts(tmp_path):
     for line in ("Ana\tB-PER", "EU NNP B-NP B-ORG", "rejects VBZ B-VP O"):
         columns = tmp_path / "columns.txt"
         columns.write_text(f"{line}\n", encoding="utf-8")
-        with pytest.raises(InputError, match="columns.txt, line 1: .* --format"):
+        with pytest.raises(InputError, match=r"columns\.txt, line 1: .* --format"):
             list(read_docs(columns, spacy.blank("es")))
     nlp = spacy.blank("es")
     nlp.max_length = 12
-    with pytest.raises(InputError, match="raw.txt, line 1"):
+    with pytest.raises(InputError, match=r"raw\.txt, line 1"):
         list(read_docs(path, nlp))
