@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union
 import numpy as np
 
 from ..compat import require
-from ..errors import InputError, XprojError
-from ..files import file_hash, replacing, text_hash
+from ..errors import XprojError
+from ..files import file_hash, text_hash
+from ..model_folder import FilesOnly, copy_model
 from ..translators.seq2seq import model_files, padded, running, token_batches
 from .checkpoint import EXTRA, WHO, Loaded, find_folder, load, read_config, read_labels
 from .tags import OUTSIDE
@@ -72,7 +72,7 @@ class Encoded(NamedTuple):
     places: np.ndarray
 
 
-class TokenClassifier:
+class TokenClassifier(FilesOnly):
     """A teacher by a Hugging Face model, which is loaded at first use.
 
     A token's distribution is the softmax at its first sub-word, as the models are trained (Devlin et al. 2019, section
@@ -246,16 +246,8 @@ class TokenClassifier:
         path (str or Path): The folder to copy it into.
         RAISES (InputError): If other weights are in that folder.
         """
-        path = Path(path)
-        if self._folder is None or path.resolve() == self.folder:
-            return
-        files = model_files(self.folder)
-        others = {p.name for p in path.glob("*.safetensors")} - {p.name for p in files}
-        if others:
-            raise InputError(path, None, f"The folder holds another model ({sorted(others)[0]}). Name another one.")
-        for file in files:
-            with replacing(path / file.name) as beside:
-                shutil.copyfile(file, beside)
+        if self._folder is not None and Path(path).resolve() != self.folder:
+            copy_model(model_files(self.folder), Path(path))
 
     def from_disk(self, path: Union[str, Path]) -> "TokenClassifier":
         """Take the model that `to_disk` copied, if it did. It stays in that folder, and is loaded at the next use.
@@ -267,14 +259,6 @@ class TokenClassifier:
         if Path(path).exists():
             self._use(Path(path).resolve())
         return self
-
-    def to_bytes(self) -> bytes:
-        """RAISES (XprojError): A model's weights are saved as files only."""
-        raise XprojError(f"{WHO} has a whole model, which is not made into bytes. Use to_disk and from_disk.")
-
-    def from_bytes(self, data: bytes) -> "TokenClassifier":
-        """RAISES (XprojError): A model's weights are saved as files only."""
-        raise XprojError(f"{WHO} has a whole model, which is not read from bytes. Use to_disk and from_disk.")
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_loaded": None}

@@ -6,6 +6,7 @@ import selectors
 import shutil
 import signal
 import subprocess
+import time
 import weakref
 from collections.abc import Sequence
 from contextlib import suppress
@@ -153,14 +154,22 @@ class Running:
             return found
         except OSError as err:
             with suppress(subprocess.TimeoutExpired):
-                self.process.wait(1)
-            self.errors.seek(0)
-            said = self.errors.read().decode("utf8", "replace").strip()[-500:]
+                self.process.wait(10)
+            said = self._said()
             code = self.process.returncode
             raise Broken(f"it stopped with exit code {code}, and said: {said or 'nothing'}") from err
         finally:
             if not whole:  # an interrupt, too, leaves answers in the pipe
                 self.close()
+
+    def _said(self) -> str:
+        """The end of what the programs said on stderr. One that is still ending may say it a little later."""
+        for _ in range(20):
+            self.errors.seek(0)
+            if said := self.errors.read().decode("utf8", "replace").strip()[-500:]:
+                return said
+            time.sleep(0.05)
+        return ""
 
     def _exchange(self, data: bytes) -> bytes:
         """Write and read by turns, for the pipes hold little."""

@@ -10,6 +10,7 @@ from typing import Any, Optional, Union
 
 from ..errors import InputError, XprojError
 from ..files import replacing, text_hash
+from ..model_folder import FilesOnly
 from ..ty import Translation
 from .checks import looping, warn_about
 from .ctranslate_convert import NOTE, WHO, converted_folder, is_converted, is_current, model_hash, parts
@@ -47,7 +48,7 @@ def make_ctranslate2(
     return CTranslate2(model, converted, compute_type, device, beam_size, batch_tokens, threads)
 
 
-class CTranslate2:
+class CTranslate2(FilesOnly):
     """A translator. The weights load, and are converted if need be, at its first use in a process.
 
     model, converted, compute_type, device, beam_size, batch_tokens, threads: As in `make_ctranslate2`.
@@ -280,14 +281,6 @@ class CTranslate2:
         """
         self._use(checked_model(path))
         return self
-
-    def to_bytes(self) -> bytes:
-        """RAISES (XprojError): A model's weights are saved as files only."""
-        raise XprojError(f"{WHO} has a whole model, which is not made into bytes. Use to_disk and from_disk.")
-
-    def from_bytes(self, data: bytes) -> "CTranslate2":
-        """RAISES (XprojError): A model's weights are saved as files only."""
-        raise XprojError(f"{WHO} has a whole model, which is not read from bytes. Use to_disk and from_disk.")
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_family": None, "_loaded": None}

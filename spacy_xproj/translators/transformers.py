@@ -3,14 +3,14 @@
 import json
 import os
 import re
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional, Union
 
 from ..compat import require
-from ..errors import InputError, XprojError
-from ..files import file_hash, replacing, text_hash
+from ..errors import XprojError
+from ..files import file_hash, text_hash
+from ..model_folder import FilesOnly, copy_model
 from ..ty import Translation
 from .checks import looping, warn_about
 from .families import EXTRA, Family, load_family, read_config
@@ -68,7 +68,7 @@ def make_transformers(
     )
 
 
-class TransformersTranslator:
+class TransformersTranslator(FilesOnly):
     """A translator by a sequence-to-sequence model, which is loaded at first use.
 
     Each text is translated by itself: which texts go through the model together changes nothing but the rounding of
@@ -293,15 +293,9 @@ class TransformersTranslator:
         path (str or Path): The folder to copy it into.
         RAISES (XprojError): If there is no model, or other weights are in that folder.
         """
-        path = Path(path)
-        files = model_files(self.folder)
-        others = {p.name for p in path.glob("*.safetensors")} - {p.name for p in files}
-        if others:
-            raise InputError(path, None, f"The folder holds another model ({sorted(others)[0]}). Name another one.")
+        path, files = Path(path), model_files(self.folder)
         if path.resolve() != self.folder.resolve():
-            for file in files:
-                with replacing(path / file.name) as beside:
-                    shutil.copyfile(file, beside)
+            copy_model(files, path)
 
     def from_disk(self, path: Union[str, Path]) -> "TransformersTranslator":
         """Take the model that `to_disk` copied. It stays in that folder, and is loaded at the next use.
@@ -312,14 +306,6 @@ class TransformersTranslator:
         """
         self._use(checked_folder(path, WHO).resolve())
         return self
-
-    def to_bytes(self) -> bytes:
-        """RAISES (XprojError): A model's weights are saved as files only."""
-        raise XprojError(f"{WHO} has a whole model, which is not made into bytes. Use to_disk and from_disk.")
-
-    def from_bytes(self, data: bytes) -> "TransformersTranslator":
-        """RAISES (XprojError): A model's weights are saved as files only."""
-        raise XprojError(f"{WHO} has a whole model, which is not read from bytes. Use to_disk and from_disk.")
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_loaded": None}
