@@ -6,7 +6,6 @@ import selectors
 import shutil
 import signal
 import subprocess
-import time
 import weakref
 from collections.abc import Sequence
 from contextlib import suppress
@@ -142,8 +141,6 @@ class Running:
         RETURNS (list of str): One each.
         RAISES (Broken): If that did not work. Nothing more is to be asked of it then.
         """
-        self.errors.seek(0)  # the programs share this place in the file
-        self.errors.truncate()
         whole = False
         try:
             out = self._exchange("".join(f"{each}\0" for each in (*streams, END)).encode())
@@ -151,25 +148,19 @@ class Running:
             if len(found) != len(streams):
                 raise Broken(f"it gave {len(found)} translations of {len(streams)} texts")
             whole = True
+            self.errors.seek(0)  # the programs share this place in the file
+            self.errors.truncate()  # now, not before: one that fails at once has said why by then
             return found
         except OSError as err:
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(10)
-            said = self._said()
+            self.errors.seek(0)
+            said = self.errors.read().decode("utf8", "replace").strip()[-500:]
             code = self.process.returncode
             raise Broken(f"it stopped with exit code {code}, and said: {said or 'nothing'}") from err
         finally:
             if not whole:  # an interrupt, too, leaves answers in the pipe
                 self.close()
-
-    def _said(self) -> str:
-        """The end of what the programs said on stderr. One that is still ending may say it a little later."""
-        for _ in range(20):
-            self.errors.seek(0)
-            if said := self.errors.read().decode("utf8", "replace").strip()[-500:]:
-                return said
-            time.sleep(0.05)
-        return ""
 
     def _exchange(self, data: bytes) -> bytes:
         """Write and read by turns, for the pipes hold little."""
