@@ -10,8 +10,9 @@ from thinc.api import NumpyOps
 from ..bitext import Bitext, SentencePair
 from ..errors import XprojError
 from ..registry import registry  # noqa: F401  (makes the registries that the config below names)
+from ..similarities.lazy import Lazy, choose
 from ..suggesters import Suggester
-from ..ty import AnyCells, Cells, Similarity, Solver, WeighedCells
+from ..ty import Cells, Similarity, Solver, WeighedCells
 from .projection_pipe import SPANS_KEY, PairResult
 from .training import TrainableProjection
 
@@ -105,15 +106,22 @@ class ProjectionMatcher(TrainableProjection):
         self.stop_words = frozenset(stop_words)
 
     def predict_pair(self, pair: SentencePair, doc: Doc) -> PairResult:
+        found: Any
+        cells: Any
         candidates = self.candidates(pair, doc)
-        found = self.similarity(pair, candidates)
-        cells = self.prune(found, pair.target)
-        worth = Cells(*cells[:3], cells.objective) if isinstance(cells, WeighedCells) else cells
-        chosen, note = self.solver(worth, self.n_projections)
+        if isinstance(self.similarity, Lazy):
+            found = self.similarity.open(pair, candidates)
+            cells = self.prune(found, pair.target)
+            cells, (chosen, note) = choose(self.similarity, pair, cells, self.solver, self.n_projections)
+        else:
+            found = self.similarity(pair, candidates)
+            cells = self.prune(found, pair.target)
+            worth = Cells(*cells[:3], cells.objective) if isinstance(cells, WeighedCells) else cells
+            chosen, note = self.solver(worth, self.n_projections)
         span, start, end, score = (field[chosen].tolist() for field in cells[:4])
         reasons = {}
         if len(set(span)) < len(pair.spans):
-            scored, linked = set(cells.span.tolist()), set(pair.links[:, 0].tolist())
+            scored, linked = set(cells.span[cells.score > 0].tolist()), set(pair.links[:, 0].tolist())
             beaten = self.considered(pair, candidates).difference(found.span.tolist())
             for k in set(range(len(pair.spans))).difference(span):
                 near = linked.intersection(range(pair.spans[k].start, pair.spans[k].end))
@@ -133,7 +141,7 @@ class ProjectionMatcher(TrainableProjection):
         part = doc if len(pair.target) == len(doc) else sentence_doc(doc, pair)
         return np.asarray(self.suggester([part], ops=NumpyOps()).dataXd, "i8").reshape(-1, 2)
 
-    def prune(self, cells: AnyCells, target: tuple[str, ...]) -> AnyCells:
+    def prune(self, cells: Any, target: tuple[str, ...]) -> Any:
         """Leave out candidates with a stop word, and put the cells in the documented order."""
         if self.stop_words and not self.stop_words.isdisjoint(target):
             stops = np.cumsum([0, *(word in self.stop_words for word in target)])

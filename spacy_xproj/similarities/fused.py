@@ -12,6 +12,7 @@ import srsly
 from ..bitext import SentencePair
 from ..errors import InputError, XprojError
 from ..ty import AnyCells, Cells, Fittable, Similarity
+from .lazy import Costly, OpenCells
 from .lexicon import make_lexicon
 from .links import make_links
 from .surface import make_surface
@@ -79,13 +80,33 @@ class Fused:
         """Score the cells of one sentence pair, in order of source span, start, end.
 
         Without candidates these are the cells that any of the parts proposes. Of a part with another objective, such as
-        `Ranker.v1`, the score is added and the objective left aside.
+        `Ranker.v1`, the score is added and the objective left aside. A costly part, such as `Translation.v1`, scores
+        what the others know something of, and proposes only if there are no others.
 
         pair (SentencePair): The sentence pair.
         candidates (Optional[int array (k, 2)]): Score these spans only.
         RETURNS (Cells): Those with a score above 0.
         """
-        parts = {name: part for name, part in self.similarities.items() if self.weights[name]}
+        cells = self.open(pair, candidates)
+        cells = self.settle(pair, cells, cells.open.nonzero()[0])
+        keep = cells.score > 0
+        return Cells(*(field[keep] for field in cells[:4]))
+
+    def parts(self) -> tuple[dict[str, Similarity], dict[str, Costly]]:
+        """The parts with a weight: those that propose, and the costly ones. Without others, these propose, too."""
+        used = {name: part for name, part in self.similarities.items() if self.weights[name]}
+        costly: dict[str, Any] = {name: part for name, part in used.items() if hasattr(part, "score_cells")}
+        if len(costly) == len(used):
+            costly = {}
+        return {name: part for name, part in used.items() if name not in costly}, costly
+
+    def open(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> OpenCells:
+        """The cells with the scores of all parts but the costly ones, which are taken to score 1.
+
+        pair, candidates: As in a call.
+        RETURNS (OpenCells): In order of source span, start, end.
+        """
+        parts, costly = self.parts()
         found = {name: part(pair, candidates) for name, part in parts.items()}
         keys = {name: cell_keys(cells, pair) for name, cells in found.items()}
         wanted = np.unique(np.concatenate(list(keys.values())))
@@ -101,8 +122,21 @@ class Fused:
                 put(score, wanted, (more := part(pair, rest)), cell_keys(more, pair))
             put(score, wanted, found[name], keys[name])  # last: a probability depends on what is proposed with it
             total += self.weights[name] * score
-        keep = total > 0
-        return Cells(span[keep], start[keep], end[keep], total[keep])
+        bound = total.copy()
+        for name in costly:
+            bound += self.weights[name]
+        return OpenCells(span, start, end, bound, total, np.full(len(wanted), bool(costly)))
+
+    def settle(self, pair: SentencePair, cells: OpenCells, which: np.ndarray) -> OpenCells:
+        """Add the scores of the costly parts to some cells (see `Lazy`)."""
+        if not len(which):
+            return cells
+        score, still = cells.score.copy(), cells.open.copy()
+        total = cells.cheap[which]
+        for name, part in self.parts()[1].items():
+            total = total + self.weights[name] * part.score_cells(pair, *(field[which] for field in cells[:3]))
+        score[which], still[which] = total, False
+        return cells._replace(score=score, open=still)
 
     # Serialisation: of the parts that have a state
 

@@ -1,0 +1,193 @@
+"""Links of many sentence pairs at once, on the device where the vectors are. One pair alone: see `extraction`."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from . import extraction
+from .extraction import ALPHA
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+METHODS = ("inter", "itermax", "mwmf", "softmax", "entmax")
+BY_SIMILARITY = ("inter", "itermax", "mwmf")  # SimAlign's
+POOLINGS = ("any", "mean", "max")
+
+
+class Side(NamedTuple):
+    """One side of a sentence pair.
+
+    vectors (float32 tensor (m, dim)): The vectors of its sub-words, one at least.
+    words (int array (m,)): The word that each is of, ascending.
+    """
+
+    vectors: "Tensor"
+    words: np.ndarray
+
+
+class Found(NamedTuple):
+    """Links of several pairs, sorted by pair, source and target word.
+
+    pair, source, target (int arrays (n,)): The index of the pair, and the words.
+    score, forward, reverse, similarity (float32 arrays (n,)): Figures of the link, in [0, 1].
+    """
+
+    pair: np.ndarray
+    source: np.ndarray
+    target: np.ndarray
+    score: np.ndarray
+    forward: np.ndarray
+    reverse: np.ndarray
+    similarity: np.ndarray
+
+
+def extract(sources: Sequence[Side], targets: Sequence[Side], method: str, pooling: str, threshold: float) -> Found:
+    """The word links of sentence pairs.
+
+    sources, targets (sequences of Side): The two sides of each pair.
+    method (str): One of METHODS.
+    pooling (str): One of POOLINGS.
+    threshold (float): Of "softmax".
+    RETURNS (Found): The links. Each figure of one is the highest of those of its linked sub-word pairs.
+    """
+    import torch
+
+    if pooling == "mean":
+        sources, targets = [mean_of_words(x) for x in sources], [mean_of_words(x) for x in targets]
+    (x, m), (y, n) = _stack([side.vectors for side in sources]), _stack([side.vectors for side in targets])
+    if x.device.type != "mps":  # which has no such numbers
+        x, y = x.double(), y.double()  # cosines near 1 are too close to each other for float32
+    dot = x @ y.transpose(1, 2)
+    lengths = x.norm(dim=2)[:, :, None] * y.norm(dim=2)[:, None, :]
+    sim, dot = (dot / lengths.clamp(min=1e-30) + 1) / 2, dot.float()
+    words = [[side.words for side in sources], [side.words for side in targets]]
+    if pooling == "max":
+        (dot, sim), words, (m, n) = _best_of_words([dot, sim], words, [m, n])
+    rows = (torch.arange(dot.shape[1], device=dot.device) < m[:, None])[:, :, None]
+    columns = (torch.arange(dot.shape[2], device=dot.device) < n[:, None])[:, None, :]
+    linked = _linked(method, dot, sim, rows, columns, threshold)
+    forward = _softmax(dot / n[:, None, None].sqrt(), columns, 2)
+    reverse = _softmax(dot / m[:, None, None].sqrt(), rows, 1)
+    both = 2 * forward * reverse / (forward + reverse + 1e-9)
+    score = sim if method in BY_SIMILARITY else both
+    cells = linked.nonzero(as_tuple=True)
+    figures = [figure[cells].float() for figure in (score, forward, reverse, sim)]
+    values = torch.stack(figures).clamp(0, 1).cpu().numpy()
+    pair, i, j = (index.cpu().numpy() for index in cells)
+    source, target = _look_up(words[0], pair, i), _look_up(words[1], pair, j)
+    order = np.lexsort((target, source, pair))
+    pair, source, target, values = pair[order], source[order], target[order], values[:, order]
+    new = np.ones(len(pair), bool)
+    new[1:] = (np.diff(pair) != 0) | (np.diff(source) != 0) | (np.diff(target) != 0)
+    starts = np.flatnonzero(new)
+    best = np.maximum.reduceat(values, starts, axis=1) if len(starts) else values
+    return Found(pair[starts], source[starts], target[starts], *best)
+
+
+def mean_of_words(side: Side) -> Side:
+    """One vector for each word that has a sub-word: the mean of its sub-words' vectors."""
+    import torch
+
+    words, counts = np.unique(side.words, return_counts=True)
+    # Not index_add_, which adds in an order of its own on a GPU.
+    means = torch.segment_reduce(side.vectors, "mean", lengths=_tensor(counts, side.vectors))
+    return Side(means, words)
+
+
+def _linked(method: str, dot: "Tensor", sim: "Tensor", rows: "Tensor", columns: "Tensor", threshold: float) -> "Tensor":
+    """The links (bool tensor (pairs, rows, columns)); `rows` and `columns` tell the cells from padding."""
+    import torch
+
+    inside = rows & columns
+    if method == "softmax":
+        return (_softmax(dot, columns, 2) > threshold) & (_softmax(dot, rows, 1) > threshold) & inside
+    if method == "entmax":
+        return (_entmax15(dot, columns, 2) > 0) & (_entmax15(dot, rows, 1) > 0) & inside
+    if method == "mwmf":
+        found = torch.zeros_like(inside)
+        sizes = zip(rows.sum((1, 2)).tolist(), columns.sum((1, 2)).tolist())
+        for k, ((a, b), values) in enumerate(zip(sizes, sim.cpu().numpy())):
+            found[k, :a, :b] = torch.from_numpy(extraction.mwmf(values[:a, :b]))
+        return found
+    first = _inter(sim, inside)
+    if method == "inter":
+        return first
+    free_rows = rows & ~first.any(2, keepdim=True)
+    free_columns = columns & ~first.any(1, keepdim=True)
+    more = free_rows.any(1, keepdim=True) & free_columns.any(2, keepdim=True)
+    more &= (rows.sum(1, keepdim=True) > 2) & (columns.sum(2, keepdim=True) > 2)
+    one = free_rows | free_columns
+    weight = torch.where(free_rows & free_columns, 1.0, ALPHA * one)
+    return first | (_inter(sim * weight, inside) & one & more)
+
+
+def _inter(sim: "Tensor", inside: "Tensor") -> "Tensor":
+    import torch
+
+    sim = sim.masked_fill(~inside, -1)
+    best = torch.zeros_like(inside).scatter_(2, sim.argmax(2, keepdim=True), True)
+    back = torch.zeros_like(inside).scatter_(1, sim.argmax(1, keepdim=True), True)
+    return best & back & inside
+
+
+def _softmax(scores: "Tensor", inside: "Tensor", dim: int) -> "Tensor":
+    return scores.masked_fill(~inside, float("-inf")).softmax(dim)
+
+
+def _entmax15(scores: "Tensor", inside: "Tensor", dim: int) -> "Tensor":
+    """See `extraction.entmax15`. Padding counts as a score that gets 0."""
+    import torch
+
+    x = scores.masked_fill(~inside, float("-inf")).transpose(dim, -1)
+    x = ((x - x.amax(-1, keepdim=True)) / 2).clamp(min=-2)
+    ordered = x.sort(-1, descending=True).values
+    rho = torch.arange(1, x.shape[-1] + 1, dtype=x.dtype, device=x.device)
+    mean = ordered.cumsum(-1) / rho
+    spread = rho * ((ordered**2).cumsum(-1) / rho - mean**2)
+    tau = mean - ((1 - spread) / rho).clamp(min=0).sqrt()
+    support = (tau <= ordered).sum(-1, keepdim=True)
+    return ((x - tau.gather(-1, support - 1)).clamp(min=0) ** 2).transpose(dim, -1)
+
+
+def _best_of_words(
+    scores: list["Tensor"], words: list[list[np.ndarray]], sizes: list["Tensor"]
+) -> tuple[list["Tensor"], list[list[np.ndarray]], list["Tensor"]]:
+    """Cells of words instead of sub-words, each with its highest score. Words are those with a sub-word."""
+    import torch
+
+    found, counts = [], []
+    for dim, (side, size) in enumerate(zip(words, sizes), 1):
+        distinct = [np.unique(row, return_inverse=True) for row in side]
+        found.append([row for row, _ in distinct])
+        counts.append(torch.tensor([len(row) for row in found[-1]], device=size.device))
+        places, _ = _stack([_tensor(place, size) for _, place in distinct])
+        padding = torch.arange(places.shape[1], device=size.device) >= size[:, None]
+        places, padding = (t[:, :, None] if dim == 1 else t[:, None, :] for t in (places, padding))
+        scores = [
+            values.new_full(
+                [*values.shape[:dim], int(counts[-1].max()), *values.shape[dim + 1 :]], float("-inf")
+            ).scatter_reduce(dim, places.expand_as(values), values.masked_fill(padding, float("-inf")), "amax")
+            for values in scores
+        ]
+    return [values.masked_fill(values.isinf(), 0) for values in scores], found, counts  # what is left is padding
+
+
+def _stack(rows: Sequence["Tensor"]) -> tuple["Tensor", "Tensor"]:
+    """Rows (n, ...) as one tensor (rows, longest, ...), and how long each is."""
+    import torch
+
+    lengths = torch.tensor([len(row) for row in rows], device=rows[0].device)
+    return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True), lengths
+
+
+def _tensor(values: np.ndarray, like: "Tensor") -> "Tensor":
+    import torch
+
+    return torch.from_numpy(values.astype("i8")).to(like.device)
+
+
+def _look_up(words: Sequence[np.ndarray], pair: np.ndarray, place: np.ndarray) -> np.ndarray:
+    starts = np.cumsum([0, *map(len, words)])
+    return np.concatenate(words)[starts[pair] + place]

@@ -1,0 +1,274 @@
+"""An encoder of Hugging Face that gives each word of a sentence a vector in its context."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union
+
+import numpy as np
+
+from ..compat import require
+from ..errors import InputError, XprojError
+from ..teachers.checkpoint import Loaded, max_length
+from ..teachers.windows import most_context, windows
+from ..translators.seq2seq import padded, running, token_batches
+from ..translators.transformers import valid
+from .embed_batch import Side, mean_of_words
+from .embed_model import EXTRA, LocalModel
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+DTYPES = ("float32", "float16", "bfloat16", "int8")
+LAYERS = ("encoder_layers", "num_layers", "num_hidden_layers", "n_layers")  # as configs call them
+NORMS = ("layer_norm", "final_layer_norm", "final_norm")  # after the last layer, in encoders that have such a thing
+Ids = tuple[int, ...]
+Sentence = tuple[str, ...]
+
+
+class Subwords(NamedTuple):
+    """A sentence as sub-words.
+
+    words (int array (n,)): The word that each is of, ascending. Words of white space have none, others rarely.
+    inputs (list of tuple of int): The ids of each window, with the special ones.
+    places (list of (int, int, int)): What to put together: a window, and the half-open range of positions in it.
+    """
+
+    words: np.ndarray
+    inputs: list[Ids]
+    places: list[tuple[int, int, int]]
+
+
+class Encoder(LocalModel):
+    """The lower layers of an encoder, loaded at first use. Of a sequence-to-sequence model it is the encoder.
+
+    A sentence goes in as it is, without padding that it could see. One that is too long is read in windows, and each
+    sub-word's vector is that of the window where it has most context; nothing is cut off.
+
+    layer (int): The layer whose output is taken, counted from 1. Those above it are not loaded.
+    dtype (str): "float32", "float16", "bfloat16", or "int8": the linear layers in 8 bits, on the CPU only.
+    batch_tokens (int): So many sub-words at most go through the model at once, with the padding.
+    max_length (int): Longest input in sub-words, with the special ones. 0: what the model can read.
+    overlap (int): So many sub-words two windows share at least, but at most half a window.
+    The other arguments are those of `LocalModel`.
+    RAISES (XprojError): If a setting is out of range, or the folder is not that of an encoder with so many layers.
+    """
+
+    def __init__(
+        self,
+        model: Union[str, Path] = "",
+        *,
+        who: str,
+        layer: int = 8,
+        device: str = "auto",
+        dtype: str = "float32",
+        batch_tokens: int = 2048,
+        max_length: int = 0,
+        overlap: int = 128,
+        download: bool = False,
+    ):
+        if dtype not in DTYPES:
+            raise XprojError(f"{who}: expected one of the dtypes {', '.join(map(repr, DTYPES))}, got {dtype!r}.")
+        if dtype == "int8" and device not in ("auto", "cpu"):
+            raise XprojError(f"{who}: the dtype 'int8' is for the CPU only, and the device is {device!r}.")
+        settings = {"layer": layer, "batch_tokens": batch_tokens, "max_length": max_length, "overlap": overlap}
+        for name, value in settings.items():
+            least = int(name in ("layer", "batch_tokens"))
+            if value < least:
+                raise XprojError(f"{who}: {name} must be at least {least}, got {value}.")
+        self.layer = layer
+        self.dtype = dtype
+        self.batch_tokens = batch_tokens
+        self.max_length = max_length
+        self.overlap = overlap
+        super().__init__(model, who=who, device="cpu" if dtype == "int8" else device, download=download)
+
+    def check(self, folder: Path) -> dict[str, Any]:
+        config = super().check(folder)
+        count = layers_of(config)
+        if count is not None and count < self.layer:
+            raise InputError(
+                folder / "config.json",
+                None,
+                f"{self.who}: the model has {count} layers, and layer is {self.layer}. Set it to {count} at most.",
+            )
+        return config
+
+    @property
+    def settings(self) -> list[Any]:
+        """The hash of the model's files, and the settings that change the vectors (list)."""
+        return [self.hash, self.layer, self.dtype, self.max_length, self.overlap]
+
+    def encode(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray]:
+        """The vectors of words, each the mean of the vectors of its sub-words.
+
+        sentences (sequence of sequences of str): The words of each sentence. Equal sentences are encoded once.
+        RETURNS (list of float32 array (words, dim)): For each sentence. A word without a sub-word, such as one of
+            white space, has a vector of zeros.
+        RAISES (XprojError): If the model or its device is not to be had.
+        """
+        distinct = list(dict.fromkeys(map(tuple, sentences)))
+        found: dict[Sentence, np.ndarray] = {}
+        for words, side in zip(distinct, self.sides([self.read(words) for words in distinct])):
+            rows = np.zeros((len(words), side.vectors.shape[1]), "f4")
+            if len(side.words):
+                means = mean_of_words(side)
+                rows[means.words] = means.vectors.cpu().numpy()
+            found[words] = rows
+        return [found[tuple(words)] for words in sentences]
+
+    def read(self, words: Sequence[str]) -> Subwords:
+        """Cut words into sub-words.
+
+        words (sequence of str): The words of a sentence.
+        RETURNS (Subwords): Its sub-words.
+        """
+        loaded: Loaded = self.load()
+        shown = [i for i, word in enumerate(words) if word and not word.isspace()]
+        texts = [valid(" " + words[i] if loaded.prefix_space else words[i]) for i in shown]
+        encoding = loaded.tokenizer.encode(texts, is_pretokenized=True)
+        # The special sub-words are those around the text's own: each window gets them too.
+        own = np.flatnonzero(np.array(encoding.special_tokens_mask) == 0)
+        if not len(own):
+            return Subwords(np.zeros(0, "i8"), [], [])
+        first, last = int(own[0]), int(own[-1]) + 1
+        before, ids, after = encoding.ids[:first], encoding.ids[first:last], encoding.ids[last:]
+        ranges = windows(len(ids), self._size(loaded, len(before) + len(after)), self.overlap)
+        chosen = most_context(len(ids), ranges)
+        places = []
+        for k, (start, _) in enumerate(ranges):
+            at = np.flatnonzero(chosen == k)  # consecutive ones
+            if len(at):
+                shift = len(before) - start
+                places.append((k, int(at[0]) + shift, int(at[-1]) + 1 + shift))
+        word_ids = np.array(encoding.word_ids[first:last], "i8")
+        return Subwords(np.array(shown)[word_ids], [(*before, *ids[a:b], *after) for a, b in ranges], places)
+
+    def sides(self, sentences: Sequence[Subwords]) -> list[Side]:
+        """The vectors of sub-words, on the device.
+
+        sentences (sequence of Subwords): From `read`. Their order makes no difference at all.
+        RETURNS (list of Side): For each sentence, in float32.
+        RAISES (XprojError): If memory is not enough, or the model gives values that are not numbers.
+        """
+        import torch
+
+        loaded: Loaded = self.load()
+        rows = sorted({ids for sentence in sentences for ids in sentence.inputs})
+        found: dict[Ids, Tensor] = {}
+        for batch in token_batches([len(ids) for ids in rows], self.batch_tokens):
+            some = [rows[i] for i in batch]
+            with running(self.who, self.batch_tokens):
+                hidden = loaded.model(**padded(some, loaded.pad, loaded.model.device)).last_hidden_state.float()
+                if not bool(hidden.isfinite().all()):
+                    raise XprojError(
+                        f"{self.who}: the model in {str(self.folder)!r} gives values that are not numbers as "
+                        f"{self.dtype}. Set dtype to 'float32'."
+                    )
+            found.update(zip(some, hidden))
+        nothing = torch.zeros(0, loaded.model.config.hidden_size, device=loaded.model.device)
+        return [
+            Side(torch.cat([found[s.inputs[k]][a:b] for k, a, b in s.places]) if s.places else nothing, s.words)
+            for s in sentences
+        ]
+
+    def _size(self, loaded: Loaded, special: int) -> int:
+        """How many sub-words of the text a window has."""
+        size = self.max_length or loaded.max_length
+        if not special < size <= loaded.max_length:
+            raise XprojError(
+                f"{self.who}: max_length is {size}, but the model in {str(self.folder)!r} reads at most "
+                f"{loaded.max_length} sub-words at once, and {special} of these are special. Set it to more than "
+                f"{special} and at most {loaded.max_length}, or to 0."
+            )
+        return size - special
+
+    def make(self, folder: Path, device: str) -> Loaded:
+        torch = require("torch", self.who, EXTRA)
+        transformers = require("transformers", self.who, EXTRA)
+        given: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+        dtype = torch.float32 if self.dtype == "int8" else getattr(torch, self.dtype)
+        before = transformers.logging.get_verbosity()
+        transformers.logging.set_verbosity_error()  # else it lists the weights of the layers that are left out
+        try:
+            tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder), use_fast=True, **given)
+            config = transformers.AutoConfig.from_pretrained(str(folder), **given)
+            cut = self.layer < (layers_of(config.to_dict()) or 0)
+            keep_layers(config, self.layer)
+            model, info = transformers.AutoModel.from_pretrained(
+                str(folder), config=config, torch_dtype=dtype, use_safetensors=True, output_loading_info=True, **given
+            )
+            model = encoder_of(model, cut).to(device).eval()
+            if self.dtype == "int8":
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # of what torch plans to rename
+                    torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8, inplace=True)
+        except Exception as err:  # of many kinds, by what is wrong with the files or the device
+            raise InputError(
+                folder,
+                None,
+                f"{self.who} cannot load the model on {device!r} as {self.dtype} ({type(err).__name__}: {err}).",
+            ) from err
+        finally:
+            transformers.logging.set_verbosity(before)
+        missing = sorted(key for key in info["missing_keys"] if "pooler" not in key)
+        if missing:
+            raise InputError(folder, None, f"{self.who}: the model lacks {len(missing)} weights, such as {missing[0]}.")
+        if not tokenizer.is_fast:
+            raise InputError(
+                folder,
+                None,
+                f"{self.who} needs a fast tokenizer, which says which word each sub-word is of, and "
+                f"{type(tokenizer).__name__} is not one. Give a model with a tokenizer.json.",
+            )
+        backend = tokenizer.backend_tokenizer
+        backend.no_truncation()
+        backend.no_padding()
+        backend.encode_special_tokens = True  # "</s>" in a text is text
+        splits = backend.pre_tokenizer
+        prefix_space = splits is not None and b'"ByteLevel"' in splits.__getstate__()
+        return Loaded(model, backend, prefix_space, model.config.pad_token_id or 0, max_length(model, tokenizer))
+
+
+def layers_of(config: dict[str, Any]) -> Optional[int]:
+    """How many layers an encoder has.
+
+    config (dict): Its config.json.
+    RETURNS (Optional[int]): None if it is not said there.
+    """
+    return next((config[name] for name in LAYERS if isinstance(config.get(name), int)), None)
+
+
+def keep_layers(config: Any, layer: int) -> None:
+    """Have a model made with its first layers only, and with one layer of its decoder, the least it can have.
+
+    config (PretrainedConfig): Its config, which is changed.
+    layer (int): How many layers.
+    """
+    config.num_hidden_layers = layer
+    if hasattr(config, "encoder_layers"):
+        config.encoder_layers = layer
+    for name in ("decoder_layers", "num_decoder_layers"):
+        if hasattr(config, name):
+            setattr(config, name, 1)
+
+
+def encoder_of(model: Any, cut: bool) -> Any:
+    """The encoder of a model.
+
+    model (PreTrainedModel): The model, which is changed.
+    cut (bool): Whether layers were left out. Then what normalises the output of the last layer goes as well.
+    RETURNS (PreTrainedModel): The encoder.
+    """
+    import torch
+
+    if model.config.is_encoder_decoder:
+        model = model.get_encoder()
+    if getattr(model, "pooler", None) is not None:
+        model.pooler = None  # nobody asks for it
+    for name in NORMS:
+        if cut and isinstance(getattr(model, name, None), torch.nn.Module):
+            setattr(model, name, torch.nn.Identity())
+    if cut and model.config.model_type == "xlm-roberta-xl":
+        model.encoder.LayerNorm = torch.nn.Identity()
+    return model
