@@ -195,10 +195,12 @@ def test_loaded_at_first_use(folder, tmp_path):
 
 def test_float16_and_bfloat16(folder):
     want = TokenClassifier(folder())(docs())
-    for dtype in ("float16", "bfloat16"):
+    # bfloat16 has 8 bits of precision, and how sums are rounded depends on the processor
+    for dtype, near in (("float16", 0.02), ("bfloat16", 0.2)):
         for a, b in zip(TokenClassifier(folder(), dtype=dtype)(docs()), want):
             assert a.dtype == np.float32
-            np.testing.assert_allclose(a, b, atol=0.1)
+            np.testing.assert_allclose(a, b, atol=near)
+            np.testing.assert_allclose(a.sum(axis=1), 1, atol=1e-3)
 
 
 # Saving
