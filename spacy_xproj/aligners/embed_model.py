@@ -3,13 +3,13 @@
 import json
 import os
 import re
-import shutil
 from pathlib import Path
 from typing import Any, Optional, TypeVar, Union
 
 from ..compat import require
 from ..errors import InputError, XprojError
-from ..files import file_hash, replacing, text_hash
+from ..files import file_hash, text_hash
+from ..model_folder import copy_model
 from ..translators.seq2seq import FILES, model_files
 
 EXTRA = "spacy-xproj"
@@ -159,13 +159,7 @@ class LocalModel:
         path = Path(path)
         if self._folder is None or path.resolve() == self.folder:
             return
-        files = model_files(self.folder)
-        others = {p.name for p in path.glob("*.safetensors")} - {p.name for p in files}
-        if others:
-            raise InputError(path, None, f"The folder holds another model ({sorted(others)[0]}). Name another one.")
-        for file in files:
-            with replacing(path / file.name) as beside:
-                shutil.copyfile(file, beside)
+        copy_model(model_files(self.folder), path)
 
     def from_disk(self: Local, path: Union[str, Path]) -> Local:
         """Take the model that `to_disk` copied, if it did. It stays in that folder, and is loaded at the next use.

@@ -11,6 +11,7 @@ import numpy as np
 from ..bitext import Links, SentencePair
 from ..errors import XprojError
 from ..files import text_hash
+from ..model_folder import FilesOnly
 from ..translators.seq2seq import running, token_batches
 from ..ty import Aligner
 from .embed_batch import METHODS, POOLINGS, Found, extract
@@ -72,7 +73,7 @@ def make_embedding(
     )
 
 
-class EmbeddingAligner:
+class EmbeddingAligner(FilesOnly):
     """See `make_embedding`. Words of white space are not shown to the model and have no links.
 
     A link's evidence: `forward` and `reverse`, the probability of the target's sub-word given the source's and the
@@ -204,14 +205,6 @@ class EmbeddingAligner:
         """
         self.encoder.from_disk(path)
         return self
-
-    def to_bytes(self) -> bytes:
-        """RAISES (XprojError): A model's weights are saved as files only."""
-        raise XprojError(f"{NAME} has a whole model, which is not made into bytes. Use to_disk and from_disk.")
-
-    def from_bytes(self, data: bytes) -> "EmbeddingAligner":
-        """RAISES (XprojError): A model's weights are saved as files only."""
-        raise XprojError(f"{NAME} has a whole model, which is not read from bytes. Use to_disk and from_disk.")
 
 
 NONE = Links(np.zeros((0, 2), "i4"), np.zeros(0, "f4"), {name: np.zeros(0, "f4") for name in EVIDENCE})
