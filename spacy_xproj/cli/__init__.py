@@ -9,6 +9,7 @@ from .evaluate import evaluate_cli
 from .fit import fit_cli
 from .project import project_cli
 from .translate import translate_cli
+from .tune import tune_cli
 
 app = typer.Typer(name="xproj", help="Cross-lingual named-entity recognition by projection.", no_args_is_help=True)
 # Unknown options are config values, as for `spacy train`.
@@ -19,6 +20,7 @@ app.command("translate", context_settings=OVERRIDES)(handle_errors(translate_cli
 app.command("project", context_settings=OVERRIDES)(handle_errors(project_cli))
 app.command("evaluate", context_settings=OVERRIDES)(handle_errors(evaluate_cli))
 app.command("fit", context_settings=OVERRIDES)(handle_errors(fit_cli))
+app.command("tune")(handle_errors(tune_cli))
 
 # The entry point `spacy_cli` only makes spaCy import this module.
 spacy_app.add_typer(app)

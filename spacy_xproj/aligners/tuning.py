@@ -1,0 +1,326 @@
+"""Tuning an encoder on parallel text without labels, as AWESoME does (Dou and Neubig 2021, "Fine-tuning Contextual
+Embeddings for Word Alignment"). What comes out is a model for `spacy_xproj.Embedding.v1`."""
+
+import json
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, Union
+
+import numpy as np
+from tqdm import tqdm
+
+from ..bitext import SentencePair
+from ..compat import require
+from ..errors import XprojError
+from ..files import folder_beside
+from ..translators.seq2seq import model_files, token_batches
+from .embed_model import EXTRA
+from .trainee import ALIGNING, HIDING, WHO, Pair, Trainee, losses, read_rows
+
+NOTE = "xproj_tuning.json"  # in the model's folder and in a checkpoint: what it was made from, and how it went
+OBJECTIVES = (*ALIGNING, *HIDING)
+CLIP = 1.0  # the longest gradient
+
+
+@dataclass(frozen=True)
+class TuningSettings:
+    """How to tune. All of it changes the result.
+
+    objectives (tuple of str): Out of "so" (self-training: the links that both directions agree on are to be more
+        probable), "co" (consistency: both directions are to agree; more links, some of them wrong), "tlm" (sub-words
+        hidden in one sentence of a pair are to be found from both, in either order) and "mlm" (from the sentence
+        itself). Their gradients are summed.
+    steps (int): How many batches. 0: once through the text.
+    layer (int): The layer that "so" and "co" are about, counted from 1: that of `Embedding.v1`.
+    threshold (float): Both directions agree on a link where both probabilities are above this.
+    lr (float): The highest learning rate of AdamW.
+    warmup (float): The share of the steps in which it rises from 0. Then it falls to 0. Both are linear.
+    batch_tokens (int): So many sub-words at most are in a batch, both sides together, with the padding.
+    max_length (int): Longest sentence in sub-words, with the special ones. 0: what the model can read. With "tlm" it
+        must be able to read both at once. Pairs that are longer are left out.
+    mask (float): The share of sub-words that are hidden.
+    seed (int): Of the order of the text and of all chance.
+    every (int): After so many steps each a checkpoint is made, and the mean losses are noted.
+    RAISES (XprojError): If one of them is out of range.
+    """
+
+    objectives: tuple[str, ...] = ("so", "tlm")
+    steps: int = 0
+    layer: int = 8
+    threshold: float = 0.001
+    lr: float = 2e-5
+    warmup: float = 0.1
+    batch_tokens: int = 1024
+    max_length: int = 0
+    mask: float = 0.15
+    seed: int = 0
+    every: int = 500
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.objectives if name not in OBJECTIVES]
+        if unknown or not self.objectives or len(set(self.objectives)) < len(self.objectives):
+            raise XprojError(
+                f"{WHO}: expected objectives out of {', '.join(OBJECTIVES)}, each once, got {list(self.objectives)}."
+            )
+        ranges = {
+            "steps": self.steps >= 0,
+            "layer": self.layer >= 1,
+            "threshold": 0 <= self.threshold < 1,
+            "lr": self.lr > 0,
+            "warmup": 0 <= self.warmup <= 1,
+            "batch_tokens": self.batch_tokens >= 1,
+            "max_length": self.max_length >= 0,
+            "mask": 0 < self.mask <= 1,
+            "seed": self.seed >= 0,
+            "every": self.every >= 1,
+        }
+        for name, good in ranges.items():
+            if not good:
+                raise XprojError(f"{WHO}: {name} is out of range: {getattr(self, name)}. See its description.")
+
+    def rate(self, step: int, steps: int) -> float:
+        """The learning rate of a step, counted from 0."""
+        rise = round(self.warmup * steps)
+        return self.lr * ((step + 1) / rise if step < rise else (steps - step) / max(steps - rise, 1))
+
+
+class Tuned(NamedTuple):
+    """What came of tuning.
+
+    new (bool): False if it had been done before.
+    steps (int), pairs (int): How many batches, and how many sentence pairs there are.
+    left_out (dict[str, int]): How many pairs were not used, by reason: "long", "empty".
+    history (list of dict): The mean loss of each objective since the entry before, with the `step` it was noted at.
+    """
+
+    new: bool
+    steps: int
+    pairs: int
+    left_out: dict[str, int]
+    history: list[dict[str, float]]
+
+
+def tune(
+    pairs: Iterable[SentencePair],
+    out: Union[str, Path],
+    model: Union[str, Path],
+    settings: TuningSettings = TuningSettings(),
+    *,
+    device: str = "auto",
+    progress: bool = False,
+) -> Tuned:
+    """Tune a model, or go on from the last checkpoint of an earlier call with the same text, model and settings. On the
+    CPU the result is the same to the bit, stopped or not. What was finished before is not done again.
+
+    pairs (iterable of SentencePair): The parallel text.
+    out (str or Path): The folder to write: a whole model with its tokenizer. Until it is done there are checkpoints in
+        `OUT.checkpoint`.
+    model (str or Path): The folder of the model to begin with, which is not changed.
+    settings (TuningSettings): How to tune.
+    device (str): "cpu", "cuda", "cuda:1" ..., or "auto": a GPU if there is one.
+    progress (bool): Show bars, that of the steps with the losses.
+    RETURNS (Tuned): How it went.
+    RAISES (XprojError): If the model is not one for these objectives, no pair can be used, `out` holds something else,
+        or a loss is not a number.
+    """
+    torch = require("torch", WHO, EXTRA)
+    out, checkpoints = Path(out), Path(f"{out}.checkpoint")
+    if out.exists() and not (out / NOTE).exists() and (not out.is_dir() or any(out.iterdir())):
+        raise XprojError(f"{out} is there already, and is no tuned model. Give another OUT.")
+    trainee = Trainee(
+        model,
+        settings.objectives,
+        layer=settings.layer,
+        device=device,
+        max_length=settings.max_length,
+        seed=settings.seed,
+    )
+    rows, left_out, text = read_rows(tqdm(pairs, unit="pair", disable=not progress), trainee)
+    lengths = [2 * max(len(side.ids) for side in pair) for pair in rows]
+    steps = settings.steps or len(token_batches(lengths, settings.batch_tokens))
+    key = {**asdict(settings), "objectives": sorted(settings.objectives), "model": trainee.hash, "text": text}
+    if out.exists() and (out / NOTE).exists():
+        return Tuned(False, steps, len(rows), left_out, read_note(out, key)["history"])
+    run = Run(trainee, settings, steps, key)
+    run.resume(checkpoints)
+    place = run.model.device
+    with (
+        torch.random.fork_rng(devices=[place] if place.type == "cuda" else []),
+        tqdm(total=steps, initial=run.step, unit="step", disable=not progress) as bar,
+    ):
+        for batch in batches(lengths, settings, run.step):
+            if run.step == steps:
+                break
+            last = run.take([rows[i] for i in batch])
+            bar.set_postfix({name: f"{loss:.3f}" for name, loss in last.items()}, refresh=False)
+            bar.update()
+            if run.step % settings.every == 0 and run.step < steps:
+                run.save(checkpoints)
+    run.finish(out)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return Tuned(True, steps, len(rows), left_out, run.history)
+
+
+def batches(lengths: Sequence[int], settings: TuningSettings, start: int) -> Iterator[list[int]]:
+    """The pairs of each step, from one on, for ever. Which they are follows from the seed and the step alone.
+
+    lengths (sequence of int): What each pair counts.
+    start (int): The first step, counted from 0.
+    YIELDS (list of int): Indices of pairs.
+    """
+    # However equally long pairs are mixed, there are as many batches, of the same sizes.
+    epoch, done = divmod(start, len(token_batches(lengths, settings.batch_tokens)))
+    while True:
+        rng = np.random.default_rng([settings.seed, epoch])
+        mixed = rng.permutation(len(lengths))
+        parts = token_batches([lengths[i] for i in mixed], settings.batch_tokens)
+        for k in rng.permutation(len(parts))[done:]:
+            yield [int(mixed[i]) for i in parts[k]]
+        epoch, done = epoch + 1, 0
+
+
+class Run:
+    """A model on its way.
+
+    trainee (Trainee), settings (TuningSettings): What learns, and how.
+    steps (int): How many steps there are in all.
+    key (dict): All that the result depends on.
+    Attributes: `step` (int), those done; `history`, see `Tuned`.
+    """
+
+    def __init__(self, trainee: Trainee, settings: TuningSettings, steps: int, key: dict[str, Any]):
+        import torch
+
+        self.trainee, self.settings, self.steps, self.key = trainee, settings, steps, key
+        self.model = trainee.load().model
+        self.weights = dict(self.model.named_parameters())  # what two parts share is there once
+        self.optimizer = torch.optim.AdamW(self.weights.values(), lr=settings.lr, weight_decay=0, foreach=False)
+        self.step = 0
+        self.history: list[dict[str, float]] = []
+        self._since: dict[str, list[float]] = defaultdict(list)
+
+    def take(self, batch: Sequence[Pair]) -> dict[str, float]:
+        """Take a step.
+
+        batch (sequence of pairs of Row): What to learn from.
+        RETURNS (dict of str to float): The loss of each objective.
+        RAISES (XprojError): If a loss or a gradient is not a number, or memory is not enough.
+        """
+        import torch
+
+        seeds = np.random.SeedSequence([self.settings.seed, self.step]).generate_state(2).tolist()
+        torch.manual_seed(seeds[0])
+        generator = torch.Generator().manual_seed(seeds[1])
+        self.model.train()
+        self.optimizer.zero_grad()
+        found: dict[str, list[float]] = defaultdict(list)
+        try:
+            for part in losses(self.trainee, batch, self.settings.threshold, self.settings.mask, generator):
+                torch.stack([*part.values()]).sum().backward()
+                for name, loss in part.items():
+                    found[name].append(loss.item())
+            length = float(torch.nn.utils.clip_grad_norm_(self.weights.values(), CLIP))
+        except torch.cuda.OutOfMemoryError as err:
+            raise XprojError(
+                f"{WHO}: the GPU's memory is not enough. Lower batch_tokens (now {self.settings.batch_tokens})."
+            ) from err
+        means = {name: float(np.mean(values)) for name, values in found.items()}
+        if not np.isfinite([length, *means.values()]).all():
+            raise XprojError(
+                f"{WHO}: at step {self.step + 1} a loss or its gradient is not a number ({means}). "
+                f"Lower lr (now {self.settings.lr}), or raise warmup."
+            )
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.rate(self.step, self.steps)
+        self.optimizer.step()
+        self.step += 1
+        for name, mean in means.items():
+            self._since[name].append(mean)
+        return means
+
+    def resume(self, folder: Path) -> None:
+        """Go on from the last checkpoint, if there is one.
+
+        folder (Path): Where they are.
+        RAISES (XprojError): If it was made otherwise.
+        """
+        from safetensors.torch import load_file
+
+        found = sorted(folder.glob("step-*"))
+        if not found:
+            return
+        note = read_note(found[-1], self.key)
+        self.step, self.history = note["step"], note["history"]
+        for name, values in load_file(found[-1] / "weights.safetensors").items():
+            self.weights[name].data.copy_(values)
+        for name, values in load_file(found[-1] / "optimizer.safetensors").items():
+            weight, _, kind = name.rpartition("/")
+            at = self.weights[weight]
+            self.optimizer.state[at][kind] = values if kind == "step" else values.to(at.device)
+
+    def save(self, folder: Path) -> None:
+        """Make a checkpoint, and remove those before it.
+
+        folder (Path): Where they are.
+        """
+        from safetensors.torch import save_file
+
+        place = folder / f"step-{self.step:09}"
+        moments = {
+            f"{name}/{kind}": values
+            for name, weight in self.weights.items()
+            for kind, values in self.optimizer.state.get(weight, {}).items()
+        }
+        with folder_beside(place) as beside:
+            new = beside / "new"
+            new.mkdir()
+            save_file({name: weight.detach() for name, weight in self.weights.items()}, new / "weights.safetensors")
+            save_file(moments, new / "optimizer.safetensors")
+            self._write_note(new)
+            os.replace(new, place)
+        for other in (*folder.glob("step-*"), *folder.glob(".step-*.tmp")):
+            if other != place:
+                shutil.rmtree(other)
+
+    def finish(self, out: Path) -> None:
+        """Write the whole model, with the tokenizer as it was.
+
+        out (Path): The folder.
+        """
+        with folder_beside(out) as beside:
+            new = beside / "new"
+            new.mkdir()
+            for file in model_files(self.trainee.folder):
+                if ".safetensors" not in file.name:
+                    shutil.copyfile(file, new / file.name)
+            self.model.eval().save_pretrained(new, safe_serialization=True)
+            self._write_note(new)
+            os.replace(new, out)
+
+    def _write_note(self, folder: Path) -> None:
+        means = {name: float(np.mean(values)) for name, values in self._since.items()}
+        self._since.clear()
+        self.history.append({"step": self.step, **means})
+        note = {"key": self.key, "step": self.step, "history": self.history}
+        (folder / NOTE).write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
+
+
+def read_note(folder: Path, key: dict[str, Any]) -> dict[str, Any]:
+    """What was noted with a model or a checkpoint.
+
+    folder (Path): Where it is.
+    key (dict): What the result is to depend on.
+    RETURNS (dict): `key`, `step` and `history`.
+    RAISES (XprojError): If it was made from something else.
+    """
+    note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
+    other = [name for name in key if note["key"].get(name) != key[name]]
+    if other:
+        raise XprojError(
+            f"{folder} was tuned with another {', '.join(other)}. Give the same ones, or another OUT; or remove it."
+        )
+    return note

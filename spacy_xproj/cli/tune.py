@@ -1,0 +1,101 @@
+"""`xproj tune`: fine-tunes an encoder on parallel text without labels."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from wasabi import msg
+
+from ..aligners.tuning import Tuned, TuningSettings
+from ..aligners.tuning import tune as tune_model
+from ..bitext import SentencePair
+from ..corpus import blank
+from ..errors import InputError
+from .common import Corpus, PathLike
+
+DEFAULTS = TuningSettings()
+
+
+def tune(
+    bitext: PathLike,
+    out: PathLike,
+    model: PathLike,
+    settings: TuningSettings = DEFAULTS,
+    lang: str = "xx",
+    source_lang: str = "en",
+    limit: int = 0,
+    device: str = "auto",
+    progress: bool = False,
+) -> Tuned:
+    """Fine-tune an encoder on parallel text without labels.
+
+    bitext (str or Path): Target Docs with payload, or a .tsv of source<TAB>target lines.
+    out (str or Path): The folder for the model, which `spacy_xproj.Embedding.v1` takes. A run that was stopped goes on
+        from `OUT.checkpoint`; one that was finished is not done again.
+    model (str or Path): The folder of the model to begin with.
+    settings (TuningSettings): How to tune.
+    lang, source_lang (str): The languages of a .tsv, whose rules split it into words.
+    limit (int): Read no more Docs than this. 0: all.
+    device (str): "cpu", "cuda", "cuda:1" ..., or "auto": a GPU if there is one.
+    progress (bool): Show a bar with the losses.
+    RETURNS (Tuned): How it went.
+    RAISES (XprojError): If the input, the model or OUT cannot be used.
+    """
+    docs = Corpus(bitext, blank(lang), source_lang=source_lang, limit=limit)
+    return tune_model(_pairs(docs), out, model, settings, device=device, progress=progress)
+
+
+def _pairs(docs: Corpus) -> Iterator[SentencePair]:
+    for number, doc in enumerate(docs, 1):
+        if doc._.xproj is None:
+            raise InputError(docs.path, None, f"Expected Docs with their source as payload, but Doc {number} has none.")
+        yield from doc._.xproj.pairs(tuple(token.text for token in doc))
+
+
+def tune_cli(
+    bitext: Annotated[Path, typer.Argument(metavar="BITEXT", help="Docs with payload, or a .tsv bitext.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the model.")],
+    model: Annotated[Path, typer.Option(help="Folder of the model to begin with.")],
+    objectives: Annotated[str, typer.Option(help="Out of so, co, tlm, mlm, with commas.")] = ",".join(
+        DEFAULTS.objectives
+    ),
+    steps: Annotated[int, typer.Option(min=0, help="Batches. 0: once through the text.")] = DEFAULTS.steps,
+    layer: Annotated[int, typer.Option(min=1, help="Layer that so and co are about.")] = DEFAULTS.layer,
+    threshold: Annotated[float, typer.Option(help="Probability of links that so goes by.")] = DEFAULTS.threshold,
+    lr: Annotated[float, typer.Option(help="Highest learning rate.")] = DEFAULTS.lr,
+    warmup: Annotated[float, typer.Option(help="Share of the steps in which it rises.")] = DEFAULTS.warmup,
+    batch_tokens: Annotated[int, typer.Option(min=1, help="Sub-words a batch.")] = DEFAULTS.batch_tokens,
+    max_length: Annotated[int, typer.Option(min=0, help="Longest sentence. 0: all.")] = DEFAULTS.max_length,
+    mask: Annotated[float, typer.Option(help="Share of hidden sub-words.")] = DEFAULTS.mask,
+    seed: Annotated[int, typer.Option(min=0, help="Of all chance.")] = DEFAULTS.seed,
+    every: Annotated[int, typer.Option(min=1, help="Steps from one checkpoint to the next.")] = DEFAULTS.every,
+    lang: Annotated[str, typer.Option(help="Target language of a .tsv.")] = "xx",
+    source_lang: Annotated[str, typer.Option(help="Source language of a .tsv.")] = "en",
+    limit: Annotated[int, typer.Option(min=0, help="Read so many Docs. 0: all.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ..., or auto.")] = "auto",
+) -> None:
+    """Fine-tune an encoder for spacy_xproj.Embedding.v1 on parallel text without labels."""
+    settings = TuningSettings(
+        objectives=tuple(name.strip() for name in objectives.split(",")),
+        steps=steps,
+        layer=layer,
+        threshold=threshold,
+        lr=lr,
+        warmup=warmup,
+        batch_tokens=batch_tokens,
+        max_length=max_length,
+        mask=mask,
+        seed=seed,
+        every=every,
+    )
+    done = tune(bitext, out, model, settings, lang, source_lang, limit, device, progress=True)
+    for reason, count in done.left_out.items():
+        msg.warn(f"{count} sentence pairs were left out: {reason}.")
+    if not done.new:
+        msg.info(f"{out} is finished already; nothing was done.")
+        return
+    msg.good(f"Tuned on {done.pairs} sentence pairs in {done.steps} steps: {out}")
+    names = [name for name in done.history[-1] if name != "step"]
+    rows = [(row["step"], *(f"{row[name]:.3f}" if name in row else "" for name in names)) for row in done.history]
+    msg.table(rows, header=("step", *names), aligns=["r"] * (len(names) + 1), divider=True)
