@@ -4,6 +4,7 @@ They know nothing, but everything about them is as with the real ones: files, to
 """
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 
@@ -25,15 +26,16 @@ DEBERTA = ("[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]")
 
 @cache
 def backend(kind):
-    """A tokenizer of the family's kind, trained on TEXTS."""
+    """A tokenizer of the family's kind, for TEXTS."""
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
     special = {"bert": BERT, "deberta-v2": DEBERTA}.get(kind, XLMR)
     if kind == "bert":
-        made = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+        made = Tokenizer(models.WordPiece(word_pieces(special), unk_token="[UNK]"))
         made.normalizer = normalizers.BertNormalizer(lowercase=False)
         made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        trainer = trainers.WordPieceTrainer(vocab_size=150, special_tokens=list(special), show_progress=False)
+        made.add_special_tokens(list(special))
+        trainer = None  # the library's own depends on an order that differs from process to process
     elif kind == "roberta":
         made = Tokenizer(models.BPE())
         made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -51,7 +53,8 @@ def backend(kind):
             unk_token=special[special.index("<unk>" if kind == "xlm-roberta" else "[UNK]")],
             show_progress=False,
         )
-    made.train_from_iterator(TEXTS, trainer)
+    if trainer:
+        made.train_from_iterator(TEXTS, trainer)
     first, last = ("<s>", "</s>") if special is XLMR else ("[CLS]", "[SEP]")
     if kind == "roberta":
         made.post_processor = processors.RobertaProcessing((last, 2), (first, 0), add_prefix_space=False)
@@ -59,6 +62,14 @@ def backend(kind):
         ends = [(token, made.token_to_id(token)) for token in (first, last)]
         made.post_processor = processors.TemplateProcessing(single=f"{first} $A {last}", special_tokens=ends)
     return made, special
+
+
+def word_pieces(special):
+    """A vocabulary of pieces: all letters, and the beginnings and ends of words."""
+    words = {word for text in TEXTS for word in re.findall(r"\w+|[^\w\s]", text)}
+    pieces = {piece for word in words for c in word for piece in (c, f"##{c}")}
+    pieces |= {piece for word in words for piece in (word[:3], f"##{word[3:]}") if piece not in ("", "##")}
+    return {piece: k for k, piece in enumerate([*special, *sorted(pieces)])}
 
 
 def make_classifier(folder, kind="xlm-roberta", labels=IOB2, positions=40, seed=0):

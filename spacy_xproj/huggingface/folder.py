@@ -1,0 +1,221 @@
+"""A Hugging Face model in a folder of this machine: found, hashed, copied, and loaded at first use in each process."""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Optional, TypeVar, Union
+
+from ..compat import require
+from ..errors import InputError, XprojError
+from ..files import file_hash, replacing, text_hash
+
+EXTRA = "spacy-xproj"
+FILES = ("*.json", "*.safetensors", "*.model", "*.spm", "*.txt")  # a model, without weights that are pickles
+Local = TypeVar("Local", bound="LocalModel")
+
+USE = "Use to_disk and from_disk."
+
+
+class FilesOnly:
+    """spaCy's two methods for bytes, of a part that has only those for files."""
+
+    def to_bytes(self) -> bytes:
+        """RAISES (XprojError): A model's weights are saved as files only."""
+        raise XprojError(f"{type(self).__name__} has a whole model, which is not made into bytes. {USE}")
+
+    def from_bytes(self, data: bytes) -> Any:
+        """RAISES (XprojError): A model's weights are saved as files only."""
+        raise XprojError(f"{type(self).__name__} has a whole model, which is not read from bytes. {USE}")
+
+
+def copy_model(files: Sequence[Path], path: Path) -> None:
+    """Copy the files of a model into a folder, each written beside its place first.
+
+    files (sequence of Path): Weights in safetensors, configs, tokenizer; the weights come last.
+    path (Path): The folder, made if it is not there.
+    RAISES (InputError): If other weights are in that folder.
+    """
+    others = {p.name for p in path.glob("*.safetensors")} - {p.name for p in files}
+    if others:
+        raise InputError(path, None, f"The folder holds another model ({min(others)}). Name another one.")
+    for file in files:
+        with replacing(path / file.name) as beside:
+            shutil.copyfile(file, beside)
+
+
+def model_files(folder: Path) -> list[Path]:
+    """The files that a model is made of: weights, configs and tokenizer.
+
+    folder (Path): The model's folder.
+    RETURNS (list of Path): The files, by name.
+    """
+    return sorted({path for pattern in FILES for path in folder.glob(pattern) if path.name[0] != "."})
+
+
+class LocalModel(FilesOnly):
+    """What the parts with a model have in common. A subclass says what a folder must hold (`check`), and loads it
+    (`make`).
+
+    model (str or Path): The folder; with `download` also a name on the Hugging Face Hub; "": none yet.
+    who (str): The part's registered name, for errors.
+    device (str): "cpu", "mps", "cuda", "cuda:1" ..., or "auto": a GPU if there is one.
+    download (bool): Whether to fetch what is not a folder.
+    RAISES (XprojError): If the device has no such name, or the folder does not hold such a model.
+    """
+
+    what = "model"  # what the folder is to hold, for errors
+
+    def __init__(self, model: Union[str, Path], *, who: str, device: str, download: bool):
+        if not re.fullmatch("auto|cpu|mps|cuda(:[0-9]+)?", device):
+            raise XprojError(f"{who}: expected the device 'auto', 'cpu', 'cuda' or such as 'cuda:1', got {device!r}.")
+        self.who = who
+        self.device = device
+        self._use(self._find(str(model), download) if str(model) else None)
+
+    def check(self, folder: Path) -> dict[str, Any]:
+        """See cheaply whether the folder holds what is needed.
+
+        folder (Path): The folder.
+        RETURNS (dict): Its config.json.
+        RAISES (XprojError): If it does not.
+        """
+        path = folder / "config.json"
+        try:
+            config = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(config, dict):
+                raise ValueError("it holds no settings")
+        except (OSError, ValueError) as err:
+            raise InputError(
+                path,
+                None,
+                f"{self.who} cannot read the model's config ({err}). Give a folder with all files of a Hugging Face "
+                f"{self.what}: config.json, *.safetensors, and those of its tokenizer.",
+            ) from err
+        if not any(folder.glob("*.safetensors")):
+            raise InputError(
+                folder,
+                None,
+                f"{self.who} found no weights in safetensors (*.safetensors). Other files of weights can run any code "
+                "when they are loaded. If you trust them, load the model with transformers and save it with "
+                "save_pretrained(folder, safe_serialization=True).",
+            )
+        return config
+
+    def make(self, folder: Path, device: str) -> Any:
+        """Load the model.
+
+        folder (Path): Its folder.
+        device (str): As torch names it.
+        RETURNS (Any): What `load` returns. Its attribute `model` is the model.
+        """
+        raise NotImplementedError
+
+    def _find(self, model: str, download: bool) -> Path:
+        if Path(model).is_dir():
+            return Path(model).resolve()
+        if not download:
+            raise InputError(
+                model,
+                None,
+                f"{self.who} expected the folder of a Hugging Face {self.what}, and there is no such folder. Nothing "
+                "is downloaded unless asked for: give a folder with the model's files, or a name on the Hugging Face Hub "
+                "together with download = true.",
+            )
+        hub = require("huggingface_hub", self.who, EXTRA)
+        try:
+            return Path(hub.snapshot_download(model, allow_patterns=list(FILES)))
+        except Exception as err:  # of many kinds: the network's, the hub's, and those of bad names
+            raise XprojError(
+                f"{self.who} cannot fetch the model {model!r} ({type(err).__name__}: {err}). Give the name of a model "
+                "on the Hugging Face Hub, or the folder of one."
+            ) from err
+
+    def _use(self, folder: Optional[Path]) -> None:
+        self.kind = self.check(folder).get("model_type") if folder else None
+        self._folder = folder
+        self._hash = ""
+        self._loaded: Any = None
+        self._pid = os.getpid()
+
+    @property
+    def folder(self) -> Path:
+        """The model's folder (Path).
+
+        RAISES (XprojError): If there is none.
+        """
+        if self._folder is None:
+            raise XprojError(f"{self.who} has no model. Set 'model' to the folder of one, or load it with from_disk.")
+        return self._folder
+
+    @property
+    def hash(self) -> str:
+        """The content of the model's files, as a hash (str)."""
+        if not self._hash:
+            self._hash = text_hash("".join(f"{p.name}\0{file_hash(p)}\n" for p in model_files(self.folder)))
+        return self._hash
+
+    def load(self) -> Any:
+        """The model, loaded by the first call in each process, or taken over from the process that was forked.
+
+        RETURNS (Any): From `make`.
+        RAISES (XprojError): If the model or its device is not to be had.
+        """
+        folder = self.folder
+        torch = require("torch", self.who, EXTRA)
+        if os.getpid() != self._pid:
+            if self._loaded and self._loaded.model.device.type != "cpu":
+                raise XprojError(
+                    f"{self.who}: a model that is on a GPU cannot be used by a forked process. Run with one process "
+                    "(n_process = 1), or do not use the pipeline before the processes start."
+                )
+            torch.set_num_threads(1)  # the parent's threads are not there, and OpenMP would wait for them
+            self._pid = os.getpid()
+        if self._loaded is None:
+            self._loaded = self.make(folder, self._device(torch))
+        return self._loaded
+
+    def _device(self, torch: Any) -> str:
+        if self.device == "auto":
+            return "cuda" if torch.cuda.is_available() else "cpu"
+        kind, _, number = self.device.partition(":")
+        count = {"cpu": 1, "mps": int(torch.backends.mps.is_available()), "cuda": torch.cuda.device_count()}[kind]
+        if int(number or 0) >= count:
+            raise XprojError(
+                f"{self.who}: the device {self.device!r} is not there: torch {torch.__version__} sees {count} of the "
+                f"kind {kind!r}. Set 'device' to another one, to 'cpu' or to 'auto'."
+            )
+        return self.device
+
+    # Serialisation
+
+    def to_disk(self, path: Union[str, Path]) -> None:
+        """Copy the model: its weights, configs and tokenizer. Without a model nothing is written.
+
+        path (str or Path): The folder to copy it into.
+        RAISES (InputError): If other weights are in that folder.
+        """
+        path = Path(path)
+        if self._folder is None or path.resolve() == self.folder:
+            return
+        copy_model(model_files(self.folder), path)
+
+    def from_disk(self: Local, path: Union[str, Path]) -> Local:
+        """Take the model that `to_disk` copied, if it did. It stays in that folder, and is loaded at the next use.
+
+        path (str or Path): The folder.
+        RETURNS (LocalModel): Itself.
+        RAISES (InputError): If it does not hold such a model.
+        """
+        if Path(path).exists():
+            self._use(Path(path).resolve())
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_loaded": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._pid = os.getpid()
