@@ -11,8 +11,8 @@ import numpy as np
 from ..bitext import Links, SentencePair
 from ..errors import XprojError
 from ..files import text_hash
-from ..model_folder import FilesOnly
-from ..translators.seq2seq import running, token_batches
+from ..huggingface.batches import running, token_batches
+from ..huggingface.folder import FilesOnly
 from ..ty import Aligner
 from .embed_batch import METHODS, POOLINGS, Found, extract
 from .encoder import Encoder, Sentence, Subwords

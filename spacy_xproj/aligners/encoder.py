@@ -9,12 +9,10 @@ import numpy as np
 
 from ..compat import require
 from ..errors import InputError, XprojError
-from ..teachers.checkpoint import Loaded, max_length
-from ..teachers.windows import most_context, windows
-from ..translators.seq2seq import padded, running, token_batches
-from ..translators.transformers import valid
+from ..huggingface.batches import padded, running, token_batches
+from ..huggingface.folder import EXTRA, LocalModel
+from ..huggingface.subwords import Ids, Loaded, cut, ready
 from .embed_batch import Side, mean_of_words
-from .embed_model import EXTRA, LocalModel
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
 DTYPES = ("float32", "float16", "bfloat16", "int8")
 LAYERS = ("encoder_layers", "num_layers", "num_hidden_layers", "n_layers")  # as configs call them
 NORMS = ("layer_norm", "final_layer_norm", "final_norm")  # after the last layer, in encoders that have such a thing
-Ids = tuple[int, ...]
 Sentence = tuple[str, ...]
 
 
@@ -125,24 +122,13 @@ class Encoder(LocalModel):
         """
         loaded: Loaded = self.load()
         shown = [i for i, word in enumerate(words) if word and not word.isspace()]
-        texts = [valid(" " + words[i] if loaded.prefix_space else words[i]) for i in shown]
-        encoding = loaded.tokenizer.encode(texts, is_pretokenized=True)
-        # The special sub-words are those around the text's own: each window gets them too.
-        own = np.flatnonzero(np.array(encoding.special_tokens_mask) == 0)
-        if not len(own):
-            return Subwords(np.zeros(0, "i8"), [], [])
-        first, last = int(own[0]), int(own[-1]) + 1
-        before, ids, after = encoding.ids[:first], encoding.ids[first:last], encoding.ids[last:]
-        ranges = windows(len(ids), self._size(loaded, len(before) + len(after)), self.overlap)
-        chosen = most_context(len(ids), ranges)
+        found = cut(loaded, [words[i] for i in shown], self.max_length, self.overlap, self.who, self.folder)
         places = []
-        for k, (start, _) in enumerate(ranges):
-            at = np.flatnonzero(chosen == k)  # consecutive ones
+        for k in range(len(found.inputs)):
+            at = found.position[found.window == k]  # consecutive ones
             if len(at):
-                shift = len(before) - start
-                places.append((k, int(at[0]) + shift, int(at[-1]) + 1 + shift))
-        word_ids = np.array(encoding.word_ids[first:last], "i8")
-        return Subwords(np.array(shown)[word_ids], [(*before, *ids[a:b], *after) for a, b in ranges], places)
+                places.append((k, int(at[0]), int(at[-1]) + 1))
+        return Subwords(np.array(shown, "i8")[found.words], found.inputs, places)
 
     def sides(self, sentences: Sequence[Subwords]) -> list[Side]:
         """The vectors of sub-words, on the device.
@@ -172,17 +158,6 @@ class Encoder(LocalModel):
             for s in sentences
         ]
 
-    def _size(self, loaded: Loaded, special: int) -> int:
-        """How many sub-words of the text a window has."""
-        size = self.max_length or loaded.max_length
-        if not special < size <= loaded.max_length:
-            raise XprojError(
-                f"{self.who}: max_length is {size}, but the model in {str(self.folder)!r} reads at most "
-                f"{loaded.max_length} sub-words at once, and {special} of these are special. Set it to more than "
-                f"{special} and at most {loaded.max_length}, or to 0."
-            )
-        return size - special
-
     def make(self, folder: Path, device: str) -> Loaded:
         torch = require("torch", self.who, EXTRA)
         transformers = require("transformers", self.who, EXTRA)
@@ -193,12 +168,12 @@ class Encoder(LocalModel):
         try:
             tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder), use_fast=True, **given)
             config = transformers.AutoConfig.from_pretrained(str(folder), **given)
-            cut = self.layer < (layers_of(config.to_dict()) or 0)
+            shortened = self.layer < (layers_of(config.to_dict()) or 0)
             keep_layers(config, self.layer)
             model, info = transformers.AutoModel.from_pretrained(
                 str(folder), config=config, torch_dtype=dtype, use_safetensors=True, output_loading_info=True, **given
             )
-            model = encoder_of(model, cut).to(device).eval()
+            model = encoder_of(model, shortened).to(device).eval()
             if self.dtype == "int8":
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # of what torch plans to rename
@@ -214,20 +189,7 @@ class Encoder(LocalModel):
         missing = sorted(key for key in info["missing_keys"] if "pooler" not in key)
         if missing:
             raise InputError(folder, None, f"{self.who}: the model lacks {len(missing)} weights, such as {missing[0]}.")
-        if not tokenizer.is_fast:
-            raise InputError(
-                folder,
-                None,
-                f"{self.who} needs a fast tokenizer, which says which word each sub-word is of, and "
-                f"{type(tokenizer).__name__} is not one. Give a model with a tokenizer.json.",
-            )
-        backend = tokenizer.backend_tokenizer
-        backend.no_truncation()
-        backend.no_padding()
-        backend.encode_special_tokens = True  # "</s>" in a text is text
-        splits = backend.pre_tokenizer
-        prefix_space = splits is not None and b'"ByteLevel"' in splits.__getstate__()
-        return Loaded(model, backend, prefix_space, model.config.pad_token_id or 0, max_length(model, tokenizer))
+        return ready(model, tokenizer, folder, self.who)
 
 
 def layers_of(config: dict[str, Any]) -> Optional[int]:

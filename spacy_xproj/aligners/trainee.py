@@ -11,10 +11,10 @@ import numpy as np
 from ..bitext import SentencePair
 from ..compat import require
 from ..errors import InputError, XprojError
-from ..teachers.checkpoint import Loaded
-from ..translators.seq2seq import padded
+from ..huggingface.batches import padded
+from ..huggingface.folder import EXTRA
+from ..huggingface.subwords import Loaded
 from . import objectives
-from .embed_model import EXTRA
 from .encoder import Encoder
 
 if TYPE_CHECKING:

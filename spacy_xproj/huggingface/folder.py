@@ -121,8 +121,8 @@ class LocalModel(FilesOnly):
                 model,
                 None,
                 f"{self.who} expected the folder of a Hugging Face {self.what}, and there is no such folder. Nothing "
-                "is downloaded unless asked for: give a folder with the model's files, or a name on the Hugging Face Hub "
-                "together with download = true.",
+                "is downloaded unless asked for: give a folder with the model's files, or a name on the Hugging "
+                "Face Hub together with download = true.",
             )
         hub = require("huggingface_hub", self.who, EXTRA)
         try:
@@ -134,7 +134,8 @@ class LocalModel(FilesOnly):
             ) from err
 
     def _use(self, folder: Optional[Path]) -> None:
-        self.kind = self.check(folder).get("model_type") if folder else None
+        self.config = self.check(folder) if folder else {}
+        self.kind = self.config.get("model_type")
         self._folder = folder
         self._hash = ""
         self._loaded: Any = None

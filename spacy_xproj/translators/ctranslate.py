@@ -10,13 +10,13 @@ from typing import Any, Optional, Union
 
 from ..errors import InputError, XprojError
 from ..files import replacing, text_hash
-from ..model_folder import FilesOnly
+from ..huggingface.folder import FilesOnly
+from ..huggingface.subwords import valid
 from ..ty import Translation
 from .checks import looping, warn_about
 from .ctranslate_convert import NOTE, WHO, converted_folder, is_converted, is_current, model_hash, parts
 from .ctranslate_runtime import Loaded, checked_compute_type, checked_device, checked_model, ctranslate2
 from .families import Family, load_family, read_config
-from .transformers import valid
 
 EXTRA_LENGTH = 32  # tokens, on top of twice the source
 

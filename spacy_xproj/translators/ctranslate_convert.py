@@ -12,7 +12,8 @@ from typing import Any
 from ..compat import require
 from ..errors import InputError, XprojError
 from ..files import file_hash, folder_beside, replacing, text_hash
-from .seq2seq import load_weights, model_files
+from ..huggingface.folder import model_files
+from .seq2seq import load_weights
 
 WHO = "spacy_xproj.CTranslate2.v1"
 INSTALL = "spacy-xproj[ctranslate2]"

@@ -1,16 +1,13 @@
-"""Sequence-to-sequence models of Hugging Face: their files, loading them, and running them on batches of ids."""
+"""Sequence-to-sequence models of Hugging Face: loading them, and what a step of them is."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Union
 
 from ..compat import require
 from ..errors import XprojError
+from ..huggingface.batches import padded
 from .families import EXTRA, read_config
-
-FILES = ("*.json", "*.safetensors", "*.model", "*.spm", "*.txt")  # a model, without weights that are pickles
-LEAST = 16  # tokens that a shorter text counts as: the output needs memory, too
 
 
 def checked_folder(folder: Union[str, Path], who: str) -> Path:
@@ -32,15 +29,6 @@ def checked_folder(folder: Union[str, Path], who: str) -> Path:
             "it with transformers and save it with save_pretrained(folder, safe_serialization=True)."
         )
     return folder
-
-
-def model_files(folder: Path) -> list[Path]:
-    """The files that a model is made of: weights, configs and tokenizer.
-
-    folder (Path): The model's folder.
-    RETURNS (list of Path): The files, by name.
-    """
-    return sorted({path for pattern in FILES for path in folder.glob(pattern) if path.name[0] != "."})
 
 
 def load_weights(folder: Path, dtype: str, device: str, who: str) -> Any:
@@ -82,40 +70,6 @@ def load_weights(folder: Path, dtype: str, device: str, who: str) -> Any:
     return model
 
 
-def token_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Put texts of similar length together, the longest first.
-
-    lengths (sequence of int): How many tokens each text has.
-    budget (int): So many tokens make a batch, with the padding, and a text counts as 16 at least. A text that is longer
-        than that is a batch of its own.
-    RETURNS (list of list of int): Indices of the texts.
-    """
-    batches: list[list[int]] = []
-    longest = 0
-    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        if not batches or (len(batches[-1]) + 1) * longest > budget:
-            batches.append([])
-            longest = max(lengths[index], LEAST)
-        batches[-1].append(index)
-    return batches
-
-
-def padded(rows: Sequence[Sequence[int]], pad: int, device: Any) -> dict[str, Any]:
-    """Rows of ids as the input of an encoder.
-
-    rows (sequence of sequences of int): The ids of each text.
-    pad (int): The padding's id.
-    device (torch.device): Where it is to be.
-    RETURNS (dict): The tensors (texts, longest text) `input_ids` and `attention_mask`.
-    """
-    import torch
-
-    longest = max(map(len, rows))
-    ids = torch.tensor([[*row, *[pad] * (longest - len(row))] for row in rows], device=device)
-    lengths = torch.tensor([len(row) for row in rows], device=device)
-    return {"input_ids": ids, "attention_mask": (torch.arange(longest, device=device) < lengths[:, None]).long()}
-
-
 class EndAt:
     """A logits processor that ends each row at a limit of its own, so that texts in one batch do not lend each other
     theirs.
@@ -155,19 +109,3 @@ def log_probabilities(model: Any, inputs: dict[str, Any], targets: Sequence[Sequ
     ).logits.float()
     values = logits.gather(2, wanted[:, :, None])[:, :, 0] - logits.logsumexp(dim=2)
     return [row[: len(ids)].double().cpu() for row, ids in zip(values, targets)]
-
-
-@contextmanager
-def running(who: str, batch_tokens: int) -> Iterator[None]:
-    """Run a model without gradients, and say what to do where memory is not enough.
-
-    who (str): Which backend.
-    batch_tokens (int): Its setting.
-    """
-    import torch
-
-    try:
-        with torch.inference_mode():
-            yield
-    except torch.cuda.OutOfMemoryError as err:
-        raise XprojError(f"{who}: the GPU's memory is not enough. Lower batch_tokens (now {batch_tokens}).") from err

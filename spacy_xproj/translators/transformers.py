@@ -10,20 +10,17 @@ from typing import Any, Optional, Union
 from ..compat import require
 from ..errors import XprojError
 from ..files import file_hash, text_hash
-from ..model_folder import FilesOnly, copy_model
+from ..huggingface.batches import padded, running, token_batches
+from ..huggingface.folder import FILES, FilesOnly, copy_model, model_files
+from ..huggingface.subwords import valid
 from ..ty import Translation
 from .checks import looping, warn_about
 from .families import EXTRA, Family, load_family, read_config
 from .seq2seq import (
-    FILES,
     EndAt,
     checked_folder,
     load_weights,
     log_probabilities,
-    model_files,
-    padded,
-    running,
-    token_batches,
 )
 
 WHO = "spacy_xproj.Transformers.v1"
@@ -313,8 +310,3 @@ class TransformersTranslator(FilesOnly):
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._pid = os.getpid()
-
-
-def valid(text: str) -> str:
-    """A text with a question mark for each half of a surrogate pair, which tokenizers cannot read."""
-    return text.encode("utf8", "replace").decode("utf8")

@@ -1,0 +1,120 @@
+"""Words as the sub-words of a model, in windows where there are more than it can read."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import InputError, XprojError
+from .windows import most_context, windows
+
+DEFAULT_LENGTH = 512  # where neither the model nor its tokenizer has a limit
+Ids = tuple[int, ...]
+
+
+class Loaded(NamedTuple):
+    """A model that is ready to use.
+
+    model (PreTrainedModel), tokenizer (tokenizers.Tokenizer): The model and its fast tokenizer.
+    prefix_space (bool): Words are to begin with a space, which byte-level tokenizers know the start of a word by.
+    pad (int): The padding's id.
+    max_length (int): How many sub-words it can read at once, with the special ones.
+    """
+
+    model: Any
+    tokenizer: Any
+    prefix_space: bool
+    pad: int
+    max_length: int
+
+
+class Cut(NamedTuple):
+    """Words as sub-words.
+
+    inputs (list of tuple of int): The ids of each window, with the special ones.
+    words (int array (n,)): The word that each sub-word is of, ascending.
+    window, position (int arrays (n,)): Where it has most context: the window, and the place in it.
+    """
+
+    inputs: list[Ids]
+    words: np.ndarray
+    window: np.ndarray
+    position: np.ndarray
+
+
+def ready(model: Any, tokenizer: Any, folder: Path, who: str) -> Loaded:
+    """A model and its tokenizer, which is set to cut words into sub-words and to do nothing else.
+
+    model (PreTrainedModel), tokenizer (PreTrainedTokenizerBase): From `from_pretrained`.
+    folder (Path), who (str): Where they are from, and who asks, for errors.
+    RETURNS (Loaded): Both.
+    RAISES (InputError): If the tokenizer does not say which word a sub-word is of.
+    """
+    if not tokenizer.is_fast:
+        raise InputError(
+            folder,
+            None,
+            f"{who} needs a fast tokenizer, which says which word each sub-word is of, and {type(tokenizer).__name__} "
+            "is not one. Give a model with a tokenizer.json.",
+        )
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    backend.encode_special_tokens = True  # "</s>" in a text is text
+    before = backend.pre_tokenizer
+    prefix_space = before is not None and b'"ByteLevel"' in before.__getstate__()
+    return Loaded(model, backend, prefix_space, model.config.pad_token_id or 0, max_length(model, tokenizer))
+
+
+def cut(loaded: Loaded, words: Sequence[str], size: int, overlap: int, who: str, folder: Path) -> Cut:
+    """Cut words into sub-words.
+
+    loaded (Loaded): The model.
+    words (sequence of str): The words of a text, none of white space.
+    size (int): Sub-words a window, with the special ones. 0: what the model can read.
+    overlap (int): So many sub-words two windows share at least, but at most half a window.
+    who (str), folder (Path): Who asks, and of which model, for errors.
+    RETURNS (Cut): Its sub-words.
+    RAISES (XprojError): If the model cannot read windows of this size.
+    """
+    texts = [valid(" " + word if loaded.prefix_space else word) for word in words]
+    encoding = loaded.tokenizer.encode(texts, is_pretokenized=True)
+    # The special sub-words are those around the text's own: each window gets them too.
+    own = np.flatnonzero(np.array(encoding.special_tokens_mask) == 0)
+    if not len(own):
+        return Cut([], *(np.zeros(0, "i8") for _ in range(3)))
+    first, last = int(own[0]), int(own[-1]) + 1
+    before, ids, after = encoding.ids[:first], encoding.ids[first:last], encoding.ids[last:]
+    special, size = len(before) + len(after), size or loaded.max_length
+    if not special < size <= loaded.max_length:
+        raise XprojError(
+            f"{who}: max_length is {size}, but the model in {str(folder)!r} reads at most {loaded.max_length} "
+            f"sub-words at once, and {special} of these are special. Set it to more than {special} and at most "
+            f"{loaded.max_length}, or to 0."
+        )
+    ranges = windows(len(ids), size - special, overlap)
+    window = most_context(len(ids), ranges)
+    position = np.arange(len(ids)) - np.array(ranges)[window, 0] + len(before)
+    inputs = [(*before, *ids[a:b], *after) for a, b in ranges]
+    return Cut(inputs, np.array(encoding.word_ids[first:last], "i8"), window, position)
+
+
+def max_length(model: Any, tokenizer: Any) -> int:
+    """How many sub-words a model can read at once: the least of what its tokenizer, its config and its table of
+    position embeddings say. RoBERTa's table has rows at its start that no sub-word gets.
+
+    model (PreTrainedModel), tokenizer (PreTrainedTokenizerBase): The model and its tokenizer.
+    """
+    limits = [tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", None)]
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and hasattr(module, "num_embeddings"):
+            unused = 0 if module.padding_idx is None else module.padding_idx + 1
+            limits.append(module.num_embeddings - unused)
+    known = [limit for limit in limits if isinstance(limit, int) and 0 < limit < 10**9]
+    return min(known, default=DEFAULT_LENGTH)
+
+
+def valid(text: str) -> str:
+    """A text with a question mark for each half of a surrogate pair, which tokenizers cannot read."""
+    return text.encode("utf8", "replace").decode("utf8")
