@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, NamedTuple, Optional, Union
 
 from spacy.attrs import SPACY
 from spacy.language import Language
@@ -47,6 +47,18 @@ def make_translator(
     return PayloadTranslator(
         nlp, name, forward, back, source_lang=source_lang, label_map=label_map, round_trip=round_trip
     )
+
+
+class Labelled(NamedTuple):
+    """A labelled source Doc.
+
+    sents (list of (int, int)): The token offsets of its sentences.
+    spans (tuple of SourceSpan): Its entities, under the labels of the target.
+    """
+
+    doc: Doc
+    sents: list[tuple[int, int]]
+    spans: tuple[SourceSpan, ...]
 
 
 class PayloadTranslator(BatchPipe):
@@ -161,8 +173,9 @@ class PayloadTranslator(BatchPipe):
         target_lang = str(nlp.meta.get("xproj_lang") or nlp.lang)
         # One batch ahead: a translator that works in another process, or without the interpreter's lock, need not wait.
         with ThreadPoolExecutor(1) as ahead:
-            waiting: Optional[tuple[list[Doc], Future]] = None
-            for batch in minibatch(docs, size=batch_size):
+            waiting: Optional[tuple[list[Labelled], Future]] = None
+            for some in minibatch(docs, size=batch_size):
+                batch = [Labelled(doc, sentences(doc), mapped_spans(doc, self.label_map)) for doc in some]
                 sent = batch, ahead.submit(self.forth, batch, source_lang, target_lang)
                 if waiting is not None:
                     yield from self.target_docs(*waiting, nlp)
@@ -170,27 +183,24 @@ class PayloadTranslator(BatchPipe):
             if waiting is not None:
                 yield from self.target_docs(*waiting, nlp)
 
-    def forth(self, docs: Sequence[Doc], source_lang: str, target_lang: str) -> list[Translation]:
+    def forth(self, batch: Sequence["Labelled"], source_lang: str, target_lang: str) -> list[Translation]:
         """Translate the sentences of labelled source Docs, their entities with them where the translator can."""
-        langs = {source_lang or str(doc.lang_) for doc in docs}
+        langs = {source_lang or str(doc.lang_) for doc, *_ in batch}
         if len(langs) > 1:
             raise XprojError(f"The source Docs are in several languages: {', '.join(sorted(langs))}.")
-        places = [(doc, a, b) for doc in docs for a, b in sentences(doc)]
-        texts = [doc[a:b].text for doc, a, b in places]
+        texts = [doc[a:b].text for doc, sents, _ in batch for a, b in sents]
         if isinstance(self.forward, SpanTranslator):
-            spans = {id(doc): mapped_spans(doc, self.label_map) for doc in docs}
-            marked = [char_spans(doc, a, b, spans[id(doc)]) for doc, a, b in places]
+            marked = [char_spans(doc, a, b, spans) for doc, sents, spans in batch for a, b in sents]
             return checked(self.forward.carry(texts, marked, langs.pop(), target_lang), texts)
         assert self.forward is not None
         return checked(self.forward(texts, langs.pop(), target_lang), texts)
 
-    def target_docs(self, docs: Sequence[Doc], translated: Future, nlp: Language) -> Iterator[Doc]:
+    def target_docs(self, batch: Sequence["Labelled"], translated: Future, nlp: Language) -> Iterator[Doc]:
         """The target Docs of source Docs."""
         found = iter(translated.result())
         origin = provenance(self.forward)
-        for doc in docs:
-            sents = sentences(doc)
-            yield target_doc(doc, mapped_spans(doc, self.label_map), sents, [next(found) for _ in sents], nlp, origin)
+        for doc, sents, spans in batch:
+            yield target_doc(doc, spans, sents, [next(found) for _ in sents], nlp, origin)
 
     def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = SimpleFrozenList()) -> None:
         Path(path).mkdir(parents=True, exist_ok=True)

@@ -11,12 +11,12 @@ from typing import Any, Optional, Union
 from ..errors import InputError, XprojError
 from ..files import replacing, text_hash
 from ..huggingface.folder import FilesOnly
-from ..huggingface.subwords import valid
 from ..ty import Translation
 from .checks import looping, warn_about
 from .ctranslate_convert import NOTE, WHO, converted_folder, is_converted, is_current, model_hash, parts
 from .ctranslate_runtime import Loaded, checked_compute_type, checked_device, checked_model, ctranslate2
 from .families import Family, load_family, read_config
+from .seq2seq import given_ids, source_ids
 
 EXTRA_LENGTH = 32  # tokens, on top of twice the source
 
@@ -170,7 +170,7 @@ class CTranslate2(FilesOnly):
         if distinct:
             family, translator = self._load()
             family.check(source_lang, target_lang)
-            sources = self._sources(family, distinct, source_lang, target_lang)
+            sources = source_ids(family, distinct, source_lang, target_lang)
             outputs = self._generate(family, translator, sources, target_lang)
             limits = [self._limit(family, ids) for ids in sources]
             found.update(zip(distinct, family.decode([ids[:most] for ids, most in zip(outputs, limits)])))
@@ -181,12 +181,6 @@ class CTranslate2(FilesOnly):
                 loops, len(distinct), f"have a translation by {WHO} that repeats itself over and over at its end"
             )
         return [Translation(found.get(text, "")) for text in texts]
-
-    def _sources(self, family: Family, texts: Sequence[str], source_lang: str, target_lang: str) -> list[list[int]]:
-        ids = family.source_ids(list(map(valid, texts)), source_lang, target_lang)
-        long = [text for text, row in zip(texts, ids) if len(row) > family.max_length]
-        warn_about(long, len(texts), f"are longer than the {family.max_length} tokens of {family.label}, and were cut")
-        return [family.cut(row) for row in ids]
 
     def _limit(self, family: Family, source: list[int]) -> int:
         """How many tokens a translation may have, without start and end token."""
@@ -243,17 +237,12 @@ class CTranslate2(FilesOnly):
             return []
         family, translator = self._load()
         family.check(source_lang, target_lang)
-        prefix = family.target_prefix(target_lang)
-        source_ids = self._sources(family, sources, source_lang, target_lang)
-        room = family.max_length - len(prefix) - 1
-        pieces = family.target_ids(list(map(valid, targets)), target_lang)
-        long = [text for text, ids in zip(targets, pieces) if len(ids) > room]
-        warn_about(long, len(targets), f"are targets of more than the {room} tokens of {family.label}, and were cut")
+        inputs = source_ids(family, sources, source_lang, target_lang)
         results = self._run(
             translator.score_batch,
-            [family.tokens(ids) for ids in source_ids],
-            [family.tokens(prefix + ids[:room], target=True) for ids in pieces],
-            offset=len(prefix),
+            [family.tokens(ids) for ids in inputs],
+            [family.tokens(ids, target=True) for ids in given_ids(family, targets, target_lang)],
+            offset=len(family.target_prefix(target_lang)),
         )
         return [(math.fsum(result.log_probs), len(result.log_probs)) for result in results]  # the end token's, too
 

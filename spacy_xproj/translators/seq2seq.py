@@ -7,7 +7,9 @@ from typing import Any, Union
 from ..compat import require
 from ..errors import XprojError
 from ..huggingface.batches import padded
-from .families import EXTRA, read_config
+from ..huggingface.subwords import valid
+from .checks import warn_about
+from .families import EXTRA, Family, read_config
 
 
 def checked_folder(folder: Union[str, Path], who: str) -> Path:
@@ -109,3 +111,32 @@ def log_probabilities(model: Any, inputs: dict[str, Any], targets: Sequence[Sequ
     ).logits.float()
     values = logits.gather(2, wanted[:, :, None])[:, :, 0] - logits.logsumexp(dim=2)
     return [row[: len(ids)].double().cpu() for row, ids in zip(values, targets)]
+
+
+def source_ids(family: Family, texts: Sequence[str], source_lang: str, target_lang: str) -> list[list[int]]:
+    """Sources as the model reads them. Those that are too long for it are cut, with a warning.
+
+    family (Family): The model's family.
+    texts (sequence of str), source_lang, target_lang (str): What is to be translated.
+    RETURNS (list of list of int): The ids of each text.
+    """
+    ids = family.source_ids(list(map(valid, texts)), source_lang, target_lang)
+    long = [text for text, row in zip(texts, ids) if len(row) > family.max_length]
+    warn_about(long, len(texts), f"are longer than the {family.max_length} tokens of {family.label}, and were cut")
+    return [family.cut(row) for row in ids]
+
+
+def given_ids(family: Family, targets: Sequence[str], target_lang: str) -> list[list[int]]:
+    """Given translations, that are to be scored, as the decoder reads them: with the language's token where the family
+    has one, without the end token. Those that are too long are cut, with a warning.
+
+    family (Family): The model's family.
+    targets (sequence of str), target_lang (str): The translations.
+    RETURNS (list of list of int): The ids of each text.
+    """
+    prefix = family.target_prefix(target_lang)
+    room = family.max_length - len(prefix) - 1
+    pieces = family.target_ids(list(map(valid, targets)), target_lang)
+    long = [text for text, ids in zip(targets, pieces) if len(ids) > room]
+    warn_about(long, len(targets), f"are targets of more than the {room} tokens of {family.label}, and were cut")
+    return [prefix + ids[:room] for ids in pieces]

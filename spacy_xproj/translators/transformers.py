@@ -12,15 +12,16 @@ from ..errors import XprojError
 from ..files import file_hash, text_hash
 from ..huggingface.batches import padded, running, token_batches
 from ..huggingface.folder import FILES, FilesOnly, copy_model, model_files
-from ..huggingface.subwords import valid
 from ..ty import Translation
 from .checks import looping, warn_about
 from .families import EXTRA, Family, load_family, read_config
 from .seq2seq import (
     EndAt,
     checked_folder,
+    given_ids,
     load_weights,
     log_probabilities,
+    source_ids,
 )
 
 WHO = "spacy_xproj.Transformers.v1"
@@ -195,7 +196,7 @@ class TransformersTranslator(FilesOnly):
         if distinct:
             family, model = self._load()
             family.check(source_lang, target_lang)
-            sources = self._sources(family, distinct, source_lang, target_lang)
+            sources = source_ids(family, distinct, source_lang, target_lang)
             limits = [self._limit(family, ids) for ids in sources]
             cut_off = []
             for batch in token_batches([len(ids) for ids in sources], self.batch_tokens):
@@ -209,12 +210,6 @@ class TransformersTranslator(FilesOnly):
             loops = [text for text in distinct if looping(found[text]) and not looping(text)]
             warn_about(loops, total, f"have a translation by {WHO} that repeats itself over and over at its end")
         return [Translation(found.get(text, "")) for text in texts]
-
-    def _sources(self, family: Family, texts: Sequence[str], source_lang: str, target_lang: str) -> list[list[int]]:
-        ids = family.source_ids(list(map(valid, texts)), source_lang, target_lang)
-        long = [text for text, row in zip(texts, ids) if len(row) > family.max_length]
-        warn_about(long, len(texts), f"are longer than the {family.max_length} tokens of {family.label}, and were cut")
-        return [family.cut(row) for row in ids]
 
     def _limit(self, family: Family, source: list[int]) -> int:
         """How many tokens a translation may have, without start and end token."""
@@ -266,21 +261,17 @@ class TransformersTranslator(FilesOnly):
         family, model = self._load()
         family.check(source_lang, target_lang)
         pad = family.tokenizer.pad_token_id
-        prefix, end = family.target_prefix(target_lang), [family.tokenizer.eos_token_id]
-        source_ids = self._sources(family, sources, source_lang, target_lang)
-        room = family.max_length - len(prefix) - 1
-        pieces = family.target_ids(list(map(valid, targets)), target_lang)
-        long = [text for text, ids in zip(targets, pieces) if len(ids) > room]
-        warn_about(long, len(targets), f"are targets of more than the {room} tokens of {family.label}, and were cut")
-        target_ids = [prefix + ids[:room] + end for ids in pieces]
+        start, end = len(family.target_prefix(target_lang)), [family.tokenizer.eos_token_id]
+        rows = source_ids(family, sources, source_lang, target_lang)
+        wanted = [ids + end for ids in given_ids(family, targets, target_lang)]
         found: dict[int, tuple[float, int]] = {}
-        lengths = [max(len(a), len(b)) for a, b in zip(source_ids, target_ids)]
+        lengths = [max(len(a), len(b)) for a, b in zip(rows, wanted)]
         for batch in token_batches(lengths, self.batch_tokens):
             with running(WHO, self.batch_tokens):
-                inputs = padded([source_ids[i] for i in batch], pad, model.device)
-                rows = log_probabilities(model, inputs, [target_ids[i] for i in batch], pad)
-            for i, row in zip(batch, rows):
-                counted = row[len(prefix) :]
+                inputs = padded([rows[i] for i in batch], pad, model.device)
+                logs = log_probabilities(model, inputs, [wanted[i] for i in batch], pad)
+            for i, row in zip(batch, logs):
+                counted = row[start:]
                 found[i] = float(counted.sum()), len(counted)
         return [found[i] for i in range(len(sources))]
 
