@@ -1,10 +1,13 @@
 """`xproj_matcher`: extracts target candidates, scores them against the source spans, and assigns them."""
 
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Any, Optional
 
 import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc, Span
+from spacy.util import minibatch
 from thinc.api import NumpyOps
 
 from ..bitext import Bitext, SentencePair
@@ -104,6 +107,26 @@ class ProjectionMatcher(TrainableProjection):
         self.n_projections = n_projections
         self.order = order
         self.stop_words = frozenset(stop_words)
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
+        """Process a stream of Docs. A similarity with a method `prepare` is told of each batch of sentence pairs before
+        it is asked for them one by one."""
+        prepare = getattr(self.similarity, "prepare", None)
+        if prepare is not None:
+            stream = self.announced(stream, batch_size, prepare)
+        yield from super().pipe(stream, batch_size=batch_size)
+
+    def announced(
+        self, stream: Iterable[Doc], batch_size: int, prepare: Callable[[list[SentencePair]], None]
+    ) -> Iterator[Doc]:
+        """The Docs as they come; the sentence pairs of each batch go to `prepare` first."""
+        for batch in minibatch(stream, size=batch_size):
+            pairs: list[SentencePair] = []
+            for doc in batch:
+                with suppress(XprojError):  # which comes again when it is this Doc's turn
+                    pairs += self.sentence_pairs([doc])
+            prepare([pair for pair in pairs if pair.spans and pair.target])
+            yield from batch
 
     def predict_pair(self, pair: SentencePair, doc: Doc) -> PairResult:
         found: Any

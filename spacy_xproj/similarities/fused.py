@@ -138,6 +138,16 @@ class Fused:
         score[which], still[which] = total, False
         return cells._replace(score=score, open=still)
 
+    def prepare(self, pairs: Iterable[SentencePair]) -> None:
+        """Tell the parts with a method `prepare`, such as `Context.v1`, what they will be asked for next.
+
+        pairs (iterable of SentencePair): The sentence pairs, in that order.
+        """
+        told = [part for name, part in self.similarities.items() if self.weights[name] and hasattr(part, "prepare")]
+        pairs = list(pairs) if told else []
+        for part in told:
+            part.prepare(pairs)
+
     # Serialisation: of the parts that have a state
 
     def state(self) -> dict[str, Any]:
