@@ -107,6 +107,7 @@ def main() -> None:
     parser.add_argument("--mask", type=float, default=0.15)
     parser.add_argument("--lr", nargs="+", type=float, default=[1e-3, 2e-4], help="one, or one a stage")
     parser.add_argument("--flat", action=argparse.BooleanOptionalAction, default=True, help="see `make_encoder`")
+    parser.add_argument("--also", nargs="*", default=[], choices=["de"], help="more text of the same kinds")
     parser.add_argument("--mafand", nargs="*", default=[], choices=["lug", "tsn"], help="more text, other languages")
     parser.add_argument("--methods", nargs="+", default=["softmax", "itermax"])
     parser.add_argument("--work", type=Path)
@@ -116,7 +117,8 @@ def main() -> None:
     torch.set_num_threads(1)
     nlp = config("project_match.cfg")
     spanish = gold_pair(EUROPARL, nlp)[0] + news("es", nlp)
-    pairs = pairs_of([*spanish, *(doc for lang in args.mafand for doc in african(lang))])
+    also = [doc for lang in args.also for doc in gold_pair(f"europarl/en-{lang}", nlp)[0] + news(lang, nlp)]
+    pairs = pairs_of([*spanish, *also, *(doc for lang in args.mafand for doc in african(lang))])
     rates = args.lr if len(args.lr) > 1 else args.lr * len(args.stages)
     if len(rates) != len(args.stages):
         parser.error("give one --lr, or one for each stage")

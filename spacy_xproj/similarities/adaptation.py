@@ -1,7 +1,7 @@
 """Training of given weights on gold: how far they have moved from where they were, and the gradient."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 from thinc.api import Model, NumpyOps
@@ -13,12 +13,15 @@ class Adaptation:
     """Steps from given weights, one array a stage, of features that are scaled by their standard deviation, so that one
     learn rate and one prior fit all.
 
+    low (float array (features,)): The lowest weights, -inf where there is no such bound. A step that goes beyond one
+        stops there.
     model (Model): Holds the steps as params, for the optimiser. It is never called.
     scale (dict[str, float array (features,)]): The standard deviations; 1 before `begin`.
     seen (dict[int, int]): Groups that a sentence pair gives, by its key, of all that came since training began.
     """
 
-    def __init__(self, stages: Sequence[str], size: int):
+    def __init__(self, stages: Sequence[str], size: int, low: Optional[np.ndarray] = None):
+        self.low = np.full(size, -np.inf) if low is None else low
         ops = NumpyOps()
         params = {stage: ops.alloc1f(size) for stage in stages}
         self.model: Model = Model("xproj_ranker", forward, params=params, ops=ops)  # type: ignore[arg-type]
@@ -47,7 +50,7 @@ class Adaptation:
 
         given (float array (features,)): Where they were.
         """
-        return given + self.model.get_param(stage) / self.scale[stage]
+        return np.maximum(given + self.model.get_param(stage) / self.scale[stage], self.low)
 
     def gradient(self, groups: Mapping[str, Sequence[Group]], given: Mapping[str, np.ndarray], prior: float) -> float:
         """Add the gradient of the mean loss of some groups, and that of the prior, to those of the model. The groups
@@ -62,7 +65,9 @@ class Adaptation:
         for stage, some in groups.items():
             if some:
                 step, scale = self.model.get_param(stage), self.scale[stage]
-                value, gradient = loss(stack(some, scale), given[stage] * scale + step)
+                wanted, low = given[stage] * scale + step, self.low * scale
+                value, gradient = loss(stack(some, scale), np.maximum(wanted, low))
+                gradient[(wanted < low) & (gradient > 0)] = 0  # only the prior moves what is beyond its bound
                 self.model.inc_grad(stage, (gradient / len(some) + prior / all_groups * step).astype("f4"))
         return value
 

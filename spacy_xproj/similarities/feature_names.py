@@ -1,10 +1,10 @@
 """The features of `spacy_xproj.Ranker.v1` by name, with what each says. None of them knows a language.
 
 A row of features is an array in the order of `FEATURES`. Those of "not projected" are the last, `NULL`; a candidate has
-0 there, and "not projected" has 0 elsewhere.
+0 there, and "not projected" has 0 elsewhere. After them come those of further evidence, see `with_parts`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -168,17 +168,38 @@ PLACE = {name: k for k, name in enumerate(FEATURES)}
 STAGES = ("alone", "corpus", "pairs")  # without a corpus; with its counts; with the lexicon of a first pass, too
 
 
-def bounds() -> tuple[np.ndarray, np.ndarray]:
-    """The lowest and the highest weight that each feature may have: float arrays (features,)."""
-    low, high = np.full(len(FEATURES), -np.inf), np.full(len(FEATURES), np.inf)
+PART = ("{}", "{}_gap", "null_{}")  # of a part of further evidence: see `Further`
+
+
+def with_parts(parts: Iterable[str] = ()) -> tuple[str, ...]:
+    """All features: the fixed ones, then those of further evidence, part by part in the order of their names.
+
+    parts (iterable of str): Their names.
+    """
+    return (*FEATURES, *(name.format(part) for part in sorted(parts) for name in PART))
+
+
+def bounds(parts: Iterable[str] = ()) -> tuple[np.ndarray, np.ndarray]:
+    """The lowest and the highest weight that each feature may have: float arrays (features,). What a part of further
+    evidence says of a candidate speaks for it.
+
+    parts (iterable of str): As in `with_parts`.
+    """
+    low = np.full(len(with_parts(parts)), -np.inf)
+    high = np.full(len(low), np.inf)
     low[[PLACE[name] for name in FOR]] = 0
     high[[PLACE[name] for name in AGAINST]] = 0
+    for k in range(len(FEATURES), len(low), len(PART)):
+        low[k : k + 2] = 0
     return low, high
 
 
-def zero_weights() -> dict[str, np.ndarray]:
-    """Weights of all stages, all 0."""
-    return {stage: np.zeros(len(FEATURES)) for stage in STAGES}
+def zero_weights(parts: Iterable[str] = ()) -> dict[str, np.ndarray]:
+    """Weights of all stages, all 0.
+
+    parts (iterable of str): As in `with_parts`.
+    """
+    return {stage: np.zeros(len(with_parts(parts))) for stage in STAGES}
 
 
 def putter(x: np.ndarray) -> Callable[[str, object], None]:

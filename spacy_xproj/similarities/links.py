@@ -1,5 +1,6 @@
 """`spacy_xproj.Links.v1`: how much of a source span and of a candidate the word links account for."""
 
+import warnings
 from typing import Optional
 
 import numpy as np
@@ -7,11 +8,12 @@ import numpy as np
 from ..bitext import SentencePair
 from ..errors import XprojError
 from ..ty import Cells, Similarity
+from .surface import range_max
 
 COUNTS = ("pairs", "words")
 
 
-def make_links(count: str = "words", gap: float = 0.0, max_length: int = 0) -> Similarity:
+def make_links(count: str = "words", gap: float = 0.0, max_length: int = 0, view: str = "") -> Similarity:
     """Score cells by their word links, relative to the lengths of both spans.
 
     count (str): "words": (source words linked into t + target words linked into s) / (|s| + |t|), at most 1. "pairs":
@@ -19,6 +21,9 @@ def make_links(count: str = "words", gap: float = 0.0, max_length: int = 0) -> S
     gap (float): What a target word without any link counts in |t| where it lies between two words that are linked to s.
         1 counts it as any other word (Politov et al. 2025); 0 lets a name close over its unlinked function words.
     max_length (int): Longest candidate in words that is proposed; 0 is no limit.
+    view (str): A further view of the links, such as "forward" or "reverse" of `Statistical.v1` and `Embedding.v1`, or
+        the name of an aligner of `Ensemble.v1` (see `Links.evidence`). A link counts what it says, and a word as much
+        as its best link does. Links without that view count nothing. "": every link counts 1.
     RETURNS (Similarity): The scorer.
     RAISES (XprojError): If a setting is unknown or negative.
     """
@@ -28,16 +33,18 @@ def make_links(count: str = "words", gap: float = 0.0, max_length: int = 0) -> S
         raise XprojError(f"max_length must be 0 (no limit) or more, not {max_length}.")
     if not 0 <= gap <= 1:
         raise XprojError(f"gap must be between 0 and 1, not {gap}.")
-    return LinkSimilarity(count, gap, max_length)
+    return LinkSimilarity(count, gap, max_length, view)
 
 
 class LinkSimilarity:
     """See `make_links`."""
 
-    def __init__(self, count: str, gap: float, max_length: int):
+    def __init__(self, count: str, gap: float, max_length: int, view: str = ""):
         self.count = count
         self.gap = gap
         self.max_length = max_length
+        self.view = view
+        self._warned = False
 
     def __call__(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> Cells:
         """Score the cells of one sentence pair, in order of source span, start, end.
@@ -51,12 +58,13 @@ class LinkSimilarity:
         """
         n_spans, n_target = len(pair.spans), len(pair.target)
         start, end = np.array([s[:2] for s in pair.spans], "i8").reshape(-1, 2).T
-        i, j = pair.links[:, 0], pair.links[:, 1]
+        i, j, value = self.links(pair)
         inside = (i >= start[:, None]) & (i < end[:, None])
         k, link = inside.nonzero()
-        counts = np.bincount(k * n_target + j[link], minlength=n_spans * n_target).reshape(n_spans, n_target)
+        words = np.zeros((n_spans, n_target))
+        (np.add if self.count == "pairs" else np.maximum).at(words, (k, j[link]), value[link])
         if candidates is None:
-            span, word = counts.nonzero()
+            span, word = words.nonzero()
             together = (span[:, None] == span) & (word[:, None] <= word)
             if self.max_length:
                 together &= word - word[:, None] < self.max_length
@@ -68,27 +76,47 @@ class LinkSimilarity:
             a, b = np.tile(a, n_spans), np.tile(b, n_spans)
         length = (end - start)[span] + b - a
         if self.gap < 1:
-            length = length - (1 - self.gap) * gap_words(counts, j, span, a, b)
+            length = length - (1 - self.gap) * gap_words(words, j, span, a, b)
         if self.count == "pairs":
-            score = 2 * within(counts, span, a, b) / length
+            score = 2 * within(words, span, a, b) / length
         else:
-            score = (within(counts > 0, span, a, b) + self.source_words(pair, span, start, end, a, b)) / length
+            grid = np.zeros((len(pair.source), n_target))
+            grid[i, j] = value
+            score = (within(words, span, a, b) + source_words(grid, start[span], end[span], a, b)) / length
         if candidates is None:
             return Cells(span, a, b, score)
         keep = score > 0
         return Cells(span[keep], a[keep], b[keep], score[keep])
 
-    @staticmethod
-    def source_words(pair: SentencePair, span, start, end, a, b) -> np.ndarray:
-        """For each cell the number of words of its source span that have a link into its candidate."""
-        grid = np.zeros((len(pair.source), len(pair.target)), bool)
-        grid[pair.links[:, 0], pair.links[:, 1]] = True
-        total = np.zeros(len(span), "i8")
-        for w in range(int((end - start).max(initial=0))):  # over the words of a span, never over candidates
-            word = start[span] + w
-            ok = word < end[span]
-            total[ok] += within(grid, word[ok], a[ok], b[ok]) > 0
-        return total
+    def links(self, pair: SentencePair) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The links (source word, target word), and what each counts. What counts nothing is no link."""
+        i, j = pair.links[:, 0], pair.links[:, 1]
+        if not self.view:
+            return i, j, np.ones(len(i))
+        if self.view in pair.evidence:
+            value = pair.evidence[self.view].astype("f8")
+            keep = value > 0
+            return i[keep], j[keep], value[keep]
+        if len(i) and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"spacy_xproj.Links.v1: links without the view {self.view!r} count nothing. These have "
+                f"{', '.join(map(repr, pair.evidence)) or 'no views'}.",
+                stacklevel=3,
+            )
+        return i[:0], j[:0], np.zeros(0)
+
+
+def source_words(grid: np.ndarray, start: np.ndarray, end: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """For each cell the words of its source span [start, end), each by its best link into the candidate [a, b).
+
+    grid (float array (m, n)): What the links count.
+    """
+    total = np.zeros(len(a))
+    for w in range(int((end - start).max(initial=0))):  # over the words of a span, never over candidates
+        ok = start + w < end
+        total[ok] += range_max(grid, (start + w)[ok], a[ok], b[ok])
+    return total
 
 
 def gap_words(counts: np.ndarray, linked: np.ndarray, row: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -106,6 +134,6 @@ def gap_words(counts: np.ndarray, linked: np.ndarray, row: np.ndarray, a: np.nda
 
 def within(counts: np.ndarray, row: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Sums of counts[row, a:b], from prefix sums."""
-    sums = np.zeros((counts.shape[0], counts.shape[1] + 1), "i8")
+    sums = np.zeros((counts.shape[0], counts.shape[1] + 1))
     np.cumsum(counts, axis=1, out=sums[:, 1:])
     return sums[row, b] - sums[row, a]

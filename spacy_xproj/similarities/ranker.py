@@ -1,11 +1,10 @@
 """`spacy_xproj.Ranker.v1`: the probability of a candidate given a source span, learnt from gold projections."""
 
-import json
-from collections.abc import Iterable, Iterator, Sequence
-from importlib.resources import files
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, Optional, Union
+from typing import Any, NamedTuple, Optional, Union
 
 import numpy as np
 import srsly
@@ -18,16 +17,18 @@ from ..ty import GoldPair, Similarity, WeighedCells
 from .adaptation import Adaptation
 from .corpus_stats import CorpusStats, pair_key
 from .evidence import Candidates, Evidence
-from .feature_names import FEATURES, STAGES
+from .feature_names import FEATURES, STAGES, bounds, with_parts
 from .features import features, null_features
+from .further import Further
 from .gold_groups import gold_groups
 from .learning import Group
 from .pair_features import add_pair_features
 from .pair_lexicon import PairLexicon, Vote, votes
+from .weights import NAME, by_name, read_weights, write_weights
 
-NAME = "spacy_xproj.Ranker.v1"
+__all__ = ["NAME", "PRIOR", "Ranker", "make_ranker", "probabilities", "read_weights", "write_weights"]
 FORMAT = 2
-WEIGHTS = "ranker_weights.json"
+OWN = "ranker.msgpack"  # beside the states of its evidence
 PRIOR = 30.0
 MEASURED = 1000  # sentence pairs that the scale of the features is measured on
 
@@ -38,6 +39,7 @@ def make_ranker(
     lexicon: bool = True,
     floor: float = 0.0,
     prior: float = PRIOR,
+    evidence: Optional[dict[str, Any]] = None,
 ) -> Similarity:
     """Score cells by P(target span | source span), a conditional log-linear model with a candidate for "not projected".
 
@@ -48,8 +50,11 @@ def make_ranker(
     prior (float): How close training on gold keeps to the weights that it starts from: the precision of a Gaussian
         around them, on features scaled by their standard deviation. It counts as much whether there is little gold or
         much, so that much moves the weights further.
+    evidence (Optional[dict[str, Similarity]]): Other similarities, by names of one's own, whose scores are features
+        (see `Further`). The shipped weights know nothing of them: they count once `spacy train` has learnt from gold
+        what they are worth (`configs/project_evidence.cfg`).
     RETURNS (Similarity): The scorer. Fitted on a corpus it knows more, but it works without.
-    RAISES (XprojError): If a setting is out of its range, or the weights are of other features.
+    RAISES (XprojError): If a setting is out of its range, or the weights or the evidence are something else.
     """
     if max_length < 1:
         raise XprojError(f"{NAME}: max_length must be at least 1, not {max_length}.")
@@ -57,7 +62,9 @@ def make_ranker(
         raise XprojError(f"{NAME}: floor must be at least 0 and below 1, not {floor}.")
     if prior < 0:
         raise XprojError(f"{NAME}: prior must be at least 0, not {prior}.")
-    return Ranker(read_weights(weights), max_length=max_length, lexicon=lexicon, floor=floor, prior=prior)
+    parts = evidence or {}
+    read = read_weights(weights, parts)
+    return Ranker(read, max_length=max_length, lexicon=lexicon, floor=floor, prior=prior, evidence=parts)
 
 
 class Scored(NamedTuple):
@@ -79,11 +86,19 @@ class Ranker(StateFile):
     """See `make_ranker`."""
 
     def __init__(
-        self, weights: dict[str, np.ndarray], *, max_length: int, lexicon: bool, floor: float, prior: float = PRIOR
+        self,
+        weights: dict[str, np.ndarray],
+        *,
+        max_length: int,
+        lexicon: bool,
+        floor: float,
+        prior: float = PRIOR,
+        evidence: Optional[dict[str, Similarity]] = None,
     ):
-        self.weights = weights  # those that training starts from: `weight` gives those that hold
         self.max_length, self.use_lexicon, self.floor, self.prior = max_length, lexicon, floor, prior
-        self.adaptation = Adaptation(STAGES, len(FEATURES))
+        self.further = Further(evidence or {}, NAME)
+        self._warned = False
+        self.start_from(weights)
         self.stats: Optional[CorpusStats] = None
         self.lexicon: Optional[PairLexicon] = None
         self.voter: Optional[np.ndarray] = None  # the weights that the lexicon's votes were cast with
@@ -94,8 +109,13 @@ class Ranker(StateFile):
 
     @property
     def fitted(self) -> bool:
-        """Whether it knows a corpus."""
-        return self.stats is not None
+        """Whether it knows a corpus, and so does its evidence."""
+        return self.stats is not None and self.further.fitted
+
+    @property
+    def prepare(self) -> Optional[Callable[[Iterable[SentencePair]], None]]:
+        """See `Further.prepare`."""
+        return self.further.prepare
 
     def fit(self, pairs: Iterable[SentencePair]) -> None:
         """Learn from a corpus, without gold: how frequent words are, which are linked, and, in a second pass, which
@@ -106,14 +126,17 @@ class Ranker(StateFile):
         pairs = [pair for pair in pairs if pair.source and pair.target]
         if self.adaptation.begun:  # the features become others
             self.start_from({stage: self.weight(stage) for stage in STAGES})
+        self.further.fit(pairs)
         self.lexicon = self.voter = None
         self.stats = CorpusStats(pairs) if pairs else None
         if self.use_lexicon and pairs:
             self.lexicon, self.voter = self.learn_lexicon(pairs), self.weight("corpus")
 
-    def learn_lexicon(self, pairs: Iterable[SentencePair]) -> PairLexicon:
+    def learn_lexicon(self, pairs: Sequence[SentencePair]) -> PairLexicon:
         """The lexicon of the projections by the first pass."""
         found = PairLexicon()
+        if self.prepare is not None:
+            self.prepare(pairs)
         for pair in pairs:
             if pair.spans:
                 first = self.first_pass(pair)
@@ -132,6 +155,7 @@ class Ranker(StateFile):
         if not pair.spans or not pair.target:
             none = np.zeros(0, "i8")
             return WeighedCells(none, none, none, np.zeros(0), np.zeros(0))
+        self.warn()
         found = self.score(pair, candidates)
         k = found.cells.span
         probs = np.concatenate([np.zeros(0), *(p[1:] for p in found.probs)])
@@ -139,6 +163,18 @@ class Ranker(StateFile):
         keep = (probs > null) & (probs >= self.floor)
         ratio = np.log(probs[keep] / np.maximum(null[keep], 1e-12))
         return WeighedCells(k[keep], found.cells.start[keep], found.cells.end[keep], probs[keep], ratio)
+
+    def warn(self) -> None:
+        """Say once which evidence counts for nothing, but for while the weights are learnt."""
+        if self._warned or not self.further.parts or self.adaptation.begun:
+            return
+        self._warned = True
+        if idle := self.further.without_weights(self.weights.values()):
+            warnings.warn(
+                f"{NAME} has no weights for its evidence {', '.join(map(repr, idle))}, which changes nothing as it is. "
+                "Train it on gold projections: spacy train with configs/matcher.cfg and this evidence.",
+                stacklevel=3,
+            )
 
     def score(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> Scored:
         """All cells of one sentence pair, with their features and probabilities."""
@@ -166,6 +202,8 @@ class Ranker(StateFile):
         cells = self.cells(evidence, candidates)
         rows, null = features(evidence, cells), null_features(evidence)
         weights = self.weight("alone" if stats is None else "corpus")
+        if self.further.parts:
+            rows, null = self.further.add(pair, cells, rows, null, weights, alone=stats is None)
         return Scored(evidence, cells, rows, null, probabilities(rows @ weights, null @ weights, cells.span))
 
     def second_pass(self, first: Scored, lexicon: PairLexicon) -> Scored:
@@ -212,6 +250,8 @@ class Ranker(StateFile):
         """
         if not self.adaptation.begun:
             self.begin([example.pair for example in batch])
+        if self.prepare is not None:
+            self.prepare(example.pair for example in batch)
         groups: dict[str, list[Group]] = {}
         for pair, gold, complete, candidates in batch:
             labels = [span.label for span in pair.spans]
@@ -232,19 +272,28 @@ class Ranker(StateFile):
 
     def start_from(self, weights: dict[str, np.ndarray]) -> None:
         """Take other weights, and forget what was learnt from gold."""
-        self.weights, self.adaptation = weights, Adaptation(STAGES, len(FEATURES))
+        parts = self.further.parts
+        self.weights = weights  # `weight` gives those that hold
+        low = bounds(parts)[0]
+        low[: len(FEATURES)] = -np.inf  # those of the fixed features are for learning from nothing
+        self.adaptation = Adaptation(STAGES, len(low), low)
 
     # Serialisation
 
     def to_bytes(self) -> bytes:
-        """The weights, and what was learnt from the corpus, as msgpack.
+        """The weights, what was learnt from the corpus, and the states of the evidence, as msgpack.
 
         RETURNS (bytes): Equal for equal states.
         """
+        parts = {"parts": self.further.states()} if self.further.stateful() else {}
+        return srsly.msgpack_dumps({**self.state(), **parts})
+
+    def state(self) -> dict[str, object]:
+        """All but the states of the evidence."""
         state: dict[str, object] = {
             "name": NAME,
             "format": FORMAT,
-            "features": list(FEATURES),
+            "features": list(with_parts(self.further.parts)),
             "weights": {stage: self.weight(stage).astype("<f8").tobytes() for stage in STAGES},
         }
         if self.stats is not None:
@@ -253,23 +302,59 @@ class Ranker(StateFile):
             state["lexicon"] = self.lexicon.state()
         if self.voter is not None:
             state["voter"] = self.voter.astype("<f8").tobytes()
-        return srsly.msgpack_dumps(state)
+        return state
 
     def from_bytes(self, data: bytes) -> "Ranker":
-        """Take over weights and corpus.
+        """Take over weights, corpus and evidence. Weights go by name: those of evidence that it does not have are left
+        aside, and evidence that they were not learnt with has the weight 0.
 
         data (bytes): From `to_bytes`.
         RETURNS (Ranker): Itself.
         RAISES (XprojError): If the data is something else.
         """
+        return self.load(data, evidence=True)
+
+    def to_disk(self, path: Union[str, Path]) -> None:
+        """Write the state to a file. With evidence that has a state: into a folder, as `OWN`, and each of those under
+        its name.
+
+        path (str or Path): The file or folder.
+        """
+        if not self.further.stateful():
+            return super().to_disk(path)
+        with replacing(Path(path) / OWN) as beside:
+            beside.write_bytes(srsly.msgpack_dumps(self.state()))
+        self.further.to_disk(Path(path))
+
+    def from_disk(self, path: Union[str, Path]) -> "Ranker":
+        """Read the state from there.
+
+        RETURNS (Ranker): Itself.
+        RAISES (InputError): If it cannot be used.
+        """
+        if not Path(path).is_dir():
+            return super().from_disk(path)
+        try:
+            self.load((Path(path) / OWN).read_bytes(), evidence=False)
+        except (OSError, XprojError) as err:
+            raise InputError(path, None, str(err)) from err
+        self.further.from_disk(Path(path))
+        return self
+
+    def load(self, data: bytes, *, evidence: bool) -> "Ranker":
+        """As `from_bytes`, with the states of the evidence or without."""
         try:
             state = srsly.msgpack_loads(data)
-            if (state["name"], state["format"], state["features"]) != (NAME, FORMAT, list(FEATURES)):
+            names = state["features"]
+            if (state["name"], state["format"], names[: len(FEATURES)]) != (NAME, FORMAT, list(FEATURES)):
                 raise ValueError(f"{state['name']}, format {state['format']}, or other features")
-            weights = {stage: np.frombuffer(state["weights"][stage], "<f8") for stage in STAGES}
+            read = lambda raw: by_name(dict(zip(names, np.frombuffer(raw, "<f8"))), self.further.parts)  # noqa: E731
+            weights = {stage: read(state["weights"][stage]) for stage in STAGES}
             stats = CorpusStats.load(state["stats"]) if "stats" in state else None
             lexicon = PairLexicon.load(state["lexicon"]) if "lexicon" in state else None
-            voter = np.frombuffer(state["voter"], "<f8") if "voter" in state else None
+            voter = read(state["voter"]) if "voter" in state else None
+            if evidence:
+                self.further.load(state.get("parts", {}))
         except Exception as err:
             raise XprojError(f"Expected the state of {NAME}, format {FORMAT}, but got other data ({err}).") from err
         self.start_from(weights)
@@ -291,34 +376,3 @@ def probabilities(cells: np.ndarray, null: np.ndarray, span: np.ndarray) -> list
         p = np.exp(z - z.max())
         out.append(p / p.sum())
     return out
-
-
-def read_weights(path: Optional[str] = None) -> dict[str, np.ndarray]:
-    """Weights from a JSON file: for each of `STAGES` an object of feature names and weights.
-
-    path (Optional[str]): The file; None: the shipped one.
-    RAISES (InputError): If it is no such file.
-    """
-    source = files(__package__).joinpath(WEIGHTS) if path is None else Path(path)
-    try:
-        data = json.loads(source.read_text(encoding="utf-8"))["weights"]
-        unknown = {name for stage in STAGES for name in data[stage] if name not in FEATURES}
-        if unknown:
-            raise ValueError(f"no feature is called {', '.join(sorted(unknown))}")
-        return {stage: np.array([float(data[stage].get(name, 0.0)) for name in FEATURES]) for stage in STAGES}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:
-        raise InputError(str(source), None, f"Expected weights for {NAME} in JSON ({err!r}).") from err
-
-
-def write_weights(path: Union[str, Path], weights: dict[str, np.ndarray], about: dict[str, object]) -> None:
-    """Write weights to a JSON file; those that are 0 are left out.
-
-    about (dict): What they were learnt from.
-    """
-    rounded = {
-        stage: {name: round(float(w), 5) for name, w in zip(FEATURES, weights[stage]) if round(float(w), 5)}
-        for stage in STAGES
-    }
-    with replacing(path) as beside:
-        text = json.dumps({**about, "weights": rounded}, indent=1, ensure_ascii=False)
-        beside.write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,167 @@
+"""Further evidence of `spacy_xproj.Ranker.v1`: what other similarities say of its cells, as features."""
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+
+from ..bitext import SentencePair
+from ..errors import InputError, XprojError
+from ..ty import Cells, Fittable, Similarity
+from .evidence import Candidates
+from .feature_names import FEATURES, PART, with_parts
+from .fused import cell_keys, put
+from .lazy import Costly
+
+LIKELY = 8  # cells of a source span that a costly part is asked for
+
+
+class Further:
+    """Similarities by names of one's own, each of which gives three features (`PART`).
+
+    Of a cell: its score, and that minus the best score among the cells of its source span. Of "not projected": 1 - that
+    best score. All three are 0 where a part says nothing of the sentence pair, which is where no cell scores above 0.
+
+    A costly part (see `Costly`), such as `Translation.v1`, is asked last, and only for those `LIKELY` cells of a source
+    span that the weights find likeliest by what is known then. The others score 0, in training, too.
+
+    parts (dict[str, Similarity]): In the order of their names.
+    RAISES (XprojError): If a name is no name, or that of another feature.
+    """
+
+    def __init__(self, parts: dict[str, Similarity], owner: str):
+        self.parts, self.owner = dict(sorted(parts.items())), owner
+        names = with_parts(self.parts)
+        for name, part in self.parts.items():
+            if not re.fullmatch(r"[\w-]+", name):
+                raise XprojError(f"{owner}: the name of evidence is letters, digits, '_' and '-', not {name!r}.")
+            if any(names.count(feature.format(name)) > 1 for feature in PART):
+                raise XprojError(f"{owner}: evidence cannot be called {name!r}, as a feature is. Give it another name.")
+            if not isinstance(part, Similarity):
+                raise XprojError(f"{owner}: the evidence {name!r} must be a similarity, not {part!r}.")
+        self.learners = {name: part for name, part in self.parts.items() if isinstance(part, Fittable)}
+        self.costly = {name for name, part in self.parts.items() if isinstance(part, Costly)}
+
+    def add(
+        self,
+        pair: SentencePair,
+        cells: Candidates,
+        rows: np.ndarray,
+        null: np.ndarray,
+        weights: np.ndarray,
+        *,
+        alone: bool,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The features of cells and of "not projected", with those of the parts.
+
+        cells (Candidates), rows, null (float arrays): As in `Scored`, with the fixed features only.
+        weights (float array (features,)): What tells which cells a costly part is asked for.
+        alone (bool): Without the corpus: parts that learn from it say nothing.
+        RETURNS (float array (n, features), float array (spans, features)): New arrays.
+        """
+        room = ((0, 0), (0, len(PART) * len(self.parts)))
+        rows, null = np.pad(rows, room), np.pad(null, room)
+        spans = np.unique(np.stack([cells.start, cells.end], axis=1), axis=0)
+        keys = cell_keys(Cells(*cells, np.zeros(len(rows))), pair)
+        places = {name: len(FEATURES) + len(PART) * k for k, name in enumerate(self.parts)}
+        for name in sorted(places, key=lambda name: name in self.costly):  # these last
+            if not len(spans) or (alone and name in self.learners):
+                continue
+            part: Any = self.parts[name]
+            score = np.zeros(len(keys))
+            if name in self.costly:
+                which = likeliest(rows @ weights, cells.span)
+                score[which] = part.score_cells(pair, *(field[which] for field in cells))
+            else:
+                found = part(pair, spans)
+                put(score, keys, found, cell_keys(found, pair))
+            self.fill(places[name], score, cells.span, rows, null)
+        return rows, null
+
+    @staticmethod
+    def fill(at: int, score: np.ndarray, span: np.ndarray, rows: np.ndarray, null: np.ndarray) -> None:
+        """Put the features of one part into its columns, the first of which is `at`."""
+        best = np.zeros(len(null))
+        np.maximum.at(best, span, score)
+        if best.any():
+            rows[:, at], rows[:, at + 1] = score, score - best[span]
+            null[:, at + 2] = 1 - best
+
+    def without_weights(self, weights: Iterable[np.ndarray]) -> list[str]:
+        """The parts that count for nothing, as all their weights are 0.
+
+        weights (iterable of float array (features,)): Those of each stage.
+        """
+        used = np.any([w[len(FEATURES) :].reshape(-1, len(PART)).any(axis=1) for w in weights], axis=0)
+        return [name for name, some in zip(self.parts, used) if not some]
+
+    # Fitting, and making ready
+
+    @property
+    def prepare(self) -> Optional[Callable[[Iterable[SentencePair]], None]]:
+        """Tells the parts that make use of it (see `Context.v1`) what they will be asked for next; None where no part
+        does."""
+        wanted = [part.prepare for part in self.parts.values() if hasattr(part, "prepare")]
+
+        def prepare(pairs: Iterable[SentencePair]) -> None:
+            pairs = list(pairs)
+            for each in wanted:
+                each(pairs)
+
+        return prepare if wanted else None
+
+    @property
+    def fitted(self) -> bool:
+        """Whether all parts that learn from the corpus have."""
+        return all(part.fitted for part in self.learners.values())
+
+    def fit(self, pairs: list[SentencePair]) -> None:
+        """Fit them."""
+        for part in self.learners.values():
+            part.fit(pairs)
+
+    # Serialisation: of the parts that have a state, by name
+
+    def stateful(self) -> dict[str, Any]:
+        return {name: part for name, part in self.parts.items() if hasattr(part, "to_bytes")}
+
+    def states(self) -> dict[str, bytes]:
+        """Their states."""
+        return {name: part.to_bytes() for name, part in self.stateful().items()}
+
+    def load(self, states: dict[str, bytes]) -> None:
+        """Take them over. Those of parts that there are not are left aside.
+
+        RAISES (ValueError): If one is missing.
+        """
+        for name, part in self.stateful().items():
+            if name not in states:
+                raise ValueError(f"no state of the evidence {name!r}")
+            part.from_bytes(states[name])
+
+    def to_disk(self, path: Path) -> None:
+        """Write them into a folder, each under its name."""
+        for name, part in self.stateful().items():
+            part.to_disk(path / name)
+
+    def from_disk(self, path: Path) -> None:
+        """Read them from there.
+
+        RAISES (InputError): If one is missing or cannot be used.
+        """
+        for name, part in self.stateful().items():
+            if not (path / name).exists():
+                raise InputError(path, None, f"Expected the state of {self.owner}, but its evidence {name!r} has none.")
+            part.from_disk(path / name)
+
+
+def likeliest(worth: np.ndarray, span: np.ndarray) -> np.ndarray:
+    """The indices of the `LIKELY` cells of each source span that are worth most, of equal ones the first; ascending.
+
+    worth, span (arrays (n,)): The worth and the source span of each cell.
+    """
+    order = np.lexsort((-worth, span))
+    place = np.arange(len(order)) - np.searchsorted(span[order], span[order])
+    return np.sort(order[place < LIKELY])
