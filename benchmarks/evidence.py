@@ -7,7 +7,7 @@ one sentence pair in `--every` (statistics and lexicon from all), and not from t
 
 What the parts have to go on: Labels.v1 a small NER trained without gold on projections (by `Links.v1`) of the other
 half of the set; the views `forward` and `reverse` Statistical.v1, fitted on the set; Lexicon.v1 the set; Context.v1 the
-encoder in the folder `--encoder`, such as one that `xproj tune` made.
+encoder in the folder `--encoder`, such as one that `xproj tune` made, or in `--encoder`/en-es and so on.
 """
 
 import argparse
@@ -191,11 +191,21 @@ def parts_of(name: str, labelled: Sequence[str], steps: int, encoder: Optional[P
         "lexicon": make_lexicon(),
     }
     if encoder is not None:
-        from spacy_xproj.similarities.context import make_context
-
-        layers = srsly.read_json(encoder / "config.json")["num_hidden_layers"]
-        parts["context"] = make_context(str(encoder), layer=max(layers // 2, 1), threshold=0.0)
+        parts["context"] = in_context(encoder, name.split("/")[1])
     return parts
+
+
+def in_context(folder: Path, languages: str) -> Any:
+    """`Context.v1` with the encoder of a folder, or with that of a pair of languages in it; for others a part that says
+    nothing."""
+    from spacy_xproj.similarities.context import make_context
+
+    if not (folder / "config.json").exists():
+        folder = folder / languages
+    if not folder.exists():
+        return Known({})
+    layers = srsly.read_json(folder / "config.json")["num_hidden_layers"]
+    return make_context(str(folder), layer=max(layers // 2, 1), threshold=0.0)
 
 
 # Learning and measuring
@@ -363,9 +373,11 @@ def say(text: str) -> None:
 def main(args: Optional[Sequence[str]] = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sets", nargs="+", choices=tuple(GIVEN), help="these only; default: all with given links")
-    parser.add_argument("--every", type=int, default=4, help="learn from one sentence pair in so many")
+    parser.add_argument("--every", type=int, default=2, help="learn from one sentence pair in so many")
     parser.add_argument("--steps", type=int, default=300, help="of training the NERs for Labels.v1")
-    parser.add_argument("--encoder", type=Path, help="folder of an encoder for Context.v1")
+    parser.add_argument(
+        "--encoder", type=Path, help="folder of an encoder for Context.v1, or of one for each pair of languages"
+    )
     parser.add_argument("--no-ablation", action="store_true", help="only what is added")
     parser.add_argument("--learn-from", nargs="+", choices=tuple(GIVEN), default=tuple(GIVEN), help=argparse.SUPPRESS)
     parser.add_argument("--output", type=Path, default=OUTPUT, help="folder for tables and numbers")

@@ -63,6 +63,11 @@ PUBLISHED = (
     ),
 )
 
+CONTEXT = (
+    " `Context.v1`: the encoder of `--encoder`; in docs/evidence.md one of two layers for each language, tuned from "
+    "random weights by `python -m benchmarks.tuning` on some 2,800 sentence pairs, and nothing for other sets."
+)
+
 
 def report(found: dict[str, Any]) -> str:
     """All as Markdown.
@@ -92,7 +97,8 @@ def report(found: dict[str, Any]) -> str:
         "## Further evidence, measured",
         "What a part in `evidence` adds to all features, its weights learnt from gold of the other language pairs. "
         f"`Labels.v1`: a NER trained in {found['steps']} steps, without gold, on projections of the other half of the "
-        f"set; so for {', '.join(found['labelled'])}, and nothing for other sets that weights are learnt from.",
+        f"set; so for {', '.join(found['labelled'])}, and nothing for other sets that weights are learnt from."
+        + (CONTEXT if found["encoder"] else ""),
         across(by_kind["with"], {} if found["encoder"] else {"Context.v1": "not measured: no `--encoder`"}),
     ]
     parts += [

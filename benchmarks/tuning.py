@@ -1,10 +1,10 @@
 """What tuning on parallel text does for links: `python -m benchmarks.tuning`
 
 No pretrained model is needed: a small encoder with random weights, its sub-words trained on the text, is tuned on
-parallel text without labels, stage by stage, and each stage's model links English and Spanish. F1 is that of the
-default matcher on these links on Europarl, whose sentences (not their entities) are part of the text. It says how much
-is learnt from how little, not how good a pretrained model is. Everything is on the CPU, on one thread. Figures differ
-somewhat from one run to the next, as no two trainings of the sub-words are the same.
+parallel text without labels, stage by stage, and each stage's model links English and Spanish, or German. F1 is that of
+the default matcher on these links on Europarl, whose sentences (not their entities) are part of the text. It says how
+much is learnt from how little, not how good a pretrained model is. Everything is on the CPU, on one thread. Figures
+differ somewhat from one run to the next, as no two trainings of the sub-words are the same.
 
 A stage is `OBJECTIVES:STEPS`, such as `so,tlm:500`. Models are kept in the folder `--work`, where a stopped run goes
 on.
@@ -29,7 +29,7 @@ from spacy_xproj.ty import Aligner
 from .aligners import news
 from .common import DATA, config, counts, f1, gold_pair, interval, table
 
-EUROPARL = "europarl/en-es"
+EUROPARL = "europarl/en-{}"
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
@@ -83,11 +83,11 @@ def pairs_of(docs: Iterable[Doc]) -> list[SentencePair]:
     return [pair for doc in docs for pair in doc._.xproj.pairs(tuple(t.text for t in doc))]
 
 
-def quality(aligner: Aligner, text: list[Doc]) -> list[str]:
+def quality(aligner: Aligner, text: list[Doc], lang: str) -> list[str]:
     """F1 of the default matcher with the aligner's links, its interval, and how many links a source word has."""
     nlp = config("project_match.cfg")
     nlp.get_pipe("xproj_aligner").aligner = aligner
-    docs, gold = gold_pair(EUROPARL, nlp)
+    docs, gold = gold_pair(EUROPARL.format(lang), nlp)
     if hasattr(aligner, "fit"):
         fit(nlp, text)
     docs = list(nlp.pipe(docs))
@@ -107,7 +107,7 @@ def main() -> None:
     parser.add_argument("--mask", type=float, default=0.15)
     parser.add_argument("--lr", nargs="+", type=float, default=[1e-3, 2e-4], help="one, or one a stage")
     parser.add_argument("--flat", action=argparse.BooleanOptionalAction, default=True, help="see `make_encoder`")
-    parser.add_argument("--also", nargs="*", default=[], choices=["de"], help="more text of the same kinds")
+    parser.add_argument("--lang", default="es", choices=["es", "de"])
     parser.add_argument("--mafand", nargs="*", default=[], choices=["lug", "tsn"], help="more text, other languages")
     parser.add_argument("--methods", nargs="+", default=["softmax", "itermax"])
     parser.add_argument("--work", type=Path)
@@ -116,9 +116,8 @@ def main() -> None:
 
     torch.set_num_threads(1)
     nlp = config("project_match.cfg")
-    spanish = gold_pair(EUROPARL, nlp)[0] + news("es", nlp)
-    also = [doc for lang in args.also for doc in gold_pair(f"europarl/en-{lang}", nlp)[0] + news(lang, nlp)]
-    pairs = pairs_of([*spanish, *also, *(doc for lang in args.mafand for doc in african(lang))])
+    text = gold_pair(EUROPARL.format(args.lang), nlp)[0] + news(args.lang, nlp)
+    pairs = pairs_of([*text, *(doc for lang in args.mafand for doc in african(lang))])
     rates = args.lr if len(args.lr) > 1 else args.lr * len(args.stages)
     if len(rates) != len(args.stages):
         parser.error("give one --lr, or one for each stage")
@@ -130,7 +129,7 @@ def main() -> None:
         for _, model, _ in begun:
             if not model.exists():
                 make_encoder(model, texts, args.layers, args.dim, model.name == "flat")
-        rows = [["`Statistical.v1`, fitted on it", "", "", *quality(make_statistical(), spanish)]]
+        rows = [["`Statistical.v1`, fitted on it", "", "", *quality(make_statistical(), text, args.lang)]]
         stages = list(begun)
         for stage, rate in zip(args.stages, rates):
             objectives, _, steps = stage.partition(":")
@@ -153,7 +152,7 @@ def main() -> None:
         for label, folder, seconds in stages:
             for method in args.methods:
                 aligner = make_embedding(str(folder), method=method, layer=args.layer, device="cpu")
-                rows.append([label, method, seconds, *quality(aligner, spanish)])
+                rows.append([label, method, seconds, *quality(aligner, text, args.lang)])
     print(f"{len(pairs)} sentence pairs")
     print(table(["stage", "method", "seconds of CPU time", "F1", "95 %", "links a source word"], rows))
 
