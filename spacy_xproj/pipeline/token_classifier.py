@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, Optional
 import numpy as np
 from spacy.language import Language
 from spacy.scorer import get_ner_prf
-from spacy.tokens import Doc, Span, SpanGroup
+from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import SimpleFrozenList
 
 from ..errors import XprojError
 from ..registry import registry  # noqa: F401  (makes the registries that the config below names)
 from .base import BatchPipe
-from .translator import sentences
+from .tagging import set_entities, tagged
 
 if TYPE_CHECKING:
     from ..teachers.tags import TagScheme
@@ -154,30 +154,21 @@ class EntityTagger(BatchPipe):
                 f"{self.name}: expected {len(tags.labels)} probabilities for each of {len(doc)} tokens from the "
                 f"teacher, got an array of the shape {probabilities.shape}."
             )
-        spans = []
-        for start, end in sentences(doc):
-            shown = [i for i in range(start, end) if not doc[i].is_space]
-            rows = probabilities[shown]
-            path = tags.best(rows)
-            scores = rows[np.arange(len(path)), path]
-            for a, b, kind in tags.entities(path):
-                label = self.label_map.get(kind, kind)
-                if label:
-                    spans.append((shown[a], shown[b - 1] + 1, label, float(scores[a:b].min())))
-        return spans
+        renamed = (
+            (a, b, self.label_map.get(kind, kind), score) for a, b, kind, score in tagged(doc, probabilities, tags)
+        )
+        return [each for each in renamed if each[2]]
 
     def set_annotations(self, doc: Doc, found: list[tuple[int, int, str, float]]) -> None:
         """Write `doc.ents` and `doc.spans[spans_key]`."""
-        spans = [Span(doc, start, end, label=label) for start, end, label, _ in found]
-        scores = [score for *_, score in found]
-        if self.spans_key:
-            attrs = {"scores": np.array(scores, dtype="f4")}
-            doc.spans[self.spans_key] = SpanGroup(doc, name=self.spans_key, spans=spans, attrs=attrs)
-        if self.annotate_ents:
-            kept = [] if self.overwrite else list(doc.ents)
-            taken = {i for ent in kept for i in range(ent.start, ent.end)}
-            good = [span for span, score in zip(spans, scores) if score >= self.min_score]
-            doc.set_ents([*kept, *(s for s in good if taken.isdisjoint(range(s.start, s.end)))], default="outside")
+        set_entities(
+            doc,
+            found,
+            spans_key=self.spans_key,
+            annotate_ents=self.annotate_ents,
+            min_score=self.min_score,
+            overwrite=self.overwrite,
+        )
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
         """Score the entities, for `nlp.evaluate`, by spaCy's own `get_ner_prf`."""

@@ -14,6 +14,7 @@ from spacy.util import SimpleFrozenList, filter_spans, load_model, minibatch
 from ..bitext import Bitext, SourceSpan
 from ..errors import XprojError
 from ..registry import registry  # noqa: F401  (makes the registries that configs name)
+from ..sentences import sentences
 from ..translators.memory import carries
 from ..ty import CharSpan, SpanTranslator, Translation, Translator
 from .base import BatchPipe
@@ -243,13 +244,6 @@ def checked(translations: list[Translation], texts: Sequence[str]) -> list[Trans
     if len(translations) != len(texts):
         raise XprojError(f"The translator gave {len(translations)} translations of {len(texts)} texts.")
     return translations
-
-
-def sentences(doc: Doc) -> list[tuple[int, int]]:
-    """Token offsets of the sentences; the whole Doc where it has none marked."""
-    if doc.has_annotation("SENT_START"):
-        return [(s.start, s.end) for s in doc.sents]
-    return [(0, len(doc))] if len(doc) else []
 
 
 def inside(spans: Sequence[SourceSpan], start: int, end: int) -> list[SourceSpan]:

@@ -7,8 +7,8 @@ from spacy.tokens import Doc, Span
 from spacy_xproj.bitext import Bitext
 from spacy_xproj.corpus import blank
 from spacy_xproj.errors import XprojError
-from spacy_xproj.pipeline.translator import sentences
 from spacy_xproj.registry import registry
+from spacy_xproj.sentences import sentences
 from spacy_xproj.translators.memory import Memory
 from spacy_xproj.ty import Translation
 from tests.conftest import state
