@@ -88,6 +88,31 @@ class SpanTranslator(Translator, Protocol):
 
 
 @runtime_checkable
+class Teacher(Protocol):
+    """Gives a distribution over tags for each token of a Doc. The Docs are not changed.
+
+    labels (sequence of str): The tags in the order of the columns, one of them "O"; empty while it has no model.
+    """
+
+    labels: Sequence[str]
+
+    def __call__(self, docs: Sequence[Any]) -> list[np.ndarray]:
+        """RETURNS (list of float array (tokens, labels)): Each row sums to 1."""
+        ...
+
+
+@runtime_checkable
+class SourceWeights(Protocol):
+    """Says how much each teacher counts for each Doc. One that learns from the corpus has `fitted` and
+    `fit(docs, names)`, as a `Fittable` has, and the serialisation methods."""
+
+    def __call__(self, docs: Sequence[Any], names: Sequence[str]) -> np.ndarray:
+        """docs (sequence of Doc), names (sequence of str): The texts, and the names of the teachers.
+        RETURNS (float array (docs, teachers)): Each row sums to 1."""
+        ...
+
+
+@runtime_checkable
 class Aligner(Protocol):
     """Links the words of each sentence pair."""
 

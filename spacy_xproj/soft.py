@@ -1,0 +1,93 @@
+"""Soft labels of a Doc: a distribution over tags for each token, as plain data in `doc._.xproj_soft`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Optional, Union
+
+import numpy as np
+
+from .bitext import install_extensions
+from .errors import XprojError
+
+KEY = "__spacy_xproj_soft__"
+
+
+@dataclass(frozen=True, eq=False)
+class SoftLabels:
+    """What one or several teachers find of the tokens of a Doc.
+
+    labels (tuple of str): The tags, such as "O", "B-PER" and "I-PER".
+    probs (float16 array (tokens, labels)): A distribution a token. A row of zeros: nothing is known of this token, and
+        nothing is learnt from it.
+    provenance (dict[str, str or float]): Which teachers, weights and filters made them.
+    RAISES (XprojError): If the shape is not that, a label comes twice, or a value is not a probability.
+    """
+
+    labels: tuple[str, ...]
+    probs: np.ndarray
+    provenance: dict[str, Union[str, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
+        put("labels", tuple(self.labels))
+        put("provenance", dict(self.provenance))
+        if len(set(self.labels)) < len(self.labels) or not self.labels:
+            raise XprojError(f"Soft labels need tags, each of them once: got {', '.join(self.labels) or 'none'}.")
+        probs = np.asarray(self.probs, "f2")
+        if probs.ndim != 2 or probs.shape[1] != len(self.labels):
+            raise XprojError(
+                f"Soft labels need a row of {len(self.labels)} probabilities a token: got the shape {probs.shape}."
+            )
+        if not ((probs >= 0) & (probs <= 1)).all():  # this finds what is not a number, too
+            raise XprojError("Soft labels must be probabilities, between 0 and 1.")
+        put("probs", probs)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SoftLabels):
+            return NotImplemented
+        same = (self.labels, self.provenance) == (other.labels, other.provenance)
+        return same and np.array_equal(self.probs, other.probs)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def known(self) -> np.ndarray:
+        """Whether anything is known of each token: bool array (tokens,)."""
+        return np.asarray(self.probs.any(axis=1))
+
+    def check(self, n: int) -> None:
+        """Hold them against the Doc that they are on.
+
+        n (int): Number of tokens of the Doc.
+        RAISES (XprojError): If there is not one row a token.
+        """
+        if len(self.probs) != n:
+            raise XprojError(
+                f"The soft labels have {len(self.probs)} rows, but the Doc has {n} tokens. Was the text tokenised anew "
+                "after it was labelled?"
+            )
+
+    def __getitem__(self, rows: Union[slice, Sequence[int], np.ndarray]) -> "SoftLabels":
+        """Those of some of the tokens, for a part of the Doc."""
+        return SoftLabels(self.labels, self.probs[rows], self.provenance)
+
+
+def encode_soft(obj: Any, chain: Optional[Callable] = None) -> Any:
+    """srsly's msgpack hook: the array goes as raw little-endian bytes."""
+    if not isinstance(obj, SoftLabels):
+        return obj if chain is None else chain(obj)
+    return {
+        KEY: 1,
+        "labels": obj.labels,
+        "probs": obj.probs.astype("<f2").tobytes(),
+        "provenance": obj.provenance,
+    }
+
+
+def decode_soft(obj: Any, chain: Optional[Callable] = None) -> Any:
+    """The inverse hook."""
+    if not (isinstance(obj, dict) and KEY in obj):
+        return obj if chain is None else chain(obj)
+    install_extensions()
+    labels = tuple(obj["labels"])
+    return SoftLabels(labels, np.frombuffer(obj["probs"], "<f2").reshape(-1, len(labels)), obj["provenance"])
