@@ -1,4 +1,4 @@
-"""`spacy_xproj.Corpus.v1`: Examples for `spacy train` whose predicted Docs keep the payload."""
+"""`spacy_xproj.Corpus.v1`: Examples for `spacy train` that keep the payload and the soft labels."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,11 +9,14 @@ from typing import Optional, Union
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
+from spacy.training.augment import dont_augment
 
 from ..bitext import install_extensions
 from ..errors import InputError, XprojError
 from ..evaluate import gold_doc, pair_docs
 from ..pharaoh import read_pharaoh
+from ..soft import SoftLabels
+from ..teachers.tags import parse
 from .languages import blank
 from .readers import read_docs
 
@@ -28,24 +31,42 @@ def make_corpus(
     labels: Sequence[str] = (),
     limit: int = 0,
     shuffle: bool = False,
+    max_length: int = 0,
+    augmenter: Optional[Callable] = None,
 ) -> Callable[[Language], Iterator[Example]]:
-    """Read gold projections. `predicted` has the tokens and the payload of the gold Doc, and no entities; `reference`
-    has the gold.
+    """Read gold projections, and Docs with soft labels. `predicted` has the tokens and the payload of the Doc, and no
+    entities; `reference` has the gold and the soft labels, whichever there are.
 
     path (Optional[str]): Target Docs with gold entities, in any format that `read_docs` reads.
-    source (Optional[str]): The labelled source side, line by line with it. None: the Docs have a payload already.
+    source (Optional[str]): The labelled source side, line by line with it. None: the Docs have a payload already, or
+        soft labels, or both.
     alignments (Optional[str]): Word links in Pharaoh format, line by line with it. None: those of the payload, or an
         aligner in the pipeline finds them.
     source_lang (str): Language code of `source`.
-    labels (sequence of str): Take the entities with these labels only, on both sides; none: all.
+    labels (sequence of str): Take the entities with these labels only, on both sides; none: all. In soft labels the
+        others are added to O.
     limit (int): Read no more Docs than this. 0: all.
     shuffle (bool): Give them in random order (`spacy train` shuffles by itself where it does not stream).
+    max_length (int): Split Docs of so many tokens or more into their sentences, and the soft labels with them; 0: none.
+        What has no sentences stays whole, however long, and so does a Doc with a payload, whose source side is of the
+        whole.
+    augmenter (Optional[Callable]): Changes or adds Examples, as that of `spacy.Corpus.v1`.
     RETURNS (Callable[[Language], Iterator[Example]]): Reads the files anew each time.
     RAISES (XprojError): If there is no path.
     """
     if path is None:
         raise XprojError("spacy_xproj.Corpus.v1 has no path. Give one, on the command line as --paths.train or such.")
-    return GoldCorpus(path, source, alignments, source_lang=source_lang, labels=labels, limit=limit, shuffle=shuffle)
+    return GoldCorpus(
+        path,
+        source,
+        alignments,
+        source_lang=source_lang,
+        labels=labels,
+        limit=limit,
+        shuffle=shuffle,
+        max_length=max_length,
+        augmenter=augmenter,
+    )
 
 
 class GoldCorpus:
@@ -61,16 +82,19 @@ class GoldCorpus:
         labels: Sequence[str] = (),
         limit: int = 0,
         shuffle: bool = False,
+        max_length: int = 0,
+        augmenter: Optional[Callable] = None,
     ):
         self.path, self.source, self.alignments = path, source, alignments
         self.source_lang, self.labels = source_lang, tuple(labels)
-        self.limit, self.shuffle = limit, shuffle
+        self.limit, self.shuffle, self.max_length = limit, shuffle, max_length
+        self.augmenter = augmenter or dont_augment
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
         """Read the Examples.
 
         nlp (Language): Its vocab is that of the Docs, and its tokenizer splits raw text.
-        YIELDS (Example): One a Doc.
+        YIELDS (Example): One a Doc, or one a sentence (see `max_length`).
         RAISES (InputError): If the files do not agree line by line, a Doc has no source side, or none is labelled.
         """
         install_extensions()
@@ -85,10 +109,31 @@ class GoldCorpus:
         docs, gold = tee(read_docs(self.path, nlp, limit=self.limit))
         labelled = False
         for predicted, doc in zip(self.predicted(docs, nlp), gold):
-            labelled = labelled or doc.has_annotation("ENT_IOB")
-            yield Example(predicted, gold_doc(doc, nlp, self.labels))
+            labelled = labelled or doc.has_annotation("ENT_IOB") or doc._.xproj_soft is not None
+            reference = gold_doc(doc, nlp, self.labels)
+            reference._.xproj_soft = self.soft(doc)
+            eg = Example(predicted, reference)
+            split = 0 < self.max_length <= len(doc) and predicted._.xproj is None and doc.has_annotation("SENT_START")
+            for part in sentences(eg, doc) if split else [eg]:
+                yield from self.augmenter(nlp, part)
         if not labelled:
-            raise InputError(self.path, None, "It is not labelled: expected the gold entities of the target side.")
+            raise InputError(
+                self.path, None, "It is not labelled: expected the gold entities of the target side, or soft labels."
+            )
+
+    def soft(self, doc: Doc) -> Optional[SoftLabels]:
+        """A Doc's soft labels, of the entity types that are asked for."""
+        soft = doc._.xproj_soft
+        if soft is None:
+            return None
+        soft.check(len(doc))
+        if not self.labels:
+            return soft
+        kept = [i for i, kind in enumerate(parse(soft.labels)[1]) if kind in ("", *self.labels)]
+        others = [i for i in range(len(soft.labels)) if i not in kept]
+        probs = soft.probs.astype("f4")
+        probs[:, soft.labels.index("O")] += probs[:, others].sum(1)
+        return SoftLabels(tuple(soft.labels[i] for i in kept), probs[:, kept].clip(0, 1), soft.provenance)
 
     def predicted(self, docs: Iterator[Doc], nlp: Language) -> Iterator[Doc]:
         """New Docs with the payload and without entities."""
@@ -100,21 +145,31 @@ class GoldCorpus:
         return found if self.alignments is None else with_links(found, self.alignments, self.limit)
 
     def with_payload(self, docs: Iterable[Doc], nlp: Language) -> Iterator[Doc]:
-        """Docs that came with their payload."""
+        """Docs that came with their payload or with soft labels."""
         for number, doc in enumerate(docs, 1):
             bitext = doc._.xproj
-            if bitext is None:
+            if bitext is None and doc._.xproj_soft is None:
                 raise InputError(
                     self.path,
                     None,
-                    f"Doc {number} has no source side in doc._.xproj. Give the labelled source side as 'source', line "
-                    "by line with it, or Docs with a payload (a .spacy file with user data).",
+                    f"Doc {number} has no source side in doc._.xproj, nor soft labels in doc._.xproj_soft. Give the "
+                    "labelled source side as 'source', line by line with it, or Docs that have one of the two (a "
+                    ".spacy file with user data).",
                 )
-            if self.labels:
+            if bitext is not None and self.labels:
                 bitext = bitext.replace(spans=tuple(s for s in bitext.spans if s.label in self.labels))
             predicted = Doc(nlp.vocab, words=[t.text for t in doc], spaces=[bool(t.whitespace_) for t in doc])
             predicted._.xproj = bitext
             yield predicted
+
+
+def sentences(eg: Example, doc: Doc) -> Iterator[Example]:
+    """An Example in parts, by the sentences of a Doc with the same tokens, each with its soft labels."""
+    for sent in doc.sents:
+        predicted, reference = (side[sent.start : sent.end].as_doc() for side in (eg.predicted, eg.reference))
+        soft = eg.reference._.xproj_soft
+        reference._.xproj_soft = soft if soft is None else soft[sent.start : sent.end]
+        yield Example(predicted, reference)
 
 
 def naming(files: str, docs: Iterator[Doc]) -> Iterator[Doc]:

@@ -1,0 +1,1 @@
+"""Learning from teachers: losses, weights of several sources, agreement, rounds."""
