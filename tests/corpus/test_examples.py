@@ -1,12 +1,15 @@
 import random
 
+import numpy as np
 import pytest
 import spacy
 from spacy.tokens import Doc, DocBin, Span
 from spacy.util import registry
 
+from spacy_xproj.corpus.entity_swap import make_entity_swap
 from spacy_xproj.corpus.examples import make_corpus
 from spacy_xproj.errors import InputError, XprojError
+from spacy_xproj.soft import SoftLabels
 from tests.conftest import VERSES, ents, payload_doc
 
 NAMED = [[], [], [], [(0, 1, "PER")], [(3, 4, "LOC")]]
@@ -143,3 +146,108 @@ def test_spacy_keeps_the_payload_through_evaluation(corpus):
     nlp.add_pipe("xproj_matcher")
     reader = make_corpus(str(corpus / "tgt.conll"), str(corpus / "src.conll"), alignments=str(corpus / "links.pharaoh"))
     assert nlp.evaluate(reader(nlp))["ents_f"] == 1.0
+
+
+# Soft labels
+
+TAGS = ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
+
+
+def soft_doc(nlp, sentences, tags, gold=False):
+    """A Doc of sentences, with a teacher's tags."""
+    words = [sentence.split() for sentence in sentences]
+    starts = [i == 0 for sentence in words for i in range(len(sentence))]
+    doc = Doc(nlp.vocab, words=[w for sentence in words for w in sentence], sent_starts=starts)
+    doc._.xproj_soft = SoftLabels(
+        TAGS, np.array([[0.9 * (tag == t) for t in TAGS] for tag in tags.split()]), {"t": "x"}
+    )
+    if gold:
+        found = [Span(doc, i, i + 1, label=tag[2:]) for i, tag in enumerate(tags.split()) if tag != "O"]
+        doc.set_ents(found, missing=[doc[1:2]], default="outside")
+    return doc
+
+
+def soft_file(path, docs):
+    DocBin(docs=docs, store_user_data=True).to_disk(path)
+    return str(path)
+
+
+def two_sentences(nlp, **settings):
+    return soft_doc(nlp, ["Ana vive allí", "Roma es grande"], "B-PER O O B-LOC O O", **settings)
+
+
+def test_soft_labels_need_no_payload(tmp_path, nlp):
+    doc = two_sentences(nlp)
+    (eg,) = rows(nlp, path=soft_file(tmp_path / "soft.spacy", [doc]))
+    assert eg.reference._.xproj_soft == doc._.xproj_soft and eg.predicted._.xproj_soft is None
+    assert [t.ent_iob for t in eg.reference] == [0] * 6 and eg.reference.text == eg.predicted.text
+
+
+def test_soft_labels_beside_payload_and_gold(tmp_path, nlp):
+    doc = payload_doc(nlp, "Ana vive", "Ana lives", [(0, 1, "PER")], "0-0")
+    doc.set_ents([Span(doc, 0, 1, label="PER")])
+    doc._.xproj_soft = SoftLabels(("O", "B-PER"), [[0, 1], [1, 0]])
+    both = [doc, two_sentences(nlp, gold=True)]
+    first, second = rows(nlp, path=soft_file(tmp_path / "both.spacy", both), max_length=1)[:2]
+    assert first.predicted._.xproj is not None and ents(first.reference) == [(0, 1, "PER")]
+    assert first.reference._.xproj_soft == doc._.xproj_soft
+    assert [t.ent_iob for t in second.reference] == [3, 0, 2]
+
+
+def test_split_into_sentences(tmp_path, nlp):
+    doc = two_sentences(nlp, gold=True)
+    plain = Doc(nlp.vocab, words=["no", "sentences", "in", "this", "one"])
+    plain._.xproj_soft = SoftLabels(TAGS, np.zeros((5, 5)))
+    path = soft_file(tmp_path / "soft.spacy", [doc, plain])
+    found = rows(nlp, path=path, max_length=4)
+    assert [eg.predicted.text.strip() for eg in found] == ["Ana vive allí", "Roma es grande", plain.text.strip()]
+    assert [ents(eg.reference) for eg in found] == [[(0, 1, "PER")], [(0, 1, "LOC")], []]
+    parts = [doc._.xproj_soft[:3], doc._.xproj_soft[3:], plain._.xproj_soft]
+    assert [eg.reference._.xproj_soft for eg in found] == parts
+    assert not any(eg.predicted.ents or eg.predicted._.xproj_soft for eg in found)
+    assert [len(eg.reference) for eg in rows(nlp, path=path, max_length=7)] == [6, 5]
+
+
+def test_a_doc_with_a_payload_stays_whole(tmp_path, nlp):
+    doc = two_sentences(nlp)
+    doc._.xproj = payload_doc(nlp, "x", "Ana lives there")._.xproj
+    (eg,) = rows(nlp, path=soft_file(tmp_path / "soft.spacy", [doc]), max_length=1)
+    assert len(eg.predicted) == 6 and eg.predicted._.xproj.words == ("Ana", "lives", "there")
+
+
+def test_soft_labels_of_some_types(tmp_path, nlp):
+    """What is of another type is outside."""
+    (eg,) = rows(nlp, path=soft_file(tmp_path / "soft.spacy", [two_sentences(nlp, gold=True)]), labels=["LOC"])
+    soft = eg.reference._.xproj_soft
+    assert soft.labels == ("O", "B-LOC", "I-LOC") and soft.provenance == {"t": "x"}
+    assert soft.probs.argmax(1).tolist() == [0, 0, 0, 1, 0, 0] and soft.probs.any(1).all()
+    assert ents(eg.reference) == [(3, 4, "LOC")]
+
+
+def test_soft_labels_of_other_tokens(tmp_path, nlp):
+    doc = two_sentences(nlp)
+    doc._.xproj_soft = doc._.xproj_soft[:4]
+    with pytest.raises(XprojError, match="4 rows, but the Doc has 6 tokens"):
+        rows(nlp, path=soft_file(tmp_path / "soft.spacy", [doc]))
+
+
+def test_a_student_learns_from_the_parts(tmp_path, nlp):
+    nlp.add_pipe("xproj_student", config={"targets": "soft"})
+    reader = make_corpus(soft_file(tmp_path / "soft.spacy", [two_sentences(nlp)]), max_length=1)
+    nlp.initialize(lambda: reader(nlp))
+    assert nlp.get_pipe("xproj_student").labels == ("LOC", "PER")
+    assert nlp.update(list(reader(nlp)), sgd=nlp.create_optimizer())["xproj_student"] > 0
+
+
+def test_augmenter(tmp_path):
+    nlp = spacy.blank("es")
+    doc = Doc(nlp.vocab, words=["Curie", "viaja"], ents=["B-PER", "O"])
+    doc._.xproj_soft = SoftLabels(("O", "B-PER", "I-PER"), [[0, 1, 0], [1, 0, 0]])
+    DocBin(docs=[doc], store_user_data=True).to_disk(tmp_path / "in.spacy")
+    names = tmp_path / "names.tsv"
+    names.write_text("PER\tAda Lovelace\n", encoding="utf-8")
+    augmenter = make_entity_swap(1.0, gazetteer=str(names), from_corpus=False)
+    plain, swapped = make_corpus(str(tmp_path / "in.spacy"), augmenter=augmenter)(nlp)
+    assert plain.reference.text.split() == ["Curie", "viaja"]
+    assert [t.text for t in swapped.predicted] == ["Ada", "Lovelace", "viaja"]
+    assert swapped.reference._.xproj_soft.probs.argmax(1).tolist() == [1, 2, 0]
