@@ -28,7 +28,7 @@ class PayloadPipe(Pipe):
     paths on this machine to what is saved with it: they are left out of the saved config."""
 
     parts: tuple[str, ...] = ()
-    local: tuple[str, ...] = ("model", "converted")
+    local: tuple[str, ...] = ("model", "models", "sources", "converted")
 
     def __init__(self, nlp: Language, name: str):
         self.vocab = nlp.vocab
@@ -139,15 +139,22 @@ def forget_paths(path: Path, name: str, parts: tuple[str, ...], local: tuple[str
 
 
 def emptied(block: Any, local: tuple[str, ...]) -> int:
-    """Make the settings of these names empty, in the block and those within, and count them."""
+    """Make the settings of these names empty, in the block and those within, and count them: paths, lists of paths, and
+    paths by name."""
     count = 0
     for key, value in block.items() if isinstance(block, dict) else ():
-        if key in local and isinstance(value, str) and value:
-            block[key] = ""
+        paths = isinstance(value, (str, list)) or (isinstance(value, dict) and all(map(is_path, value.items())))
+        if key in local and paths and value:
+            block[key] = type(value)()
             count += 1
         else:
             count += emptied(value, local)
     return count
+
+
+def is_path(item: tuple[str, Any]) -> bool:
+    """Whether a setting can be a path, and not the name of a registered function."""
+    return isinstance(item[1], str) and not item[0].startswith("@")
 
 
 class BatchPipe(PayloadPipe):

@@ -1,0 +1,140 @@
+"""What finds the entities in a spaCy pipeline, and a distribution over IOB2 tags from it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from spacy.language import Language
+from spacy.pipeline import EntityRecognizer
+from spacy.tokens import Doc
+
+from ..errors import XprojError
+from ..sentences import sentences
+from .convert import iob2, onto, previous, renamed, to_iob2
+from .marginals import Moves, marginals
+from .tags import TagScheme
+
+ESTIMATES = ("distribution", "marginals", "hard")
+FINDERS = ("ner", "beam_ner", "xproj_student", "xproj_token_classifier")
+
+
+class Member:
+    """A pipeline with a component that finds entities.
+
+    nlp (Language): The pipeline.
+    pipe (str): The component; "": the one that `make_pipeline` says.
+    estimate (str): One of `ESTIMATES`, or "auto".
+    RAISES (XprojError): If there is no such component, or it cannot give this estimate.
+
+    Attributes: `types` (list of str), the entity types, sorted; `estimate` (str), never "auto".
+    """
+
+    def __init__(self, nlp: Language, pipe: str, estimate: str):
+        self.nlp = nlp
+        self.pipe = pipe or find_component(nlp)
+        self.component = get_component(nlp, self.pipe)
+        best = best_estimate(self.component)
+        if estimate not in ("auto", "hard", best):
+            raise XprojError(
+                f"The component {self.pipe!r} cannot give the estimate {estimate!r}, only {best!r}"
+                f"{'' if best == 'hard' else ' and ' + repr('hard')}. Set estimate to that, or to 'auto'."
+            )
+        self.estimate = best if estimate == "auto" else estimate
+        self.setters = [name for name in nlp.pipe_names if "doc.ents" in nlp.get_pipe_meta(name).assigns]
+        if not self.setters:
+            raise XprojError(f"No component of it sets entities: it has {', '.join(nlp.pipe_names) or 'none'}.")
+        self.types = self._types()
+
+    def _types(self) -> list[str]:
+        if self.estimate == "marginals":
+            return Moves(self.component).types
+        if self.estimate == "distribution":
+            tags, label_map = own_tags(self.component)
+            return renamed(tags.types, label_map)
+        names = self.nlp.pipe_names
+        run = names[: names.index(self.pipe) + 1] if self.pipe else names
+        return sorted({kind for name in run if name in self.setters for kind in self.nlp.pipe_labels.get(name, ())})
+
+    def __call__(self, docs: Sequence[Doc], width: int, density: float) -> list[np.ndarray]:
+        """The distributions of the tokens of each Doc, which may be of another vocab. The Docs are not changed.
+
+        width, density: See `marginals`.
+        RETURNS (list of float array (tokens, tags)): The columns are `iob2(types)`.
+        """
+        parts = [[self.part(doc, start, end) for start, end in sentences(doc)] for doc in docs]
+        found = iter(self.distributions([part for row in parts for part in row], width, density))
+        nothing = np.zeros((0, 1 + 2 * len(self.types)))
+        return [np.concatenate([nothing, *(next(found) for _ in row)]) for row in parts]
+
+    def part(self, doc: Doc, start: int, end: int) -> Doc:
+        """A sentence as a Doc of this pipeline's vocab."""
+        words = [doc[i].text for i in range(start, end)]
+        return Doc(self.nlp.vocab, words=words, spaces=[bool(doc[i].whitespace_) for i in range(start, end)])
+
+    def distributions(self, docs: list[Doc], width: int, density: float) -> list[np.ndarray]:
+        """Those of Docs of this pipeline's vocab, which are changed."""
+        docs = self.run(docs)
+        if not docs:
+            return []
+        if self.estimate == "marginals":
+            return marginals(self.component, docs, width=width, density=density)
+        if self.estimate == "hard":
+            return [self.entities(doc) for doc in docs]
+        tags, label_map = own_tags(self.component)
+        classifier = getattr(self.component, "teacher", None)
+        rows = self.component.distributions(docs) if classifier is None else classifier(docs)
+        plain = (to_iob2(part, tags, previous(doc, sentences(doc))) for doc, part in zip(docs, rows))
+        return [onto(part, tags.types, self.types, label_map) for part in plain]
+
+    def run(self, docs: list[Doc]) -> list[Doc]:
+        """Run the components that come before. For "hard", also the one itself; for the others without those that set
+        entities: what they find would be taken as given."""
+        if not self.pipe:
+            return list(self.nlp.pipe(docs))
+        names = self.nlp.pipe_names
+        first_off = names.index(self.pipe) + (self.estimate == "hard")
+        off = set(names[first_off:]) | (set() if self.estimate == "hard" else set(self.setters))
+        return list(self.nlp.pipe(docs, disable=sorted(off)))
+
+    def entities(self, doc: Doc) -> np.ndarray:
+        """The entities of a Doc, each tag with probability 1."""
+        column = {tag: k for k, tag in enumerate(iob2(self.types))}
+        rows = np.zeros((len(doc), len(column)))
+        for token in doc:
+            tag = f"{token.ent_iob_}-{token.ent_type_}" if token.ent_type else "O"
+            if tag not in column:
+                raise XprojError(
+                    f"The pipeline finds an entity of the type {token.ent_type_!r}, but its components list only "
+                    f"{', '.join(self.types) or 'none'} as their labels."
+                )
+            rows[token.i, column[tag]] = 1
+        return rows
+
+
+def find_component(nlp: Language) -> str:
+    """The one component with a distribution of its own or an estimate of one; "" if there is none."""
+    found = [name for name in nlp.pipe_names if nlp.get_pipe_meta(name).factory in FINDERS]
+    if len(found) > 1:
+        raise XprojError(f"It has several components that find entities: {', '.join(found)}. Set pipe to one of them.")
+    return found[0] if found else ""
+
+
+def get_component(nlp: Language, name: str) -> Any:
+    """A component by its name; None for ""."""
+    if name and name not in nlp.pipe_names:
+        raise XprojError(f"It has no component {name!r}, only {', '.join(nlp.pipe_names) or 'none'}. Set pipe to one.")
+    return nlp.get_pipe(name) if name else None
+
+
+def best_estimate(component: Any) -> str:
+    """The best estimate that a component can give."""
+    if hasattr(component, "tag_names") or hasattr(component, "teacher"):
+        return "distribution"
+    return "marginals" if isinstance(component, EntityRecognizer) else "hard"
+
+
+def own_tags(component: Any) -> tuple[TagScheme, dict[str, str]]:
+    """The scheme of a component's own tags, and the labels that it renames."""
+    if hasattr(component, "tag_names"):
+        return TagScheme(component.tag_names), {}
+    return component.tags(), component.label_map
