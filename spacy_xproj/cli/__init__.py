@@ -8,6 +8,7 @@ from .convert import convert_cli
 from .evaluate import evaluate_cli
 from .fit import fit_cli
 from .project import project_cli
+from .selftrain import selftrain_cli
 from .teach import teach_cli
 from .translate import translate_cli
 from .tune import tune_cli
@@ -21,6 +22,7 @@ app.command("translate", context_settings=OVERRIDES)(handle_errors(translate_cli
 app.command("project", context_settings=OVERRIDES)(handle_errors(project_cli))
 app.command("evaluate", context_settings=OVERRIDES)(handle_errors(evaluate_cli))
 app.command("teach", context_settings=OVERRIDES)(handle_errors(teach_cli))
+app.command("selftrain", context_settings=OVERRIDES)(handle_errors(selftrain_cli))
 app.command("fit", context_settings=OVERRIDES)(handle_errors(fit_cli))
 app.command("tune")(handle_errors(tune_cli))
 

@@ -14,7 +14,7 @@ from spacy_xproj.translators.memory import Memory
 from tests.conftest import CONFIGS, VERSES, names
 
 CONFIG = str(CONFIGS / "project_match.cfg")
-VERBS = ("convert", "translate", "project", "evaluate", "fit", "tune")
+VERBS = ("convert", "translate", "project", "evaluate", "fit", "tune", "teach", "selftrain")
 
 
 def invoke(*args, app=app):

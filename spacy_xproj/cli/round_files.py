@@ -1,0 +1,287 @@
+"""The folder of self-training: what each round labels, trains and scores, and what of it is finished."""
+
+import io
+import json
+import shutil
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Optional, Union
+
+import spacy
+from confection import Config
+from spacy.tokens import Doc, Span
+from spacy.training import Corpus
+from spacy.training.initialize import init_nlp
+from spacy.training.loop import train
+from spacy.util import load_config
+from spacy.vocab import Vocab
+from thinc.api import require_gpu
+
+from .. import __version__
+from ..corpus import blank, file_hash, read_docs, read_file, replacing, text_hash, write_file
+from ..corpus.gazetteers import soft_entities
+from ..errors import InputError, XprojError
+from ..evaluate import gold_doc
+from ..files import folder_beside
+from ..fitting import fit
+from ..soft import SoftLabels
+from .common import Corpus as Texts
+from .common import load_pipeline
+
+STATE, SCORES, SOFT, DEV = "rounds.json", "scores.json", "soft.spacy", "dev.spacy"
+LASTING = ("labels", "hard", "projection", "projection_weight")  # settings of xproj_teacher that hold in all rounds
+ENTS = ("ents_f", "ents_p", "ents_r", "ents_per_type")
+
+
+@dataclass
+class RoundFiles:
+    """See `self_train` for the settings.
+
+    output (Path): The folder.
+    every (int): Where there is no gold, the n-th text of each n is held out.
+    """
+
+    output: Path
+    raw: Path
+    config: Path
+    teachers: Path
+    gold: Optional[Path]
+    extra: Optional[Path]
+    every: int
+    lang: Optional[str]
+    limit: int
+    overrides: dict[str, Any]
+    use_gpu: int = -1
+    progress: bool = False
+    student: Config = field(init=False)
+    inputs: dict[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        out = self.output
+        if out.exists() and not (out / STATE).exists() and (not out.is_dir() or any(out.iterdir())):
+            raise XprojError(f"{out} is not empty and is no folder of self-training. Remove it or give another one.")
+        self.student = student_config(self.config, self.lang, self.overrides)
+        if not self.teachers.exists():
+            raise InputError(self.teachers, None, "There is no such config or pipeline.")
+        self.inputs = {
+            "version": __version__,
+            "raw": file_hash(self.raw),
+            "teachers": [file_hash(self.teachers), *named_hashes(self.teacher_block())],
+            "student": [text_hash(self.student.to_str(interpolate=False)), *named_hashes(self.student.interpolate())],
+            "gold": file_hash(self.gold) if self.gold else f"1 of {self.every}",
+            "extra": file_hash(self.extra) if self.extra else "",
+            "lang": self.lang,
+            "limit": self.limit,
+        }
+        out.mkdir(parents=True, exist_ok=True)
+        if not (out / STATE).exists():
+            write_json(out / STATE, {})
+        if self.gold:
+            self.write_gold(self.gold)
+
+    def folder(self, number: int) -> Path:
+        """The folder of a round."""
+        return self.output / f"round-{number}"
+
+    def round(self, number: int) -> tuple[dict[str, Any], bool]:
+        """Do what is not finished of a round.
+
+        number (int): Counted from 1. The one before is finished.
+        RETURNS (dict, bool): What is in its `scores.json`, and whether anything was left to do.
+        """
+        folder, before = self.folder(number), self.folder(number - 1)
+        inputs = {**self.inputs, "round": number}
+        if number > 1:
+            inputs["teacher"] = file_hash(before / "model")
+        key = text_hash(json.dumps(inputs, sort_keys=True))
+        found = read_json(folder / SCORES)
+        if found.get("hashes", {}).get("inputs") != key:
+            found = {"round": number, "teacher": before.name if number > 1 else self.teachers.name}
+            found["hashes"] = {"inputs": key}
+            self.remove_from(number)
+            folder.mkdir()
+        hashes = found["hashes"]
+        labels = [folder / SOFT, *([] if number > 1 or self.gold else [self.output / DEV])]
+        labelled = all(intact(path, hashes.get(path.stem)) for path in labels)
+        if labelled and "score" in found and intact(folder / "model", hashes.get("model")):
+            return found, False
+        if not labelled:
+            found["docs"] = self.label_raw() if number == 1 else self.label_again(number)
+            hashes.update({path.stem: file_hash(path) for path in labels})
+            write_json(folder / SCORES, found)
+        self.train(folder)
+        found.update(self.score(folder / "model"))
+        hashes["model"] = file_hash(folder / "model")
+        write_json(folder / SCORES, found)
+        return found, True
+
+    def remove_from(self, number: int) -> None:
+        """Remove the folders of this round and of those after it, which came from other input."""
+        for path in self.output.glob("round-*"):
+            if int(path.name.partition("-")[2]) >= number:
+                shutil.rmtree(path)
+
+    def keep(self, best: int, state: dict[str, Any]) -> Path:
+        """Copy the best student and write how it went.
+
+        RETURNS (Path): The folder of the copy.
+        """
+        model, out = self.folder(best) / "model", self.output / "best"
+        if not intact(out, file_hash(model)):
+            with folder_beside(out) as beside:
+                shutil.copytree(model, beside / "model")
+                shutil.rmtree(out, ignore_errors=True)
+                (beside / "model").rename(out)
+        write_json(self.output / STATE, state)
+        return out
+
+    # Labelling
+
+    def label_raw(self) -> int:
+        """The first teachers label the raw texts. Where there is no gold, some are put aside with what they find.
+
+        RETURNS (int): The number of Docs to learn from.
+        """
+        nlp = load_pipeline(self.teachers, self.lang)
+        texts = Texts(self.raw, nlp, limit=self.limit)
+        fit(nlp, texts)
+        docs: list[Doc] = []
+        held: list[Doc] = []
+        for number, doc in enumerate(nlp.pipe(texts), 1):
+            if not isinstance(doc._.xproj_soft, SoftLabels):
+                raise XprojError(f"The teachers of {self.teachers} gave no soft labels to text {number}.")
+            kept = self.gold or number % self.every
+            (docs if kept else held).append(doc if kept else hard_doc(doc))
+        if not docs or not (held or self.gold):
+            raise InputError(self.raw, None, f"Too few texts to hold out one of each {self.every}. Give gold as 'dev'.")
+        if not self.gold:
+            write_file(held, self.output / DEV)
+        return write_file(docs, self.folder(1) / SOFT)
+
+    def label_again(self, number: int) -> int:
+        """The student of the round before labels the texts of the first round."""
+        model = self.folder(number - 1) / "model"
+        nlp = blank(self.student["nlp"]["lang"])
+        student = {"@xproj_teachers": "spacy_xproj.Pipeline.v1", "model": str(model)}
+        config = {name: value for name, value in self.teacher_block().items() if name in LASTING}
+        nlp.add_pipe("xproj_teacher", config={**config, "teachers": {"student": student}, "overwrite": True})
+        docs = nlp.pipe(read_file(self.folder(1) / SOFT, nlp.vocab))
+        return write_file(docs, self.folder(number) / SOFT)
+
+    def teacher_block(self) -> dict[str, Any]:
+        """The settings of `xproj_teacher` in the config of the first teachers.
+
+        RAISES (InputError): If it has no such pipe.
+        """
+        path = self.teachers / "config.cfg" if self.teachers.is_dir() else self.teachers
+        config = load_config(path, interpolate=True)
+        pipes = {name: config["components"].get(name, {}) for name in config.get("nlp", {}).get("pipeline", [])}
+        for block in pipes.values():
+            if block.get("factory") == "xproj_teacher":
+                return block
+        raise InputError(
+            self.teachers, None, f"Expected a pipeline with xproj_teacher, got {', '.join(pipes) or 'none'}."
+        )
+
+    def write_gold(self, path: Path) -> None:
+        """Write the gold as a .spacy file, which spaCy can read."""
+        nlp = blank(self.student["nlp"]["lang"])
+        docs = list(read_docs(path, nlp))
+        if not any(doc.has_annotation("ENT_IOB") for doc in docs):
+            raise InputError(path, None, "It is not labelled: expected gold entities to score the students by.")
+        write_file((gold_doc(doc, nlp) for doc in docs), self.output / DEV)
+
+    # Training
+
+    def train(self, folder: Path) -> None:
+        """Train a student from nothing, as `spacy train` does, and put it in its place."""
+        path, beside, model = folder / SOFT, folder / "training", folder / "model"
+        if self.extra:
+            path = folder / "train.spacy"
+            vocab = Vocab()
+            more = read_docs(self.extra, blank(self.student["nlp"]["lang"]))
+            write_file((doc for docs in (read_file(folder / SOFT, vocab), more) for doc in docs), path)
+        config = self.student.copy()
+        config["paths"].update({"train": str(path), "dev": str(self.output / DEV)})
+        shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir()
+        shutil.rmtree(model, ignore_errors=True)
+        if self.use_gpu >= 0:
+            require_gpu(self.use_gpu)
+        try:
+            nlp = init_nlp(config, use_gpu=self.use_gpu)
+        except ValueError as err:
+            raise InputError(self.config, None, f"The student cannot be made. {err}") from err
+        shown = sys.stdout if self.progress else io.StringIO()
+        train(nlp, beside, use_gpu=self.use_gpu, stdout=shown, stderr=shown)
+        found = [beside / name for name in ("model-best", "model-last") if (beside / name).exists()]
+        found[0].rename(model)
+        shutil.rmtree(beside)
+
+    def score(self, model: Path) -> dict[str, Any]:
+        """The scores of a student."""
+        nlp = spacy.load(model)
+        found = nlp.evaluate(list(Corpus(self.output / DEV)(nlp)))
+        if "ents_f" not in found:
+            raise InputError(
+                self.config, None, f"Expected a pipeline that is scored by entities, got {nlp.pipe_names}."
+            )
+        return {"score": found["ents_f"] or 0.0, **{name: found.get(name) for name in ENTS}}
+
+
+def student_config(path: Path, lang: Optional[str], overrides: dict[str, Any]) -> Config:
+    """Read a training config.
+
+    path (Path): The config.
+    lang (Optional[str]): The language, in place of the config's.
+    overrides (dict[str, Any]): Values by their dotted names.
+    RETURNS (Config): Not interpolated.
+    RAISES (InputError): If there is none, or none to train with.
+    """
+    if not path.is_file():
+        raise InputError(path, None, "There is no such training config.")
+    config = load_config(path, overrides=overrides, interpolate=False)
+    if not {"train", "dev"} <= config.get("paths", {}).keys() or not {"nlp", "training"} <= config.keys():
+        raise InputError(path, None, "Expected a training config with 'train' and 'dev' in [paths].")
+    if lang:
+        config["nlp"]["lang"] = blank(lang).lang
+    return config
+
+
+def named_hashes(config: Any) -> list[str]:
+    """The hashes of the files, and of the folders of models, that a config names."""
+    if isinstance(config, dict):
+        return [found for value in config.values() for found in named_hashes(value)]
+    if not isinstance(config, str) or not config:
+        return []
+    path = Path(config)
+    model = path.is_dir() and any((path / name).exists() for name in ("meta.json", "config.json"))
+    return [file_hash(path)] if model or path.is_file() else []
+
+
+def hard_doc(doc: Doc) -> Doc:
+    """A new Doc of the same words with the entities that its soft labels make most probable. Words of which nothing is
+    known are missing values."""
+    soft = doc._.xproj_soft
+    out = Doc(doc.vocab, words=[t.text for t in doc], spaces=[bool(t.whitespace_) for t in doc])
+    ents = [Span(out, span.start, span.end, label=span.label) for span in soft_entities(doc, soft)]
+    missing = [out[i : i + 1] for i, known in enumerate(soft.known) if not known]
+    out.set_ents(ents, missing=missing, default="outside")
+    return out
+
+
+def intact(path: Path, state: Optional[str]) -> bool:
+    """Whether a file or folder is there, with this hash."""
+    return path.exists() and state is not None and file_hash(path) == state
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """What is in the file; nothing if there is none."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def write_json(path: Union[str, Path], data: dict[str, Any]) -> None:
+    """Write a file, which is put in its place once it is whole."""
+    with replacing(path) as beside:
+        beside.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
