@@ -23,9 +23,10 @@ def main(
     train: Annotated[Path, typer.Argument(help="Training data, .spacy.")],
     dev: Annotated[Path, typer.Argument(help="Development data, .spacy.")],
     share: Annotated[float, typer.Option(min=0, max=1, help="Share of the development data.")] = 0.12,
+    user_data: Annotated[bool, typer.Option("--user-data", help="Keep payloads and soft labels.")] = False,
 ) -> None:
-    # Without user data: training needs no payload, and the files can be read without this package.
-    parts = {train: DocBin(), dev: DocBin()}
+    # Training a NER needs no payload, and without one the files can be read without this package.
+    parts = {path: DocBin(store_user_data=user_data) for path in (train, dev)}
     for doc in read_docs(docs, spacy.blank("xx")):
         parts[dev if is_dev(doc.text, share) else train].add(doc)
     for path, part in parts.items():
