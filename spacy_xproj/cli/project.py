@@ -1,19 +1,16 @@
 """`xproj project`: fits what learns from the corpus, then aligns and projects."""
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
-import spacy
 import typer
 from spacy.cli._util import parse_config_overrides
 from spacy.tokens import Doc
-from tqdm import tqdm
 from wasabi import msg
 
-from ..corpus import doc_files, file_hash, read_file, run_shards, split_file, write_docs, write_file
-from ..errors import XprojError
+from ..corpus import doc_files, file_hash, split_file, write_docs
 from .common import (
     Chain,
     Corpus,
@@ -25,6 +22,7 @@ from .common import (
     show_counts,
     write_json,
 )
+from .processing import Work, check_out, process
 
 
 def project(
@@ -58,9 +56,7 @@ def project(
     RAISES (XprojError): If the input cannot be used.
     """
     out = Path(out)
-    single = out.suffix.lower() == ".spacy"
-    if single and n_process > 1:
-        raise XprojError(f"{out}: several processes write shards. Give OUT as a folder, or --n-process 1.")
+    check_out(out, n_process)
     nlp = load_pipeline(config, lang, overrides)
     texts = Corpus(bitext, nlp, alignments=alignments)
     key = {"input": file_hash(bitext), "config": config_hash(nlp)}
@@ -73,57 +69,34 @@ def project(
     fitted = out.with_name(f"{out.name}.fitted")
     nlp, state = fit_once(nlp, fit_docs, fitted, key)
     texts.nlp = nlp  # it may have been loaded anew: the Docs belong into its vocab
-    counts: Counter = Counter()
-    if single:
-        docs = (stamp(doc, state) for doc in reasons_of(nlp.pipe(texts), counts))
-        write_docs(tqdm(docs, unit="doc", disable=not progress), out)
-    else:
+
+    def shards(parts: Path) -> list[Path]:
         files = doc_files(bitext)
-        if alignments is not None or len(files) == 1:
-            parts = out.with_name(f"{out.name}.input")
-            if alignments is None:
-                files = split_file(files[0], parts, shard)
-            else:
-                write_docs(texts, parts, shard=shard, key=key)
-                files = doc_files(parts)
-        with tqdm(total=len(files), unit="shard", disable=not progress) as bar:
-            counts = run_shards(
-                files,
-                out,
-                Work(fitted, state),
-                key={**key, "state": state, "shard": str(shard)},
-                n_process=n_process,
-                progress=lambda done, total: bar.update(done - bar.n),
-            )
+        if alignments is None:
+            return files if len(files) > 1 else split_file(files[0], parts, shard)
+        write_docs(texts, parts, shard=shard, key=key)
+        return doc_files(parts)
+
+    counts = process(
+        nlp,
+        texts,
+        shards,
+        out,
+        Work(fitted, state, finish),
+        key={**key, "state": state, "shard": str(shard)},
+        n_process=n_process,
+        progress=progress,
+    )
     write_json(out.with_name(f"{out.name}.report.json"), {"pipeline": state, **dict(sorted(counts.items()))})
     return counts
 
 
-def stamp(doc: Doc, state: str) -> Doc:
-    """Name the fitted pipeline in the provenance."""
-    if doc._.xproj is not None:
-        doc._.xproj = doc._.xproj.replace(provenance={**doc._.xproj.provenance, "pipeline": state})
-    return doc
-
-
-@dataclass
-class Work:
-    """What a worker does with one shard. The pipeline is loaded once in each process."""
-
-    folder: Path
-    state: str
-
-    def __call__(self, source: Path, out: Path) -> dict:
-        nlp = _LOADED.get(self.state)
-        if nlp is None:
-            nlp = _LOADED[self.state] = spacy.load(self.folder)
-        counts: Counter = Counter()
-        docs = reasons_of(nlp.pipe(read_file(source, nlp.vocab)), counts)
-        write_file((stamp(doc, self.state) for doc in docs), out)
-        return dict(counts)
-
-
-_LOADED: dict[str, Any] = {}
+def finish(docs: Iterable[Doc], state: str, counts: Counter) -> Iterator[Doc]:
+    """Count what was projected and what was not, and name the fitted pipeline in the provenance."""
+    for doc in reasons_of(docs, counts):
+        if doc._.xproj is not None:
+            doc._.xproj = doc._.xproj.replace(provenance={**doc._.xproj.provenance, "pipeline": state})
+        yield doc
 
 
 def project_cli(

@@ -2,27 +2,26 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import numpy as np
-import spacy
 import typer
 from spacy.cli._util import parse_config_overrides
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.util import load_config
-from tqdm import tqdm
 from wasabi import msg
 
-from ..corpus import doc_files, file_hash, read_file, run_shards, split_file, write_docs, write_file
+from ..corpus import doc_files, file_hash, split_file, write_docs
 from ..distill.sequences import best_tags
-from ..errors import InputError, XprojError
+from ..errors import InputError
 from ..fitting import payload_pipes
 from ..pipeline.teacher import SoftLabeller
 from ..teachers.tags import TagScheme
 from .common import Corpus, PathLike, config_hash, fit_once, load_pipeline, show_counts, write_json
+from .processing import Work, check_out, process
 
 MICRO = 1_000_000  # sums of whole numbers do not depend on their order
 
@@ -54,37 +53,31 @@ def teach(
     RAISES (XprojError): If the input cannot be used, or the pipeline has no `xproj_teacher`.
     """
     out = Path(out)
-    single = out.suffix.lower() == ".spacy"
-    if single and n_process > 1:
-        raise XprojError(f"{out}: several processes write shards. Give OUT as a folder, or --n-process 1.")
+    check_out(out, n_process)
     nlp = load_pipeline(config, lang, {**(overrides or {}), **only_these(config, only)})
     texts = Corpus(raw, nlp)
     key = {"input": file_hash(raw), "config": config_hash(nlp), **teachers_key(nlp, config)}
     fitted = out.with_name(f"{out.name}.fitted")
     nlp, state = fit_once(nlp, texts, fitted, key)
     texts.nlp = nlp  # it may have been loaded anew: the Docs belong into its vocab
-    if single:
-        counts: Counter = Counter()
-        docs = count_soft(stamp(nlp.pipe(texts), state), counts)
-        write_docs(tqdm(docs, unit="doc", disable=not progress), out)
-    else:
-        parts = out.with_name(f"{out.name}.input")
-        is_spacy = Path(raw).is_dir() or Path(raw).suffix.lower() == ".spacy"
-        files = doc_files(raw) if is_spacy else []
-        if not is_spacy:
+
+    def shards(parts: Path) -> list[Path]:
+        if not Path(raw).is_dir() and Path(raw).suffix.lower() != ".spacy":
             write_docs(texts, parts, shard=shard, key=key)
-            files = doc_files(parts)
-        elif len(files) == 1:
-            files = split_file(files[0], parts, shard)
-        with tqdm(total=len(files), unit="shard", disable=not progress) as bar:
-            counts = run_shards(
-                files,
-                out,
-                Work(fitted, state),
-                key={**key, "state": state, "shard": str(shard)},
-                n_process=n_process,
-                progress=lambda done, total: bar.update(done - bar.n),
-            )
+            return doc_files(parts)
+        files = doc_files(raw)
+        return files if len(files) > 1 else split_file(files[0], parts, shard)
+
+    counts = process(
+        nlp,
+        texts,
+        shards,
+        out,
+        Work(fitted, state, finish),
+        key={**key, "state": state, "shard": str(shard)},
+        n_process=n_process,
+        progress=progress,
+    )
     found = {"pipeline": state, **report(counts)}
     write_json(out.with_name(f"{out.name}.report.json"), found)
     return found
@@ -113,20 +106,15 @@ def teachers_key(nlp: Language, config: PathLike) -> dict[str, str]:
     return {**key, "pipeline": file_hash(config)} if Path(config).is_dir() else key
 
 
-def stamp(docs: Iterable[Doc], state: str) -> Iterator[Doc]:
-    """Name the pipeline in the provenance."""
+def finish(docs: Iterable[Doc], state: str, counts: Counter) -> Iterator[Doc]:
+    """Name the pipeline in the provenance, and count what the soft labels say.
+
+    The counts are `docs`, `tokens`, `masked`; of the tokens that are not masked those with "O" as the most probable tag
+    as `outside`, and the sum of the entropies in millionths of a nat as `entropy`; and the entities of each type in the
+    most probable valid sequence as `entity:TYPE`."""
     for doc in docs:
         soft = doc._.xproj_soft
         doc._.xproj_soft = replace(soft, provenance={**soft.provenance, "pipeline": state})
-        yield doc
-
-
-def count_soft(docs: Iterable[Doc], counts: Counter) -> Iterator[Doc]:
-    """Count what the soft labels say, in passing: `docs`, `tokens`, `masked`; of the tokens that are not masked those
-    with "O" as the most probable tag as `outside`, and the sum of the entropies in millionths of a nat as `entropy`;
-    and the entities of each type in the most probable valid sequence as `entity:TYPE`."""
-    for doc in docs:
-        soft = doc._.xproj_soft
         known = soft.known
         rows = soft.probs[known].astype("f8")
         logs = np.log(rows, out=np.zeros_like(rows), where=rows > 0)
@@ -144,7 +132,7 @@ def count_soft(docs: Iterable[Doc], counts: Counter) -> Iterator[Doc]:
 def report(counts: Counter) -> dict[str, Any]:
     """The counts as a report.
 
-    counts (Counter): From `count_soft`.
+    counts (Counter): From `finish`.
     RETURNS (dict): `docs`, `tokens`; `masked_share` (of all tokens), `outside_share` and `mean_entropy` in nats (of
         those that are not masked); `entities`, by type.
     """
@@ -158,26 +146,6 @@ def report(counts: Counter) -> dict[str, Any]:
         "mean_entropy": round(counts["entropy"] / MICRO / known, 6),
         "entities": {key[len(prefix) :]: n for key, n in sorted(counts.items()) if key.startswith(prefix)},
     }
-
-
-@dataclass
-class Work:
-    """What a worker does with one shard. The pipeline is loaded once in each process."""
-
-    folder: Path
-    state: str
-
-    def __call__(self, source: Path, out: Path) -> dict:
-        nlp = _LOADED.get(self.state)
-        if nlp is None:
-            nlp = _LOADED[self.state] = spacy.load(self.folder)
-        counts: Counter = Counter()
-        docs = stamp(nlp.pipe(read_file(source, nlp.vocab)), self.state)
-        write_file(count_soft(docs, counts), out)
-        return dict(counts)
-
-
-_LOADED: dict[str, Any] = {}
 
 
 def teach_cli(

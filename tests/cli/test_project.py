@@ -80,7 +80,7 @@ def test_again_gives_the_same_bytes_without_fitting(corpus, fits):
 @pytest.mark.parametrize("interrupted_after", [0, 1, 2])
 def test_a_resumed_run(corpus, fits, interrupted_after, monkeypatch):
     want = run(corpus, "whole", shard=2)
-    from spacy_xproj.cli import project as module
+    from spacy_xproj.cli import processing as module
 
     write, done = module.write_file, []
 

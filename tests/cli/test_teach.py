@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from spacy_xproj.bitext import install_extensions
 from spacy_xproj.cli import app
-from spacy_xproj.cli import teach as module
-from spacy_xproj.cli.teach import count_soft, report, teach
+from spacy_xproj.cli import processing as module
+from spacy_xproj.cli.teach import finish, report, teach
 from spacy_xproj.corpus import doc_files, read_docs
 from spacy_xproj.errors import XprojError
 from spacy_xproj.soft import SoftLabels
@@ -189,7 +189,7 @@ def test_counts():
     probs = [[0.5, 0.5, 0], [1, 0, 0], [0, 1, 0], [0, 0, 0]]
     doc._.xproj_soft = SoftLabels(("O", "B-X", "I-X"), np.array(probs))
     counts = Counter()
-    assert list(count_soft([doc, doc], counts)) == [doc, doc]
+    assert list(finish([doc, doc], "", counts)) == [doc, doc]
     assert counts == {"docs": 2, "tokens": 8, "masked": 2, "outside": 4, "entropy": 2 * 693147, "entity:X": 2}
     assert report(counts) == {
         "docs": 2,
