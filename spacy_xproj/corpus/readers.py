@@ -17,7 +17,7 @@ from .jsonl import read_jsonl
 from .languages import lang_code
 from .shards import doc_files, read_file
 
-TAGGED = re.compile(r"\S+( \S+)* (O|[BIESLU]-\S+)")  # a token and its tag
+TAGGED = re.compile(r"\S+( \S+){0,3} (O|[BIESLU]-\w+)")  # a token and its tag, and columns between them
 FORMATS = ("conll", "iob", "bio", "iob2", "jsonl", "tsv", "txt", "spacy")
 
 

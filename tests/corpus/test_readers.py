@@ -299,3 +299,10 @@ def test_raw_texts(tmp_path):
     nlp.max_length = 12
     with pytest.raises(InputError, match=r"raw\.txt, line 1"):
         list(read_docs(path, nlp))
+
+
+def test_a_sentence_may_end_like_a_tag(tmp_path):
+    (tmp_path / "raw.txt").write_text(
+        "After the deal fell through they made a U-turn.\nIt was U-turn.\n", encoding="utf-8"
+    )
+    assert len(list(read_docs(tmp_path / "raw.txt", spacy.blank("en")))) == 2
