@@ -67,10 +67,10 @@ class PipelineTeacher(FilesOnly):
     another language. The Docs are not changed. Which Docs come together changes nothing but the rounding of sums.
 
     A `ner` is a greedy model, and too sure of itself. Its marginals are less so than its entities alone, and the mean
-    over several seeds less still. On 1,000 English sentences (UNER-EN-EWT, dev), by pipelines trained on 3,078, the
-    mean negative log-likelihood of the gold tag, with probabilities of at least 0.0001, was 0.42 for the entities, 0.37
-    for the parses in spaCy's beam, and 0.23 for the marginals (means of three seeds); for the mean of the three 0.31,
-    0.27 and 0.19.
+    over several seeds less still. On 1,000 English sentences (UNER EWT; `python -m benchmarks.marginals`) the mean
+    negative log-likelihood of the gold tag, with probabilities of at least 0.0001, was 0.43 for the entities, 0.39 for
+    the parses in spaCy's beam, and 0.21 for the marginals (means of three seeds); for the mean of the three 0.30, 0.25
+    and 0.17.
 
     models (sequence of str or Path): Folders or packages.
     The other arguments are those of `make_pipeline`.
