@@ -1,0 +1,1 @@
+"""Label projection, teacher-student, and both: `python -m benchmarks.distillation`"""
