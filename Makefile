@@ -2,10 +2,13 @@ PYTHON ?= python3
 VENV ?= .venv
 PY = $(VENV)/bin/python
 
-.PHONY: demo test check install
+.PHONY: demo distill test check install
 
 demo: install
 	$(PY) -m spacy project run all
+
+distill: install
+	$(PY) -m spacy project run distill
 
 test: install
 	$(PY) -m pytest tests

@@ -7,7 +7,6 @@ from typing import Any
 from benchmarks.figures import COLOURS, HATCHES, MARKERS, STYLE, save
 from spacy_xproj.compat import require
 
-from .routes import TRANSFER
 from .sizes import TEACHER
 
 ROUTES = {"model": 0, "teacher-student": 2, "projection": 3, "both": 1, "gold": 6}  # colour by the method's first word
@@ -57,7 +56,7 @@ def bars(ax, methods: dict[str, dict[str, Any]], title: str) -> None:
                 place,
                 value,
                 height,
-                color=COLOURS[ROUTES.get(name.replace(",", " ").split()[0], 4)] if name != TRANSFER else "#999999",
+                color=COLOURS[colour] if (colour := ROUTES.get(name.replace(",", " ").split()[0], 4)) else "#999999",
                 hatch=HATCHES[j],
                 alpha=0.75,
                 edgecolor="black",
@@ -68,8 +67,8 @@ def bars(ax, methods: dict[str, dict[str, Any]], title: str) -> None:
     ax.set_yticks([k + (len(tests) - 1) * height / 2 for k in range(len(methods))], list(methods))
     ax.invert_yaxis()
     ax.set_xlim(0, 100)
-    ax.set_title(title + (f"\n(from above: {'; '.join(tests)})" if len(tests) > 1 else ""))
-    ax.set_xlabel("F1, span and label (%), mean of the seeds; bars: 95 % over test sentences; ticks: seeds")
+    ax.figure.suptitle(title + (f"\n(from above: {'; '.join(tests)})" if len(tests) > 1 else ""))
+    ax.set_xlabel("F1, span and label (%): mean and seeds, with 95 % intervals")
     ax.grid(True, axis="x")
 
 
