@@ -2,6 +2,7 @@
 
 import pytest
 import spacy
+from confection import Config
 from spacy.cli.train import train
 from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
@@ -14,6 +15,7 @@ from tests.aligners.tiny_encoders import LAYERS, make_encoder
 from tests.conftest import CONFIGS, ents
 
 TEXT = "Ana Torres vive en una casa en Roma ."
+WORDS = tuple(TEXT.split())
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +43,7 @@ def is_low(name, layers, embeddings=True):
     return (embeddings and name.startswith("embeddings.")) or any(f"layer.{i}." in name for i in range(layers))
 
 
-def pipeline(folder, **settings):
+def pipeline(folder, words=WORDS, **settings):
     """A pipeline of a transformer and a student, initialised with frozen layers, and what to train it on."""
     nlp = spacy.blank("es")
     spans = {"@span_getters": "spacy-transformers.strided_spans.v1", "window": 16, "stride": 12}
@@ -49,13 +51,13 @@ def pipeline(folder, **settings):
     nlp.add_pipe("transformer", config={"model": {"@architectures": architecture, "name": folder, "get_spans": spans}})
     listener = {
         "@architectures": "spacy-transformers.TransformerListener.v1",
-        "pooling": {"@layers": "reduce_first.v1"},
+        "pooling": {"@layers": "reduce_mean.v1"},
     }
     nlp.add_pipe("xproj_student", config={"model": {"@architectures": "spacy.Tagger.v2", "tok2vec": listener}})
     nlp.config["initialize"]["after_init"] = {"@callbacks": "spacy_xproj.freeze_layers.v1", **settings}
-    doc = Doc(nlp.vocab, words=TEXT.split())
+    doc = Doc(nlp.vocab, words=list(words))
     doc.set_ents([Span(doc, 0, 2, label="PER"), Span(doc, 7, 8, label="LOC")], default="outside")
-    data = [Example(Doc(nlp.vocab, words=TEXT.split()), doc)]
+    data = [Example(Doc(nlp.vocab, words=list(words)), doc)]
     nlp.initialize(lambda: data)
     return nlp, data
 
@@ -77,6 +79,15 @@ def test_low_layers_stay_and_the_rest_learns(kind, layers, embeddings, tmp_path)
     assert moved and not any(is_low(name, layers, embeddings) for name in moved)
     assert all(f"layer.{i}." in " ".join(moved) for i in range(layers, LAYERS))
     assert embeddings or any(name.startswith("embeddings.") for name in moved)
+
+
+@pytest.mark.parametrize("kind", ["xlm-roberta", "bert"])
+def test_tokens_of_white_space_have_no_piece(kind, tmp_path):
+    nlp, data = pipeline(encoder_folder(tmp_path, kind), words=[*WORDS, "  ", "\u00a0"], layers=1)
+    assert nlp.update(data, sgd=nlp.create_optimizer())["xproj_student"] > 0
+    assert len(nlp(Doc(nlp.vocab, words=[WORDS[0], " ", WORDS[1]]))) == 3
+    pooling = Config().from_disk(CONFIGS / "student_trf.cfg", interpolate=False)
+    assert pooling["components"]["xproj_student"]["model"]["tok2vec"]["pooling"] == {"@layers": "reduce_mean.v1"}
 
 
 @pytest.mark.parametrize("family", ["DebertaV2", "DistilBert", "Electra", "Bert"])
