@@ -6,7 +6,7 @@ import shutil
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
 import spacy
 from confection import Config
@@ -19,7 +19,7 @@ from spacy.vocab import Vocab
 from thinc.api import require_gpu
 
 from .. import __version__
-from ..corpus import blank, file_hash, read_docs, read_file, replacing, text_hash, write_file
+from ..corpus import blank, file_hash, read_docs, read_file, text_hash, write_file
 from ..corpus.gazetteers import soft_entities
 from ..errors import InputError, XprojError
 from ..evaluate import gold_doc
@@ -27,7 +27,7 @@ from ..files import folder_beside
 from ..fitting import fit
 from ..soft import SoftLabels
 from .common import Corpus as Texts
-from .common import load_pipeline
+from .common import load_pipeline, write_json
 
 STATE, SCORES, SOFT, DEV = "rounds.json", "scores.json", "soft.spacy", "dev.spacy"
 LASTING = ("labels", "hard", "projection", "projection_weight")  # settings of xproj_teacher that hold in all rounds
@@ -279,9 +279,3 @@ def intact(path: Path, state: Optional[str]) -> bool:
 def read_json(path: Path) -> dict[str, Any]:
     """What is in the file; nothing if there is none."""
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-
-def write_json(path: Union[str, Path], data: dict[str, Any]) -> None:
-    """Write a file, which is put in its place once it is whole."""
-    with replacing(path) as beside:
-        beside.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
