@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import Any, Optional, Union
 
 import numpy as np
 from spacy.language import Language
@@ -16,11 +16,10 @@ from ..errors import XprojError
 from ..registry import registry  # noqa: F401  (makes the registries that the config below names)
 from ..sentences import sentences
 from ..soft import SoftLabels
+from ..teachers.convert import check_label_map, iob2, onto, previous, renamed, to_iob2
+from ..teachers.tags import TagScheme
 from ..ty import Fittable
 from .base import BatchPipe
-
-if TYPE_CHECKING:
-    from ..teachers.tags import TagScheme
 
 AGREEMENT = ("none", "mask", "hard")
 PROJECTION = ("ignore", "mask", "mix")
@@ -120,8 +119,6 @@ class SoftLabeller(BatchPipe):
         annotate_ents: bool = False,
         overwrite: bool = False,
     ):
-        from ..teachers.convert import check_label_map
-
         super().__init__(nlp, name)
         for key in teachers:
             if not re.fullmatch(r"[\w-]+", key):
@@ -165,40 +162,32 @@ class SoftLabeller(BatchPipe):
         todo = [doc for doc in docs if self.overwrite or doc._.xproj_soft is None]
         if not todo:
             return
-        from ..teachers.convert import iob2
-        from ..teachers.tags import TagScheme
-
         used = self.used()
         schemes = {name: self.scheme(name) for name in used}
         types = self.types or self.known(schemes)
         tags = TagScheme(iob2(types))
         found = [self.distributions(name, schemes[name], types, todo) for name in used]
         weights = self.source_weights(todo)
-        made = [self.label(doc, rows, shares, tags) for doc, shares, *rows in zip(todo, weights, *found)]
+        origin = {name: provenance(teacher) for name, teacher in used.items()}
+        made = [self.label(doc, rows, shares, tags, origin) for doc, shares, *rows in zip(todo, weights, *found)]
         for doc, (soft, spans) in zip(todo, made):
             doc._.xproj_soft = soft
             if self.annotate_ents:
                 doc.set_ents([Span(doc, *span) for span in spans], default="outside")
 
-    def scheme(self, name: str) -> "TagScheme":
+    def scheme(self, name: str) -> TagScheme:
         """The scheme of a teacher's tags."""
-        from ..teachers.tags import TagScheme
-
         labels = getattr(self.teachers[name], "labels", None)
         if not labels:
             raise XprojError(f"{self.name}: the teacher {name!r} has no tags in 'labels'. Has it been given a model?")
         return TagScheme(labels)
 
-    def known(self, schemes: dict[str, "TagScheme"]) -> list[str]:
+    def known(self, schemes: dict[str, TagScheme]) -> list[str]:
         """The entity types of all teachers, by their names here."""
-        from ..teachers.convert import renamed
-
         return renamed([kind for tags in schemes.values() for kind in tags.types], self.label_map)
 
-    def distributions(self, name: str, own: "TagScheme", types: list[str], docs: list[Doc]) -> list[np.ndarray]:
+    def distributions(self, name: str, own: TagScheme, types: list[str], docs: list[Doc]) -> list[np.ndarray]:
         """What one teacher says, over the tags of all: float64 array (tokens, tags) for each Doc."""
-        from ..teachers.convert import onto, previous, to_iob2
-
         found = self.teachers[name](docs)
         if len(found) != len(docs):
             raise XprojError(f"{self.name}: {name!r} gave the distributions of {len(found)} of {len(docs)} Docs.")
@@ -227,7 +216,7 @@ class SoftLabeller(BatchPipe):
         return weights
 
     def label(
-        self, doc: Doc, rows: list[np.ndarray], weights: np.ndarray, tags: "TagScheme"
+        self, doc: Doc, rows: list[np.ndarray], weights: np.ndarray, tags: TagScheme, origin: dict[str, str]
     ) -> tuple[SoftLabels, list[tuple[int, int, str]]]:
         """The soft labels of one Doc, and the entities by the teachers."""
         probs = combine(rows, weights)
@@ -241,23 +230,23 @@ class SoftLabeller(BatchPipe):
         if self.projection != "ignore":
             projected = projected_tags(doc, tags, strict=not self.types)
             probs = against_projection(probs, best, projected, self.projection, self.projection_weight)
-        soft = SoftLabels(tuple(tags.labels), np.minimum(probs, 1), self.provenance(weights))
+        soft = SoftLabels(tuple(tags.labels), np.minimum(probs, 1), self.provenance(weights, origin))
         return soft, tags.entities(best)
 
-    def provenance(self, weights: np.ndarray) -> dict[str, Union[str, float]]:
-        """What made the soft labels: teachers and their weights, and the filters."""
-        origin: dict[str, Union[str, float]] = {}
-        for (name, teacher), weight in zip(self.used().items(), weights.tolist()):
-            origin[f"teacher.{name}"] = str(getattr(teacher, "provenance", type(teacher).__name__))
-            origin[f"weight.{name}"] = weight
+    def provenance(self, weights: np.ndarray, origin: dict[str, str]) -> dict[str, Union[str, float]]:
+        """What made the soft labels: teachers (by name, what made them) and their weights, and the filters."""
+        found: dict[str, Union[str, float]] = {}
+        for (name, teacher), weight in zip(origin.items(), weights.tolist()):
+            found[f"teacher.{name}"] = teacher
+            found[f"weight.{name}"] = weight
         if len(weights) > 1:
-            origin["weights"] = str(getattr(self.weights, "provenance", type(self.weights).__name__))
+            found["weights"] = provenance(self.weights)
         filters = {
             "hard": self.hard and "best path",
             "agreement": self.agreement != "none" and len(weights) > 1 and self.agreement,
             "projection": self.projection != "ignore" and self.projection,
         }
-        return {**origin, **{key: value for key, value in filters.items() if value}}
+        return {**found, **{key: value for key, value in filters.items() if value}}
 
     # Fitting and serialisation
 
@@ -288,3 +277,8 @@ class SoftLabeller(BatchPipe):
             if hasattr(self.teachers[name], method):
                 Path(path).mkdir(parents=True, exist_ok=True)
                 getattr(self.teachers[name], method)(Path(path) / name)
+
+
+def provenance(part: Any) -> str:
+    """What a part says of itself, or what it is called."""
+    return str(getattr(part, "provenance", type(part).__name__))

@@ -1,7 +1,7 @@
 """`xproj_token_classifier`: entities by a teacher, such as a Hugging Face token classifier."""
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 import numpy as np
 from spacy.language import Language
@@ -12,11 +12,10 @@ from spacy.util import SimpleFrozenList
 
 from ..errors import XprojError
 from ..registry import registry  # noqa: F401  (makes the registries that the config below names)
+from ..teachers.convert import check_label_map
+from ..teachers.tags import SCHEMES, TagScheme
 from .base import BatchPipe
 from .tagging import set_entities, tagged
-
-if TYPE_CHECKING:
-    from ..teachers.tags import TagScheme
 
 SPANS_KEY = "xproj_token_classifier"
 DEFAULTS: dict[str, Any] = {
@@ -91,15 +90,7 @@ class EntityTagger(BatchPipe):
         annotate_ents: bool = True,
         overwrite: bool = True,
     ):
-        from ..teachers.tags import SCHEMES
-
         super().__init__(nlp, name)
-        for label, other in (label_map or {}).items():
-            if not isinstance(other, str):
-                raise XprojError(
-                    f"{name}: label_map must give a label as text for each label, or '' to leave its entities out, "
-                    f"got {other!r} for {label!r}."
-                )
         if scheme not in SCHEMES:
             raise XprojError(f"{name}: scheme must be one of {', '.join(SCHEMES)}, not {scheme!r}.")
         if not 0 <= min_score <= 1:
@@ -109,7 +100,7 @@ class EntityTagger(BatchPipe):
         if not hasattr(teacher, "labels"):
             raise XprojError(f"{name}: the teacher must have the attribute 'labels'; {type(teacher).__name__} has not.")
         self.teacher = teacher
-        self.label_map = dict(label_map or {})
+        self.label_map = check_label_map(name, label_map or {})
         self.scheme = scheme
         self.min_score = min_score
         self.spans_key = spans_key
@@ -119,10 +110,8 @@ class EntityTagger(BatchPipe):
         if teacher.labels:
             self.tags()
 
-    def tags(self) -> "TagScheme":
+    def tags(self) -> TagScheme:
         """The scheme of the teacher's tags."""
-        from ..teachers.tags import TagScheme
-
         if self._tags is None or self._tags.labels != list(self.teacher.labels):
             self._tags = TagScheme(self.teacher.labels, self.scheme)
         return self._tags
