@@ -12,10 +12,9 @@ from ..bitext import Links, SentencePair
 from ..errors import XprojError
 from ..files import text_hash
 from ..huggingface.batches import running, token_batches
-from ..huggingface.folder import FilesOnly
 from ..ty import Aligner
 from .embed_batch import METHODS, POOLINGS, Found, extract
-from .encoder import Encoder, Sentence, Subwords
+from .encoder import Encoder, Sentence, Subwords, WithEncoder
 
 NAME = "spacy_xproj.Embedding.v1"
 IN_MEMORY = 8  # batches' worth of vectors are kept at a time
@@ -73,7 +72,7 @@ def make_embedding(
     )
 
 
-class EmbeddingAligner(FilesOnly):
+class EmbeddingAligner(WithEncoder):
     """See `make_embedding`. Words of white space are not shown to the model and have no links.
 
     A link's evidence: `forward` and `reverse`, the probability of the target's sub-word given the source's and the
@@ -185,26 +184,6 @@ class EmbeddingAligner(FilesOnly):
             for k, links in zip(batch, links_of(found, len(batch))):
                 out[k] = links
         return out
-
-    # Serialisation
-
-    def to_disk(self, path: Union[str, Path]) -> None:
-        """Copy the model: its weights, configs and tokenizer. Without a model nothing is written.
-
-        path (str or Path): The folder to copy it into.
-        RAISES (InputError): If other weights are in that folder.
-        """
-        self.encoder.to_disk(path)
-
-    def from_disk(self, path: Union[str, Path]) -> "EmbeddingAligner":
-        """Take the model that `to_disk` copied, if it did. It stays in that folder, and is loaded at the next use.
-
-        path (str or Path): The folder.
-        RETURNS (EmbeddingAligner): Itself.
-        RAISES (InputError): If it is not that of an encoder.
-        """
-        self.encoder.from_disk(path)
-        return self
 
 
 NONE = Links(np.zeros((0, 2), "i4"), np.zeros(0, "f4"), {name: np.zeros(0, "f4") for name in EVIDENCE})

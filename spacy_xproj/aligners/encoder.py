@@ -3,14 +3,14 @@
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional, TypeVar, Union
 
 import numpy as np
 
 from ..compat import require
 from ..errors import InputError, XprojError
 from ..huggingface.batches import padded, running, token_batches
-from ..huggingface.folder import EXTRA, LocalModel
+from ..huggingface.folder import EXTRA, FilesOnly, LocalModel
 from ..huggingface.subwords import Ids, Loaded, cut, ready
 from .embed_batch import Side, mean_of_words
 
@@ -21,6 +21,7 @@ DTYPES = ("float32", "float16", "bfloat16", "int8")
 LAYERS = ("encoder_layers", "num_layers", "num_hidden_layers", "n_layers")  # as configs call them
 NORMS = ("layer_norm", "final_layer_norm", "final_norm")  # after the last layer, in encoders that have such a thing
 Sentence = tuple[str, ...]
+Part = TypeVar("Part", bound="WithEncoder")
 
 
 class Subwords(NamedTuple):
@@ -190,6 +191,33 @@ class Encoder(LocalModel):
         if missing:
             raise InputError(folder, None, f"{self.who}: the model lacks {len(missing)} weights, such as {missing[0]}.")
         return ready(model, tokenizer, folder, self.who)
+
+
+class WithEncoder(FilesOnly):
+    """A part whose state is an encoder.
+
+    encoder (Encoder): The model.
+    """
+
+    encoder: Encoder
+
+    def to_disk(self, path: Union[str, Path]) -> None:
+        """Copy the model: its weights, configs and tokenizer. Without a model nothing is written.
+
+        path (str or Path): The folder to copy it into.
+        RAISES (InputError): If other weights are in that folder.
+        """
+        self.encoder.to_disk(path)
+
+    def from_disk(self: Part, path: Union[str, Path]) -> Part:
+        """Take the model that `to_disk` copied, if it did. It stays in that folder, and is loaded at the next use.
+
+        path (str or Path): The folder.
+        RETURNS (WithEncoder): Itself.
+        RAISES (InputError): If it is not that of an encoder.
+        """
+        self.encoder.from_disk(path)
+        return self
 
 
 def layers_of(config: dict[str, Any]) -> Optional[int]:

@@ -2,16 +2,14 @@
 
 import unicodedata
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
 import numpy as np
 import srsly
 
-from ..aligners.encoder import Encoder
+from ..aligners.encoder import Encoder, WithEncoder
 from ..errors import XprojError
 from ..files import StateFile
-from ..huggingface.folder import FilesOnly
 
 NGRAMS = "spacy_xproj.ngram_vectors.v1"
 ENCODER = "spacy_xproj.encoder_vectors.v1"
@@ -200,7 +198,7 @@ def make_encoder_vectors(
     return EncoderVectors(encoder)
 
 
-class EncoderVectors(FilesOnly):
+class EncoderVectors(WithEncoder):
     """See `make_encoder_vectors`. The model is loaded at the first call.
 
     encoder (Encoder): The model.
@@ -224,23 +222,3 @@ class EncoderVectors(FilesOnly):
                 shown = words[words.any(axis=1)]
                 rows.append(shown.mean(axis=0) if len(shown) else np.zeros(words.shape[1], "f4"))
         return np.stack(rows)
-
-    # Serialisation
-
-    def to_disk(self, path: Union[str, Path]) -> None:
-        """Copy the model: its weights, configs and tokenizer. Without a model nothing is written.
-
-        path (str or Path): The folder to copy it into.
-        RAISES (InputError): If other weights are in that folder.
-        """
-        self.encoder.to_disk(path)
-
-    def from_disk(self, path: Union[str, Path]) -> "EncoderVectors":
-        """Take the model that `to_disk` copied, if it did. It stays in that folder, and is loaded at the next use.
-
-        path (str or Path): The folder.
-        RETURNS (EncoderVectors): Itself.
-        RAISES (InputError): If it is not that of an encoder.
-        """
-        self.encoder.from_disk(path)
-        return self

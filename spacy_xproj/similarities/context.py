@@ -6,10 +6,9 @@ from typing import Optional, Union
 
 import numpy as np
 
-from ..aligners.encoder import Encoder, Sentence
+from ..aligners.encoder import Encoder, Sentence, WithEncoder
 from ..bitext import SentencePair
 from ..errors import XprojError
-from ..huggingface.folder import FilesOnly
 from ..ty import Cells, Similarity
 from .forms import Words
 
@@ -79,7 +78,7 @@ def make_context(
     )
 
 
-class ContextSimilarity(FilesOnly):
+class ContextSimilarity(WithEncoder):
     """See `make_context`. A word's vector is the mean of those of its sub-words, and words of white space have none.
 
     With `centre`, what is compared is how a span differs from the rest of its sentence. Where there is no such rest, as
@@ -201,7 +200,7 @@ class ContextSimilarity(FilesOnly):
         RAISES (InputError): If other weights are in that folder.
         """
         Path(path).mkdir(parents=True, exist_ok=True)
-        self.encoder.to_disk(path)
+        super().to_disk(path)
 
     def from_disk(self, path: Union[str, Path]) -> "ContextSimilarity":
         """Take the model that `to_disk` copied, if it did. It stays in that folder, and is loaded at the next use.
@@ -211,7 +210,7 @@ class ContextSimilarity(FilesOnly):
         RAISES (InputError): If it is not that of an encoder.
         """
         if Path(path).exists() and any(Path(path).iterdir()):
-            self.encoder.from_disk(path)
+            super().from_disk(path)
             self._forget()
         return self
 
