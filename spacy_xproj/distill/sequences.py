@@ -5,6 +5,7 @@ from spacy.tokens import Doc
 
 from ..errors import XprojError
 from ..sentences import sentences
+from ..teachers.convert import doc_tags
 from ..teachers.tags import TagScheme
 from .agreement import UNKNOWN
 
@@ -38,15 +39,14 @@ def projected_tags(doc: Doc, tags: TagScheme, strict: bool = True) -> np.ndarray
     RAISES (XprojError): If a label is not among them, and `strict`.
     """
     out = np.full(len(doc), UNKNOWN)
-    for token in doc:
-        if not token.ent_iob:
+    for i, tag in enumerate(doc_tags(doc)):
+        if not tag:
             continue
-        tag = f"{token.ent_iob_}-{token.ent_type_}" if token.ent_type else "O"
         if tag not in tags.labels and strict:
             raise XprojError(
-                f"The Doc has an entity with the label {token.ent_type_!r}, which no teacher knows (they know "
+                f"The Doc has an entity with the label {tag[2:]!r}, which no teacher knows (they know "
                 f"{', '.join(tags.types) or 'none'}). Rename the teachers' labels with label_map, or list the ones to "
                 "use in labels."
             )
-        out[token.i] = tags.labels.index(tag) if tag in tags.labels else 0
+        out[i] = tags.labels.index(tag) if tag in tags.labels else 0
     return out

@@ -21,6 +21,15 @@ def iob2(types: Sequence[str]) -> list[str]:
     return ["O", *(f"{role}-{kind}" for kind in types for role in "BI")]
 
 
+def doc_tags(doc: "Doc") -> list[str]:
+    """The IOB2 tags of the entities that a Doc has; "" for a token that is not annotated.
+
+    doc (Doc): The Doc.
+    RETURNS (list of str): One a token.
+    """
+    return [f"{t.ent_iob_}-{t.ent_type_}" if t.ent_type else "O" if t.ent_iob else "" for t in doc]
+
+
 def previous(doc: "Doc", sents: Sequence[tuple[int, int]]) -> np.ndarray:
     """For each token the one before it in its sentence that is not white space; -1: there is none.
 

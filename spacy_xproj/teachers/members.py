@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 
 from ..errors import XprojError
 from ..sentences import sentences
-from .convert import iob2, onto, previous, renamed, to_iob2
+from .convert import doc_tags, iob2, onto, previous, renamed, to_iob2
 from .marginals import Moves, marginals
 from .tags import TagScheme
 
@@ -100,14 +100,13 @@ class Member:
         """The entities of a Doc, each tag with probability 1."""
         column = {tag: k for k, tag in enumerate(iob2(self.types))}
         rows = np.zeros((len(doc), len(column)))
-        for token in doc:
-            tag = f"{token.ent_iob_}-{token.ent_type_}" if token.ent_type else "O"
-            if tag not in column:
+        for i, tag in enumerate(doc_tags(doc)):
+            if (tag or "O") not in column:
                 raise XprojError(
-                    f"The pipeline finds an entity of the type {token.ent_type_!r}, but its components list only "
+                    f"The pipeline finds an entity of the type {tag[2:]!r}, but its components list only "
                     f"{', '.join(self.types) or 'none'} as their labels."
                 )
-            rows[token.i, column[tag]] = 1
+            rows[i, column[tag or "O"]] = 1
         return rows
 
 
