@@ -2,23 +2,24 @@
 
 import re
 from collections.abc import Callable, Iterable
-from pathlib import Path
+from functools import partial
 from typing import Any, Optional
 
 import numpy as np
 
 from ..bitext import SentencePair
-from ..errors import InputError, XprojError
+from ..errors import XprojError
 from ..ty import Cells, Fittable, Similarity
 from .evidence import Candidates
 from .feature_names import FEATURES, PART, with_parts
 from .fused import cell_keys, put
 from .lazy import Costly
+from .parts import Parts, prepare, told
 
 LIKELY = 8  # cells of a source span that a costly part is asked for
 
 
-class Further:
+class Further(Parts):
     """Similarities by names of one's own, each of which gives three features (`PART`).
 
     Of a cell: its score, and that minus the best score among the cells of its source span. Of "not projected": 1 - that
@@ -32,7 +33,7 @@ class Further:
     """
 
     def __init__(self, parts: dict[str, Similarity], owner: str):
-        self.parts, self.owner = dict(sorted(parts.items())), owner
+        super().__init__(parts, owner, "evidence")
         names = with_parts(self.parts)
         for name, part in self.parts.items():
             if not re.fullmatch(r"[\w-]+", name):
@@ -41,7 +42,6 @@ class Further:
                 raise XprojError(f"{owner}: evidence cannot be called {name!r}, as a feature is. Give it another name.")
             if not isinstance(part, Similarity):
                 raise XprojError(f"{owner}: the evidence {name!r} must be a similarity, not {part!r}.")
-        self.learners = {name: part for name, part in self.parts.items() if isinstance(part, Fittable)}
         self.costly = {name for name, part in self.parts.items() if isinstance(part, Costly)}
 
     def add(
@@ -67,7 +67,7 @@ class Further:
         keys = cell_keys(Cells(*cells, np.zeros(len(rows))), pair)
         places = {name: len(FEATURES) + len(PART) * k for k, name in enumerate(self.parts)}
         for name in sorted(places, key=lambda name: name in self.costly):  # these last
-            if not len(spans) or (alone and name in self.learners):
+            if not len(spans) or (alone and isinstance(self.parts[name], Fittable)):
                 continue
             part: Any = self.parts[name]
             score = np.zeros(len(keys))
@@ -97,42 +97,14 @@ class Further:
         used = np.any([w[len(FEATURES) :].reshape(-1, len(PART)).any(axis=1) for w in weights], axis=0)
         return [name for name, some in zip(self.parts, used) if not some]
 
-    # Fitting, and making ready
-
     @property
     def prepare(self) -> Optional[Callable[[Iterable[SentencePair]], None]]:
         """Tells the parts that make use of it (see `Context.v1`) what they will be asked for next; None where no part
         does."""
-        wanted = [part.prepare for part in self.parts.values() if hasattr(part, "prepare")]
-
-        def prepare(pairs: Iterable[SentencePair]) -> None:
-            pairs = list(pairs)
-            for each in wanted:
-                each(pairs)
-
-        return prepare if wanted else None
-
-    @property
-    def fitted(self) -> bool:
-        """Whether all parts that learn from the corpus have."""
-        return all(part.fitted for part in self.learners.values())
-
-    def fit(self, pairs: list[SentencePair]) -> None:
-        """Fit them."""
-        for part in self.learners.values():
-            part.fit(pairs)
-
-    # Serialisation: of the parts that have a state, by name
-
-    def stateful(self) -> dict[str, Any]:
-        return {name: part for name, part in self.parts.items() if hasattr(part, "to_bytes")}
-
-    def states(self) -> dict[str, bytes]:
-        """Their states."""
-        return {name: part.to_bytes() for name, part in self.stateful().items()}
+        return partial(prepare, self.parts.values()) if told(self.parts.values()) else None
 
     def load(self, states: dict[str, bytes]) -> None:
-        """Take them over. Those of parts that there are not are left aside.
+        """Take the states of the parts over. Those of parts that there are not are left aside.
 
         RAISES (ValueError): If one is missing.
         """
@@ -140,21 +112,6 @@ class Further:
             if name not in states:
                 raise ValueError(f"no state of the evidence {name!r}")
             part.from_bytes(states[name])
-
-    def to_disk(self, path: Path) -> None:
-        """Write them into a folder, each under its name."""
-        for name, part in self.stateful().items():
-            part.to_disk(path / name)
-
-    def from_disk(self, path: Path) -> None:
-        """Read them from there.
-
-        RAISES (InputError): If one is missing or cannot be used.
-        """
-        for name, part in self.stateful().items():
-            if not (path / name).exists():
-                raise InputError(path, None, f"Expected the state of {self.owner}, but its evidence {name!r} has none.")
-            part.from_disk(path / name)
 
 
 def likeliest(worth: np.ndarray, span: np.ndarray) -> np.ndarray:

@@ -10,11 +10,12 @@ import numpy as np
 import srsly
 
 from ..bitext import SentencePair
-from ..errors import InputError, XprojError
+from ..errors import XprojError
 from ..ty import AnyCells, Cells, Fittable, Similarity
 from .lazy import Costly, OpenCells
 from .lexicon import make_lexicon
 from .links import make_links
+from .parts import Parts, prepare
 from .surface import make_surface
 
 NAME = "spacy_xproj.Fused.v1"
@@ -73,7 +74,8 @@ class Fused:
     """See `make_fused`."""
 
     def __init__(self, similarities: dict[str, Similarity], weights: dict[str, float]):
-        self.similarities = dict(sorted(similarities.items()))  # sums do not depend on the order in a config
+        self.own = Parts(similarities, NAME, "part")
+        self.similarities = self.own.parts
         self.weights = weights
 
     def __call__(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> Cells:
@@ -143,23 +145,16 @@ class Fused:
 
         pairs (iterable of SentencePair): The sentence pairs, in that order.
         """
-        told = [part for name, part in self.similarities.items() if self.weights[name] and hasattr(part, "prepare")]
-        pairs = list(pairs) if told else []
-        for part in told:
-            part.prepare(pairs)
+        prepare((part for name, part in self.similarities.items() if self.weights[name]), pairs)
 
     # Serialisation: of the parts that have a state
-
-    def state(self) -> dict[str, Any]:
-        return {name: part for name, part in self.similarities.items() if hasattr(part, "to_bytes")}
 
     def to_bytes(self) -> bytes:
         """The states of the parts, as msgpack.
 
         RETURNS (bytes): Equal for equal states.
         """
-        parts = {name: part.to_bytes() for name, part in self.state().items()}
-        return srsly.msgpack_dumps({"name": NAME, "parts": parts})
+        return srsly.msgpack_dumps({"name": NAME, "parts": self.own.states()})
 
     def from_bytes(self, data: bytes) -> "Fused":
         """Take over the states of the parts.
@@ -172,9 +167,9 @@ class Fused:
             state: Any = srsly.msgpack_loads(data)
             if state["name"] != NAME:
                 raise ValueError(state["name"])
-            if list(state["parts"]) != list(self.state()):
-                raise ValueError(f"parts {names(state['parts'])} instead of {names(self.state())}")
-            for name, part in self.state().items():
+            if list(state["parts"]) != list(self.own.stateful()):
+                raise ValueError(f"parts {names(state['parts'])} instead of {names(self.own.stateful())}")
+            for name, part in self.own.stateful().items():
                 part.from_bytes(state["parts"][name])
         except Exception as err:
             raise XprojError(f"Expected the state of {NAME}, but got other data ({err}).") from err
@@ -183,40 +178,31 @@ class Fused:
     def to_disk(self, path: Union[str, Path]) -> None:
         """Write the states of the parts into a folder, each under its name."""
         Path(path).mkdir(parents=True, exist_ok=True)
-        for name, part in self.state().items():
-            part.to_disk(Path(path) / name)
+        self.own.to_disk(Path(path))
 
     def from_disk(self, path: Union[str, Path]) -> "Fused":
         """Read them from there.
 
         RAISES (InputError): If one is missing or cannot be used.
         """
-        for name, part in self.state().items():
-            if not (Path(path) / name).exists():
-                raise InputError(path, None, f"Expected the state of {NAME}, but there is none of its part {name!r}.")
-            part.from_disk(Path(path) / name)
+        self.own.from_disk(Path(path))
         return self
 
 
 class FusedLearner(Fused):
     """A `Fused` with parts that learn from the corpus."""
 
-    def learners(self) -> list[Fittable]:
-        return [part for part in self.similarities.values() if isinstance(part, Fittable)]
-
     @property
     def fitted(self) -> bool:
         """Whether all of them are fitted."""
-        return all(part.fitted for part in self.learners())
+        return self.own.fitted
 
     def fit(self, pairs: Iterable[SentencePair]) -> None:
         """Fit all of them.
 
         pairs (iterable of SentencePair): The corpus; held in memory.
         """
-        pairs = list(pairs)
-        for part in self.learners():
-            part.fit(pairs)
+        self.own.fit(pairs)
 
 
 def cell_keys(cells: AnyCells, pair: SentencePair) -> np.ndarray:

@@ -268,3 +268,24 @@ def test_a_suggester_and_a_fused_score():
     nlp.add_pipe("xproj_matcher", config={"similarity": SETTINGS, "suggester": ngrams})
     fit(nlp, docs_of(nlp))
     assert ents(nlp(docs_of(nlp)[1])) == [(1, 3, "ORG")]
+
+
+def test_only_parts_that_want_to_are_told_what_comes():
+    class Told:
+        def __init__(self):
+            self.pairs = []
+
+        def prepare(self, pairs):
+            self.pairs += pairs
+
+        def __call__(self, pair, candidates=None):
+            none = np.zeros(0, "i8")
+            return Cells(none, none, none, np.zeros(0))
+
+    inner, plain = Told(), make_ranker()  # which has nothing to tell
+    ranker = make_ranker(evidence={"inner": inner})
+    fused = make_fused({"plain": plain, "ranker": ranker, "links": make_links()}, {"plain": 1, "ranker": 1, "links": 1})
+    assert plain.prepare is None
+    pair = bitext("Ana sings", [(0, 1, "PER")], "0-0").pairs(("Ana", "canta"))[0]
+    fused.prepare(iter([pair]))
+    assert inner.pairs == [pair]
