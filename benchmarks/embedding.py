@@ -35,7 +35,7 @@ BERT = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 def europarl(n: int) -> list[Pair]:
-    """Sentences with few sub-words a word, in the tokenisation of the corpus."""
+    """Sentences with few sub-words a word, in the tokenization of the corpus."""
     sides = []
     for name in ("src", "tgt"):
         blocks = (DATA / "europarl" / "en-es" / f"{name}.conll").read_text(encoding="utf-8").strip("\n").split("\n\n")

@@ -80,10 +80,10 @@ GROUPS = {
         "last_unlinked_rarity", "first_lexical", "last_lexical", "before_lexical", "after_lexical", *QUALITY,
     ),
     "length": ("length_ratio", "longer", "chars_ratio", "chars_longer", "length", "first_chars", "last_chars"),
-    "edges and neighbours": (
+    "edges and neighbors": (
         "punct", "first_unlinked", "last_unlinked", "first_outside", "last_outside", "first_to_first",
-        "last_to_last", "last_stop", "before_linked", "after_linked", "before_neighbour", "after_neighbour",
-        "neighbour_first", "neighbour_last", "source_edge",
+        "last_to_last", "last_stop", "before_linked", "after_linked", "before_neighbor", "after_neighbor",
+        "neighbor_first", "neighbor_last", "source_edge",
     ),
     "labels of the source": (*LABELS, *(name for name in NULL if name.removeprefix("null_").isupper())),
     "lexicon of entity pairs": (*PAIRS, "null_pair_share", "null_pair_count"),
@@ -180,9 +180,9 @@ def with_views(name: str, pairs: Sequence[SentencePair]) -> list[SentencePair]:
     return out
 
 
-def parts_of(name: str, labelled: Sequence[str], steps: int, encoder: Optional[Path]) -> dict[str, Any]:
+def parts_of(name: str, labeled: Sequence[str], steps: int, encoder: Optional[Path]) -> dict[str, Any]:
     """The parts for one set."""
-    known = entities(name, (*GIVEN[name], STATISTICAL)[0], steps) if name in labelled else {}
+    known = entities(name, (*GIVEN[name], STATISTICAL)[0], steps) if name in labeled else {}
     parts: dict[str, Any] = {
         "labels": Known(known),
         "forward": make_links(view="forward"),
@@ -321,7 +321,7 @@ def experiments(parts: Sequence[str], ablation: bool) -> Iterator[tuple[str, str
 
 def measure(sets: Sequence[str], given: argparse.Namespace) -> list[dict[str, Any]]:
     """All figures: an entry for each set, links and experiment."""
-    parts_for = lambda name: parts_of(name, given.labelled, given.steps, given.encoder)  # noqa: E731
+    parts_for = lambda name: parts_of(name, given.labeled, given.steps, given.encoder)  # noqa: E731
     found = []
     for held in dict.fromkeys(group(name, "languages") for name in sets):
         seen = [name for name in given.learn_from if group(name, "languages") != held]
@@ -385,14 +385,14 @@ def main(args: Optional[Sequence[str]] = None) -> None:
     if not DATA.exists():
         raise XprojError(f"There is no data folder {DATA}. Set XPROJ_DATA.")
     sets = given.sets or [name for name in GIVEN if GIVEN[name]]
-    given.labelled = [name for name in given.learn_from if GIVEN[name]]
+    given.labeled = [name for name in given.learn_from if GIVEN[name]]
     for known in (payloads, entities, directed):
         known.cache_clear()
     found = {
         "every": given.every,
         "steps": given.steps,
         "learnt_from": list(given.learn_from),
-        "labelled": given.labelled,
+        "labeled": given.labeled,
         "encoder": given.encoder is not None,
         "groups": {name: list(features) for name, features in GROUPS.items()},
         "added": {name: list(parts) for name, parts in ADDED.items()},

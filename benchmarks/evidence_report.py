@@ -97,7 +97,7 @@ def report(found: dict[str, Any]) -> str:
         "## Further evidence, measured",
         "What a part in `evidence` adds to all features, its weights learnt from gold of the other language pairs. "
         f"`Labels.v1`: a NER trained in {found['steps']} steps, without gold, on projections of the other half of the "
-        f"set; so for {', '.join(found['labelled'])}, and nothing for other sets that weights are learnt from."
+        f"set; so for {', '.join(found['labeled'])}, and nothing for other sets that weights are learnt from."
         + (CONTEXT if found["encoder"] else ""),
         across(by_kind["with"], {} if found["encoder"] else {"Context.v1": "not measured: no `--encoder`"}),
     ]

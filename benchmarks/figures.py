@@ -9,8 +9,8 @@ from spacy_xproj.files import replacing
 
 from .report import best_links
 
-# Okabe and Ito (2008): told apart with any colour vision. Dash, marker and hatch tell them apart without colour.
-COLOURS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#0072B2", "#CC79A7", "#F0E442")
+# Okabe and Ito (2008): told apart with any color vision. Dash, marker and hatch tell them apart without color.
+COLORS = ("#000000", "#E69F00", "#56B4E9", "#009E73", "#D55E00", "#0072B2", "#CC79A7", "#F0E442")
 DASHES = ("-", "--", "-.", ":")
 MARKERS = "os^DvP*X"
 HATCHES = ("", "///", "...", "xxx", "\\\\\\", "", "++", "oo")
@@ -71,7 +71,7 @@ def coverage(ax, entries: Sequence[dict]) -> None:
             shares,
             [100 * value for value in entry["precision_at"].values()],
             label=f"{entry['set']}, {entry['links']}",
-            color=COLOURS[k % len(COLOURS)],
+            color=COLORS[k % len(COLORS)],
             linestyle=DASHES[k % len(DASHES)],
             marker=MARKERS[k % len(MARKERS)],
             markevery=(k % 10, 10),
@@ -101,7 +101,7 @@ def methods(ax, entries: Sequence[dict]) -> None:
             width,
             yerr=[low, high],
             label=name,
-            color=COLOURS[k % len(COLOURS)] if k else "#999999",
+            color=COLORS[k % len(COLORS)] if k else "#999999",
             hatch=HATCHES[k % len(HATCHES)],
             edgecolor="black",
             linewidth=0.6,
@@ -121,7 +121,7 @@ def weights(ax, rows: Sequence[dict]) -> None:
     value = [row["weight"] * row["deviation"] for row in rows][::-1]
     bars = ax.barh([row["feature"] for row in rows][::-1], value, edgecolor="black", linewidth=0.6)
     for bar, worth in zip(bars, value):
-        bar.set(facecolor=COLOURS[5] if worth > 0 else COLOURS[1], hatch="" if worth > 0 else "///")
+        bar.set(facecolor=COLORS[5] if worth > 0 else COLORS[1], hatch="" if worth > 0 else "///")
     ax.axvline(0, color="black", linewidth=0.8)
     ax.set_title("Weights of Ranker.v1: the features that count most")
     ax.set_xlabel("Weight · standard deviation of the feature (log odds)")

@@ -1,13 +1,13 @@
 """Projection into Luganda and Setswana, from English with predicted labels: `python -m benchmarks.masakha`
 
-English sentences of MasakhaNER 2.0 are labelled by a small NER that is trained here, without pretrained weights, and
+English sentences of MasakhaNER 2.0 are labeled by a small NER that is trained here, without pretrained weights, and
 projected onto the gold target by the published methods and by ours, on the same links and labels. The shipped weights
 of `Ranker.v1` saw neither language. All aligners, and what `Ranker.v1` learns from a corpus, see the same text: these
 sentences and the train and dev part of MAFAND. eflomal (extra `benchmark`) takes no seed, and is run once for each seed
 of the NER. DATE is left out.
 
 F1 is the mean of the seeds. Intervals, precision, recall, gains and what is said of scores are of the counts of all
-seeds together, and the bootstrap draws sentences. Trained models, labelled English and links of eflomal are kept in the
+seeds together, and the bootstrap draws sentences. Trained models, labeled English and links of eflomal are kept in the
 folder `--work`; remove it after a change that they depend on.
 """
 
@@ -74,7 +74,7 @@ def sides(lang: str) -> tuple[list[str], list[Doc]]:
     return source + [s for s, _ in pairs], gold + [nlp.make_doc(t) for _, t in pairs]
 
 
-def labelled(text: str, seed: int, lang: str, work: Path) -> list[Doc]:
+def labeled(text: str, seed: int, lang: str, work: Path) -> list[Doc]:
     """The English side of the gold sentences with predicted labels."""
     path = work / f"en-{lang} {text} {seed}.spacy"
     if not path.exists():
@@ -178,7 +178,7 @@ def main() -> None:
         source, target = sides(lang)
         links = payloads(source, target, lang, args.seeds, args.work)
         for text in args.text:
-            found = results(target, links, [labelled(text, seed, lang, args.work) for seed in range(args.seeds)])
+            found = results(target, links, [labeled(text, seed, lang, args.work) for seed in range(args.seeds)])
             bounds.append([lang, text, *bound_row(found[STATISTICAL, "match"])])
             gains += [[lang, text, name, *gain_row(found, name)] for name in LINKS]
             quality += [[lang, text, *key, *quality_row(result)] for key, result in found.items()]

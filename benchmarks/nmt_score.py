@@ -2,7 +2,7 @@
 
 Europarl en-es, the first sentences with entities, links of eflomal-gdfa. Counted is what the model is asked for: cells
 (source span and candidate) and pairs of texts, of which a new cell takes up to four: two directions, each with its
-normaliser. Scores come from a tiny NLLB with random weights, which know nothing of any language, and from a stand-in
+normalizer. Scores come from a tiny NLLB with random weights, which know nothing of any language, and from a stand-in
 that scores by likeness of form, as a model that knows names would. So the counts are what to read; F1 is not measured,
 and the seconds are those of a model that costs next to nothing.
 

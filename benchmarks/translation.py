@@ -2,7 +2,7 @@
 
 Gold English (UNER English EWT: PER, LOC, ORG) is translated to Spanish by Apertium and projected in several ways; a
 Spanish NER is trained on each. Against them: the Spanish test text (europarl, the same three labels) translated to
-English, labelled by an English NER trained on the same gold, and projected back (translate-test); that English NER on
+English, labeled by an English NER trained on the same gold, and projected back (translate-test); that English NER on
 the Spanish text itself (model transfer); and ensembles. All NERs have one config and no pretrained weights.
 
 The learned matcher has weights that saw no Spanish (`benchmarks.folds`), since the shipped ones were learnt on the test
@@ -139,7 +139,7 @@ def projected(run: Run, way: str) -> tuple[list[Doc], Counter]:
 
 
 def translated_back(run: Run, source: Language, gold: Sequence[Doc], **settings: Any) -> list[Doc]:
-    """The test text with its translation, labelled by an English pipeline, projected by the learned matcher.
+    """The test text with its translation, labeled by an English pipeline, projected by the learned matcher.
 
     It is aligned together with the training text of translate-train, which is in the same languages.
     """

@@ -49,7 +49,7 @@ def called(translator: Apertium, docs: list[Doc], lang: str, size: int) -> None:
 
 
 def piped(docs: list[Doc], lang: str) -> None:
-    """Labelled Docs in, target Docs with the payload out."""
+    """Labeled Docs in, target Docs with the payload out."""
     nlp = blank(lang)
     nlp.add_pipe("xproj_translator", config={"forward": {"@xproj_translators": "spacy_xproj.Apertium.v1"}})
     for _ in spacy_xproj.translate(docs, nlp):

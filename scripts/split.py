@@ -19,7 +19,7 @@ def is_dev(text: str, share: float) -> bool:
 
 @handle_errors
 def main(
-    docs: Annotated[Path, typer.Argument(help="Labelled Docs: .spacy, or a folder of shards.")],
+    docs: Annotated[Path, typer.Argument(help="Labeled Docs: .spacy, or a folder of shards.")],
     train: Annotated[Path, typer.Argument(help="Training data, .spacy.")],
     dev: Annotated[Path, typer.Argument(help="Development data, .spacy.")],
     share: Annotated[float, typer.Option(min=0, max=1, help="Share of the development data.")] = 0.12,

@@ -150,7 +150,7 @@ class Bitext:
         if len(self.links) and self.links[:, 1].max() >= n_target:
             raise XprojError(
                 f"A link points at target word {self.links[:, 1].max()}, but the Doc has {n_target} tokens (counted "
-                "from 0). Was the text tokenised anew after it was aligned?"
+                "from 0). Was the text tokenized anew after it was aligned?"
             )
         if self.sents and max(d for _, (_, d) in self.sents) > n_target:
             raise XprojError(f"A sentence pair ends beyond the {n_target} tokens of the Doc.")

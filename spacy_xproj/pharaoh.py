@@ -34,7 +34,7 @@ def parse_pharaoh(line: str, n_source: Optional[int] = None, n_target: Optional[
             if n is not None and index >= n:
                 raise XprojError(
                     f"The link {item!r} points at {side} word {index}, but there are {n} (counted from 0). Was the "
-                    "text tokenised anew after it was aligned?"
+                    "text tokenized anew after it was aligned?"
                 )
         links[link] = None
     return np.array(list(links), "i4").reshape(-1, 2)

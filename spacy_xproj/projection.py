@@ -16,7 +16,7 @@ def translate(
 ) -> Iterator[Doc]:
     """Make target Docs with the payload, by the `forward` translator of the pipeline's `xproj_translator`.
 
-    source_docs (Iterable[Doc]): Labelled source Docs, with entities in `doc.ents`.
+    source_docs (Iterable[Doc]): Labeled source Docs, with entities in `doc.ents`.
     nlp_target (Language): The target pipeline. Its vocab is the Docs' vocab.
     source_lang (str): The language of the source; empty: as the Docs say.
     YIELDS (Doc): One for each source Doc, in order. An empty Doc is one without a translation.
@@ -40,7 +40,7 @@ def project(
 ) -> Iterator[Doc]:
     """Project the entities of source Docs onto their translations (translate-train).
 
-    source_docs (Iterable[Doc]): Labelled source Docs.
+    source_docs (Iterable[Doc]): Labeled source Docs.
     nlp_target (Language): The target pipeline: an `xproj_translator`, an `xproj_aligner`, and an `xproj_projector` or
         `xproj_matcher`. Other pipes in it run too.
     fit (bool): Fit what is not fitted on the translated Docs first, for which they are held in memory. With everything

@@ -63,8 +63,8 @@ class SoftLabels:
         """
         if len(self.probs) != n:
             raise XprojError(
-                f"The soft labels have {len(self.probs)} rows, but the Doc has {n} tokens. Was the text tokenised anew "
-                "after it was labelled?"
+                f"The soft labels have {len(self.probs)} rows, but the Doc has {n} tokens. Was the text tokenized anew "
+                "after it was labeled?"
             )
 
     def __getitem__(self, rows: Union[slice, Sequence[int], np.ndarray]) -> "SoftLabels":

@@ -42,7 +42,7 @@ class WeighedCells(NamedTuple):
     """Cells of a similarity whose score is not what the solver is to add up, such as a probability.
 
     span, start, end, score (arrays (n,)): As in `Cells`.
-    objective (float64 array (n,)): Above 0. The solver maximises its total.
+    objective (float64 array (n,)): Above 0. The solver maximizes its total.
     """
 
     span: np.ndarray
@@ -104,7 +104,7 @@ class Teacher(Protocol):
 @runtime_checkable
 class SourceWeights(Protocol):
     """Says how much each teacher counts for each Doc. One that learns from the corpus has `fitted` and
-    `fit(docs, names)`, as a `Fittable` has, and the serialisation methods."""
+    `fit(docs, names)`, as a `Fittable` has, and the serialization methods."""
 
     def __call__(self, docs: Sequence[Any], names: Sequence[str]) -> np.ndarray:
         """docs (sequence of Doc), names (sequence of str): The texts, and the names of the teachers.
@@ -140,7 +140,7 @@ class Solver(Protocol):
 
 @runtime_checkable
 class Fittable(Protocol):
-    """A backend that learns from the corpus. It also has spaCy's four serialisation methods."""
+    """A backend that learns from the corpus. It also has spaCy's four serialization methods."""
 
     fitted: bool
 
@@ -169,7 +169,7 @@ class GoldPair(NamedTuple):
 class Trainable(Protocol):
     """A similarity that learns from gold by gradient descent.
 
-    model (thinc.api.Model): Its params are what an optimiser changes. Each call uses them as they then are.
+    model (thinc.api.Model): Its params are what an optimizer changes. Each call uses them as they then are.
     """
 
     model: Any

@@ -79,8 +79,8 @@ def test_gold(nlp, sides):
     gold = gold_doc(doc, nlp)
     assert gold.vocab is nlp.vocab and [t.ent_iob for t in gold] == [3, 2, 3, 0]
     assert ents(gold_doc(doc, nlp, ["Y"])) == [(2, 3, "Y")]
-    unlabelled = gold_doc(Doc(nlp.vocab, words=["a"]), nlp)
-    assert not unlabelled.has_annotation("ENT_IOB")
+    unlabeled = gold_doc(Doc(nlp.vocab, words=["a"]), nlp)
+    assert not unlabeled.has_annotation("ENT_IOB")
 
 
 def test_scores_by_hand(nlp, sides):

@@ -15,7 +15,7 @@ from spacy_xproj.distill.similarity import make_similarity_weights
 from spacy_xproj.distill.targets import gold_rows, make_tags
 from spacy_xproj.soft import SoftLabels
 
-from .data import Setting, need, shipped_setting, unlabelled
+from .data import Setting, need, shipped_setting, unlabeled
 from .routes import GOLD, students, trained
 from .sources import text_file
 from .training import Bench
@@ -73,7 +73,7 @@ def always_right(setting: Setting, scheme: str, step: int = 1) -> list[Doc]:
     tags, out = make_tags(types, scheme), []
     for doc in setting.gold:
         rows = gold_rows(Example(doc, doc), types, scheme)
-        made = unlabelled(doc)
+        made = unlabeled(doc)
         made._.xproj_soft = SoftLabels(tuple(tags[::step]), rows[:, ::step])
         out.append(made)
     return out

@@ -26,7 +26,7 @@ class Setting(NamedTuple):
     """One target language and domain.
 
     name, lang (str): Its name, and the target language.
-    sources (dict of list of Doc): Labelled text of other languages, to train teachers on, by language.
+    sources (dict of list of Doc): Labeled text of other languages, to train teachers on, by language.
     gold (list of Doc): The target's training text with its gold, which only training on gold and figures about labels
         may use.
     projected (list of Doc): The same text with the labels of the English side, projected.
@@ -50,7 +50,7 @@ class Setting(NamedTuple):
     @property
     def raw(self) -> list[Doc]:
         """The training text without labels."""
-        return [unlabelled(doc) for doc in self.gold]
+        return [unlabeled(doc) for doc in self.gold]
 
     @property
     def types(self) -> list[str]:
@@ -66,12 +66,12 @@ class Setting(NamedTuple):
         return self._replace(sources={k: docs[:limit] for k, docs in self.sources.items()}, tests=tests, **parts)
 
 
-def unlabelled(doc: Doc) -> Doc:
+def unlabeled(doc: Doc) -> Doc:
     """The same tokens without anything else: nothing is known of their labels."""
     return Doc(doc.vocab, words=[t.text for t in doc], spaces=[bool(t.whitespace_) for t in doc])
 
 
-def labelled(docs: Iterable[Doc], lang: str, labels: Sequence[str] = ()) -> list[Doc]:
+def labeled(docs: Iterable[Doc], lang: str, labels: Sequence[str] = ()) -> list[Doc]:
     """The same tokens and entities without anything else."""
     nlp = blank(lang)
     return [gold_doc(doc, nlp, labels) for doc in docs]
@@ -80,7 +80,7 @@ def labelled(docs: Iterable[Doc], lang: str, labels: Sequence[str] = ()) -> list
 @cache
 def shipped(name: str, lang: str) -> list[Doc]:
     """A part of the shipped corpus."""
-    return labelled(read_docs(ROOT / "assets" / f"{name}.{lang}.jsonl", blank(lang)), lang)
+    return labeled(read_docs(ROOT / "assets" / f"{name}.{lang}.jsonl", blank(lang)), lang)
 
 
 @cache
@@ -93,7 +93,7 @@ def domains(name: str) -> list[str]:
 def europarl(lang: str) -> list[Doc]:
     """The 799 sentences with their gold, the same in each language."""
     name = "en-es/src" if lang == "en" else f"en-{lang}/tgt"
-    return labelled(read_docs(need("europarl") / f"{name}.conll", blank(lang)), lang)
+    return labeled(read_docs(need("europarl") / f"{name}.conll", blank(lang)), lang)
 
 
 @cache
@@ -107,7 +107,7 @@ def news(lang: str) -> list[Doc]:
 @cache
 def web() -> list[Doc]:
     """English web text (UNER EWT) with its gold."""
-    return labelled(english("uner"), "en")
+    return labeled(english("uner"), "en")
 
 
 def need(folder: str):
@@ -126,12 +126,12 @@ def projected(source: Sequence[Doc], target: Sequence[Doc], lang: str, beside: I
     nlp = config("project_match.cfg")
     docs = list(pair_docs(source, target, nlp))
     fit(nlp, [*docs, *beside])
-    return labelled(nlp.pipe(docs), lang)
+    return labeled(nlp.pipe(docs), lang)
 
 
 def pairs(source: Sequence[Doc], target: Sequence[Doc]) -> list[Doc]:
     """Parallel text without labels."""
-    return list(pair_docs(map(unlabelled, source), target, config("project_match.cfg")))
+    return list(pair_docs(map(unlabeled, source), target, config("project_match.cfg")))
 
 
 @cache
@@ -152,14 +152,14 @@ def shipped_setting(lang: str, others: tuple[str, ...] = ()) -> Setting:
 
 @cache
 def scarce_setting(lang: str, share: int = 4) -> Setting:
-    """The shipped corpus where only the first sentences, one in so many, have a translation to project from. Labelled
+    """The shipped corpus where only the first sentences, one in so many, have a translation to project from. Labeled
     English and raw target text are as many as ever."""
     whole = shipped_setting(lang)
     n = len(whole.gold) // share
     return whole._replace(
         name=f"shipped, {lang}, one sentence in {share} translated",
         projected=projected(shipped("train", "en")[:n], shipped("train", lang)[:n], lang),
-        more=[unlabelled(doc) for doc in whole.gold[n:]],
+        more=[unlabeled(doc) for doc in whole.gold[n:]],
     )
 
 
@@ -174,6 +174,6 @@ def europarl_setting(lang: str, others: tuple[str, ...] = ()) -> Setting:
         europarl(lang)[half],
         projected(europarl("en"), europarl(lang), lang)[half],
         news(lang),
-        {"test": (test, ()), ", ".join(LABELS): (labelled(test, lang, LABELS), LABELS)},
+        {"test": (test, ()), ", ".join(LABELS): (labeled(test, lang, LABELS), LABELS)},
         europarl("en")[EUROPARL:],
     )

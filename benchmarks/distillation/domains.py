@@ -12,10 +12,10 @@ from .data import (
     domains,
     europarl,
     europarl_setting,
-    labelled,
+    labeled,
     projected,
     shipped_setting,
-    unlabelled,
+    unlabeled,
     web,
 )
 from .labels import transferred
@@ -63,7 +63,7 @@ def half(which: int) -> Setting:
         {"en": pick(whole.sources["en"], inside)},
         pick(whole.gold, inside),
         pick(whole.projected, inside),
-        [unlabelled(doc) for doc in pick(whole.gold, ~inside)],
+        [unlabeled(doc) for doc in pick(whole.gold, ~inside)],
         {"other domains": (pick(answers, ~test), ()), "the same domains": (pick(answers, test), ())},
     )
 
@@ -75,7 +75,7 @@ def from_web(bench: Bench) -> Setting:
         "web, en → europarl, es",
         "es",
         {"en": web()},
-        labelled(gold.gold, "es", LABELS),
+        labeled(gold.gold, "es", LABELS),
         [],
         [],
         {name: part for name, part in gold.tests.items() if part[1]},
@@ -86,7 +86,7 @@ def from_web(bench: Bench) -> Setting:
     size = bench.limit or EUROPARL
     lines = slice(size)
     predicted = transferred("en", europarl("en")[lines], {"english": models})
-    every = [*labelled(predicted, "en"), *map(unlabelled, europarl("en")[size:])]
+    every = [*labeled(predicted, "en"), *map(unlabeled, europarl("en")[size:])]
     return setting._replace(projected=projected(every, europarl("es"), "es")[lines])
 
 
@@ -94,14 +94,14 @@ def to_web(bench: Bench) -> Comparison:
     """A teacher of Spanish europarl; the target is English web text, of which there is no parallel text. So labels are
     projected within europarl, and soft labels come from both."""
     half, rest = slice(EUROPARL), slice(EUROPARL, None)
-    english, spanish = (labelled(europarl(lang), lang, LABELS) for lang in ("en", "es"))
+    english, spanish = (labeled(europarl(lang), lang, LABELS) for lang in ("en", "es"))
     setting = Setting(
         "europarl, es → web, en",
         "en",
         {"es": spanish[half]},
         english[half],
         projected(spanish, english, "en")[half],
-        [unlabelled(doc) for doc in web()[:WEB_RAW]],
+        [unlabeled(doc) for doc in web()[:WEB_RAW]],
         {"web": (web()[-WEB_TEST:], ()), "europarl": (english[rest], ())},
     ).cut(bench.limit)
     found = compare(bench, setting, METHODS)

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import COLOURS, HATCHES, MARKERS, STYLE, save
+from benchmarks.figures import COLORS, HATCHES, MARKERS, STYLE, save
 from spacy_xproj.compat import require
 
 from .sizes import TEACHER
 
-ROUTES = {"model": 0, "teacher-student": 2, "projection": 3, "both": 1, "gold": 6}  # colour by the method's first word
+ROUTES = {"model": 0, "teacher-student": 2, "projection": 3, "both": 1, "gold": 6}  # color by the method's first word
 
 
 def draw(found: dict[int, dict[str, Any]], folder: Path) -> list[Path]:
@@ -56,7 +56,7 @@ def bars(ax, methods: dict[str, dict[str, Any]], title: str) -> None:
                 place,
                 value,
                 height,
-                color=COLOURS[colour] if (colour := ROUTES.get(name.replace(",", " ").split()[0], 4)) else "#999999",
+                color=COLORS[color] if (color := ROUTES.get(name.replace(",", " ").split()[0], 4)) else "#999999",
                 hatch=HATCHES[j],
                 alpha=0.75,
                 edgecolor="black",
@@ -83,7 +83,7 @@ def front(ax, rows: Sequence[dict[str, Any]], key: str, label: str) -> None:
             yerr=[[max(value - low, 0)], [max(high - value, 0)]],
             marker="*" if each["name"] == TEACHER else MARKERS[k % len(MARKERS)],
             markersize=11 if each["name"] == TEACHER else 7,
-            color=COLOURS[k % len(COLOURS)],
+            color=COLORS[k % len(COLORS)],
             linestyle="",
             capsize=2,
             label=f"{each['name']} ({each['parameters'] / 1e6:.2f} M)",

@@ -16,7 +16,7 @@ from spacy_xproj.corpus import blank, read_docs
 from spacy_xproj.corpus.gazetteers import soft_entities
 from spacy_xproj.distill.targets import gold_rows, soft_rows
 
-from .data import unlabelled
+from .data import unlabeled
 from .training import Bench
 
 FLOOR = 1e-4  # of a probability, where its logarithm is taken
@@ -49,7 +49,7 @@ def soft(bench: Bench, lang: str, docs: Sequence[Doc], models: Models, **setting
 
 
 def copy(doc: Doc, nlp: Language) -> Doc:
-    """The Doc with its entities, if it is labelled, and nothing else."""
+    """The Doc with its entities, if it is labeled, and nothing else."""
     made = plain(doc, nlp)
     if doc.has_annotation("ENT_IOB"):
         made.set_ents(
@@ -127,6 +127,6 @@ def entities(doc: Doc) -> Doc:
     labels = doc._.xproj_soft
     if labels is None:
         return doc
-    made = unlabelled(doc)
+    made = unlabeled(doc)
     made.set_ents([Span(made, e.start, e.end, label=e.label_) for e in soft_entities(made, labels)], default="outside")
     return made

@@ -21,7 +21,7 @@ from .statistical import _root
 from .symmetrize import SYMMETRIZATIONS
 
 NAME = "spacy_xproj.Eflomal.v1"
-FORMAT = 1  # of the serialised state
+FORMAT = 1  # of the serialized state
 DTYPES = ("<i8", "<f4", "<i4", "<i4", "<i4", "<i4", "<u8", "<i2", "<i2", "<i2")  # of the fields of Priors and Known
 
 
@@ -201,7 +201,7 @@ class EflomalAligner(StateFile):
         source, target = ([word.lower()[: self.stem or None] for word in side] for side in (pair.source, pair.target))
         return source, target
 
-    # Serialisation
+    # Serialization
 
     def to_bytes(self) -> bytes:
         """What was learnt, as msgpack. The settings belong to the config.

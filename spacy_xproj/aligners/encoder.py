@@ -247,7 +247,7 @@ def encoder_of(model: Any, cut: bool) -> Any:
     """The encoder of a model.
 
     model (PreTrainedModel): The model, which is changed.
-    cut (bool): Whether layers were left out. Then what normalises the output of the last layer goes as well.
+    cut (bool): Whether layers were left out. Then what normalizes the output of the last layer goes as well.
     RETURNS (PreTrainedModel): The encoder.
     """
     import torch

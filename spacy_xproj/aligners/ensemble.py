@@ -15,7 +15,7 @@ from ..ty import Aligner, Fittable
 from .statistical import make_statistical
 
 NAME = "spacy_xproj.Ensemble.v1"
-FORMAT = 1  # of the serialised state
+FORMAT = 1  # of the serialized state
 
 
 # Any, as spaCy holds arguments against their annotations before it makes the parts that stand in a dict.
@@ -106,7 +106,7 @@ class EnsembleAligner(StateFile):
         scores = np.minimum(score[keep], 1).astype("f4")
         return Links(union[keep].astype("i4"), scores, {key: values[keep] for key, values in evidence.items()})
 
-    # Serialisation
+    # Serialization
 
     def to_bytes(self) -> bytes:
         """The states of the parts that have one, by name, as msgpack. The settings belong to the config.

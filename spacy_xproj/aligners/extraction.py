@@ -89,7 +89,7 @@ def entmax15(scores: np.ndarray, axis: int) -> np.ndarray:
     et al. (2019, algorithm 2).
 
     scores (float array): Scores.
-    axis (int): The axis along which to normalise.
+    axis (int): The axis along which to normalize.
     RETURNS (float array): Of the shape of `scores`.
     """
     x = np.moveaxis(scores, axis, -1)

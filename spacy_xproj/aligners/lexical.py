@@ -1,4 +1,4 @@
-"""A lexical translation model in both directions at once, fitted by expectation maximisation on whole arrays.
+"""A lexical translation model in both directions at once, fitted by expectation maximization on whole arrays.
 
 It is IBM model 1 with a null word (Brown et al. 1993), a prior for the diagonal (Dyer et al. 2013), the digamma of
 variational Bayes on its counts (Riley and Gildea 2012), and training by agreement (Liang et al. 2006): both directions
@@ -214,7 +214,7 @@ class LexicalModel:
 
         corpus (Batch): The sentence pairs.
         n_stems (int): Size of the vocabulary.
-        iterations (int): Rounds of expectation maximisation.
+        iterations (int): Rounds of expectation maximization.
         walks (int): How many of them, the last ones, are with jumps.
         prior (Optional[Counts]): Added to the counts of every round, and where the first one starts from.
         RETURNS (Table): What was learnt.

@@ -1,5 +1,5 @@
 """What an encoder is tuned for on parallel text without labels: the objectives of AWESoME (Dou and Neubig 2021, "Fine-
-tuning Contextual Embeddings for Word Alignment"), each as a loss to be minimised.
+tuning Contextual Embeddings for Word Alignment"), each as a loss to be minimized.
 
 For the alignment objectives a sentence pair is its matrix of dot products between the sub-words of its two sides.
 `rows` (bool (pairs, m, 1)) and `columns` (bool (pairs, 1, n)) tell sub-words from special ones and padding.

@@ -19,7 +19,7 @@ from .lexical import Batch, Cells, Counts, LexicalModel, Posteriors, Table, Word
 from .symmetrize import SYMMETRIZATIONS
 
 NAME = "spacy_xproj.Statistical.v1"
-FORMAT = 2  # of the serialised state
+FORMAT = 2  # of the serialized state
 ROOT = 3  # words that share so many first letters may be cognates
 DTYPES = ("<i8", "<f4", "<f4", "<f4", "<f4", "<f4", "<f4")  # of the fields of Table
 
@@ -43,7 +43,7 @@ def make_statistical(
         "union" and "grow-diag-final-and" combine the best link of each target word and of each source word.
     threshold (float): With "posterior": a link scores above this. The score is the geometric mean of the probabilities
         of the link in the two directions, in [0, 1].
-    iterations (int): Rounds of expectation maximisation.
+    iterations (int): Rounds of expectation maximization.
     jumps (int): How many of them, the last ones, heed where the word before was linked to: a hidden Markov model
         (Vogel et al. 1996), which also finds the links. At most all but one. 0: each word is linked by itself (IBM
         model 1), in about 0.6 of the time.
@@ -234,7 +234,7 @@ class StatisticalAligner(StateFile):
                 roots[k] = len(self.roots) + new_roots.setdefault(root, len(new_roots))
         return Words(ids, roots)
 
-    # Serialisation
+    # Serialization
 
     def to_bytes(self) -> bytes:
         """What was learnt, as msgpack. The settings belong to the config.

@@ -34,7 +34,7 @@ def evaluate(
     source, target (str or Path): Gold on both sides of the same sentences, in any format that `read_docs` reads.
     config (str or Path): A `configs/project_*.cfg`, or a saved pipeline.
     alignments (Optional[str or Path]): Word links in Pharaoh format, a line a sentence.
-    lang, source_lang (str): The languages. Tokenised input needs none.
+    lang, source_lang (str): The languages. Tokenized input needs none.
     labels (str): Only these, with commas between them; empty: all.
     output (Optional[str or Path]): Write the scores there as JSON.
     fit_on (Optional[list of Path]): Fit on these bitexts (.tsv, .spacy), not on the input.
@@ -51,7 +51,7 @@ def evaluate(
     counts: Counter = Counter()
     gold = list(read_docs(target, nlp, counts=counts))
     if not any(doc.has_annotation("ENT_IOB") for doc in gold):
-        raise InputError(target, None, "It is not labelled: expected the gold entities of the target side.")
+        raise InputError(target, None, "It is not labeled: expected the gold entities of the target side.")
     docs = list(pair_docs(read_docs(source, blank(source_lang), counts=counts), gold, nlp, labels=kept))
     if alignments is not None:
         docs = list(with_links(docs, alignments))

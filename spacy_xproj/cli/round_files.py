@@ -103,10 +103,10 @@ class RoundFiles:
             folder.mkdir()
         hashes = found["hashes"]
         labels = [folder / SOFT, *([] if number > 1 or self.gold else [self.output / DEV])]
-        labelled = all(intact(path, hashes.get(path.stem)) for path in labels)
-        if labelled and "score" in found and intact(folder / "model", hashes.get("model")):
+        labeled = all(intact(path, hashes.get(path.stem)) for path in labels)
+        if labeled and "score" in found and intact(folder / "model", hashes.get("model")):
             return found, False
-        if not labelled:
+        if not labeled:
             found["docs"] = self.label_raw() if number == 1 else self.label_again(number)
             hashes.update({path.stem: file_hash(path) for path in labels})
             write_json(folder / SCORES, found)
@@ -136,7 +136,7 @@ class RoundFiles:
         write_json(self.output / STATE, state)
         return out
 
-    # Labelling
+    # Labeling
 
     def label_raw(self) -> int:
         """The first teachers label the raw texts. Where there is no gold, some are put aside with what they find.
@@ -189,7 +189,7 @@ class RoundFiles:
         nlp = blank(self.student["nlp"]["lang"])
         docs = list(read_docs(path, nlp))
         if not any(doc.has_annotation("ENT_IOB") for doc in docs):
-            raise InputError(path, None, "It is not labelled: expected gold entities to score the students by.")
+            raise InputError(path, None, "It is not labeled: expected gold entities to score the students by.")
         write_file((gold_doc(doc, nlp) for doc in docs), self.output / DEV)
 
     # Training

@@ -50,7 +50,7 @@ def self_train(
     student learns from that as with `spacy train`. In each later one the student of the round before is the teacher,
     and the new student begins from nothing again.
 
-    Each round has a folder `OUTPUT/round-N` with `soft.spacy`, what was labelled; `model`, the student; and
+    Each round has a folder `OUTPUT/round-N` with `soft.spacy`, what was labeled; `model`, the student; and
     `scores.json`. `OUTPUT/best` is the best student, and `OUTPUT/rounds.json` says how it went. What is finished, be it
     a round or only its labels, is not done again by a later call, as long as the input, the configs and what they name
     are the same. So a run can be stopped at any time, and more rounds can be added.
@@ -62,7 +62,7 @@ def self_train(
     dev (Optional[str or Path]): Gold to score the students by. None: some of the raw texts are kept from training, and
         the entities that the first teachers find most probable in them stand in for gold. Such a score says how well a
         student agrees with the first teachers: one that corrects them loses by it.
-    extra (Optional[str or Path]): Labelled Docs, such as projected ones, that each student learns from besides.
+    extra (Optional[str or Path]): Labeled Docs, such as projected ones, that each student learns from besides.
     held_out (float): The share of the raw texts that is kept from training, where there is no `dev`: every n-th one.
     rounds (int): At most so many.
     min_gain (float): A round is better than those before if its score, an F1 from 0 to 1, is above the best of them,

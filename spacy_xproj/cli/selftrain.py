@@ -17,7 +17,7 @@ def selftrain_cli(
     config: Annotated[Path, typer.Option(help="Training config of the student.")],
     teachers: Annotated[Path, typer.Option(help="Config or saved pipeline with xproj_teacher.")],
     dev: Annotated[Optional[Path], typer.Option(help="Gold to score by. None: texts that are held out.")] = None,
-    extra: Annotated[Optional[Path], typer.Option(help="Labelled Docs to learn from besides.")] = None,
+    extra: Annotated[Optional[Path], typer.Option(help="Labeled Docs to learn from besides.")] = None,
     held_out: Annotated[float, typer.Option(help="Share of texts to hold out, without --dev.")] = 0.1,
     rounds: Annotated[int, typer.Option(min=1, help="At most so many.")] = 3,
     min_gain: Annotated[float, typer.Option(help="Least gain in F1, from 0 to 1, that is one.")] = 0.0,

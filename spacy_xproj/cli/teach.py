@@ -18,7 +18,7 @@ from ..corpus import doc_files, file_hash, split_file, write_docs
 from ..distill.sequences import best_tags
 from ..errors import InputError
 from ..fitting import payload_pipes
-from ..pipeline.teacher import SoftLabeller
+from ..pipeline.teacher import SoftLabeler
 from ..teachers.tags import TagScheme
 from .common import Corpus, PathLike, config_hash, fit_once, load_pipeline, show_counts, write_json
 from .processing import Work, check_out, process
@@ -95,7 +95,7 @@ def only_these(config: PathLike, only: Sequence[str]) -> dict[str, list[str]]:
 
 def teachers_key(nlp: Language, config: PathLike) -> dict[str, str]:
     """What the soft labels depend on beside the config: the content of the models."""
-    pipes = [(name, pipe) for name, pipe in payload_pipes(nlp) if isinstance(pipe, SoftLabeller)]
+    pipes = [(name, pipe) for name, pipe in payload_pipes(nlp) if isinstance(pipe, SoftLabeler)]
     if not pipes:
         raise InputError(config, None, "Expected a pipeline with an xproj_teacher, but it has none.")
     key = {
@@ -161,6 +161,6 @@ def teach_cli(
     """Label raw target text by teachers, softly: a distribution over tags for each token. Config values can be given
     as --section.name VALUE, as for 'spacy train'."""
     found = teach(raw, out, config, lang, only or [], n_process, shard, parse_config_overrides(ctx.args), progress=True)
-    msg.good(f"Labelled {found['tokens']} tokens in {found['docs']} Docs: {out}")
+    msg.good(f"Labeled {found['tokens']} tokens in {found['docs']} Docs: {out}")
     entities = {f"entities: {kind}": n for kind, n in found["entities"].items()}
     show_counts({**{key: found[key] for key in ("masked_share", "outside_share", "mean_entropy")}, **entities})

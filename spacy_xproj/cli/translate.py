@@ -1,4 +1,4 @@
-"""`xproj translate`: labelled source text into target Docs with the source as payload."""
+"""`xproj translate`: labeled source text into target Docs with the source as payload."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -26,9 +26,9 @@ def translate(
     overrides: Optional[dict[str, Any]] = None,
     progress: bool = False,
 ) -> Counter:
-    """Translate a labelled corpus with the `forward` translator of the config.
+    """Translate a labeled corpus with the `forward` translator of the config.
 
-    source (str or Path): Labelled source corpus, of any format that `read_docs` reads.
+    source (str or Path): Labeled source corpus, of any format that `read_docs` reads.
     out (str or Path): A .spacy file, or a folder of shards. Texts without a translation are listed in
         `OUT.missing.txt` beside it; a Doc with nothing translated is left out and counted.
     lang, source_lang (str): The languages.
@@ -73,14 +73,14 @@ def translated_only(docs: Iterable[Doc], counts: Counter, missing: dict[str, Non
 
 def translate_cli(
     ctx: typer.Context,
-    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Labelled source corpus.")],
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Labeled source corpus.")],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="A .spacy file, or a folder of shards.")],
     lang: Annotated[str, typer.Option(help="Target language.")],
     config: Annotated[Path, typer.Option(help="Config with an xproj_translator, or a saved pipeline.")],
     source_lang: Annotated[str, typer.Option(help="Source language.")] = "en",
     shard: Annotated[int, typer.Option(min=0, help="Docs a shard, where OUT is a folder. 0: 1000.")] = 0,
 ) -> None:
-    """Translate labelled source text into target text that carries it as payload. Config values can be given as
+    """Translate labeled source text into target text that carries it as payload. Config values can be given as
     --section.name VALUE, as for 'spacy train'."""
     counts = translate(source, out, lang, config, source_lang, shard, parse_config_overrides(ctx.args), progress=True)
     if not counts["docs"]:

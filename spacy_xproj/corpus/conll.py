@@ -22,7 +22,7 @@ Line = tuple[int, str]
 class Layout(NamedTuple):
     """What the columns hold.
 
-    token (int), tag (Optional[int]): The columns. No tag column: the file is not labelled.
+    token (int), tag (Optional[int]): The columns. No tag column: the file is not labeled.
     indexed (bool): The first column counts the tokens of a sentence from 1, as in Universal NER.
     columns (int): How many a line has, or has at least where there is an index.
     """
@@ -38,7 +38,7 @@ def read_conll(
 ) -> Iterator[Doc]:
     """Read a CoNLL or IOB2 file. The token is the first column and the tag the last; in files with an index
     column (Universal NER) the token is the second and the tag the third. A file of one column is not
-    labelled.
+    labeled.
 
     Tags are IOB2; L, E, U and S of BILOU and BIOES are understood; "-" marks a token whose label is not
     known. An I-, L- or E- that continues nothing opens a span and is counted as `orphan_i`. '#' lines without

@@ -35,7 +35,7 @@ def make_entity_swap(
 
     level (float): The share of the texts of which a changed copy is made.
     gazetteer (Optional[str]): A list of names (.tsv) with lines `label<TAB>name`, which the pipeline's tokenizer
-        splits; or labelled text, such as the training file itself, whose entities are taken.
+        splits; or labeled text, such as the training file itself, whose entities are taken.
     territories (Optional[str]): A language code: take the names of countries and territories from CLDR, by `babel`.
     territories_label (str): Their label.
     from_corpus (bool): Take the entities of the texts that have come by so far, that of the text in hand included.

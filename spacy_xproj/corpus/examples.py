@@ -38,7 +38,7 @@ def make_corpus(
     entities; `reference` has the gold and the soft labels, whichever there are.
 
     path (Optional[str]): Target Docs with gold entities, in any format that `read_docs` reads.
-    source (Optional[str]): The labelled source side, line by line with it. None: the Docs have a payload already, or
+    source (Optional[str]): The labeled source side, line by line with it. None: the Docs have a payload already, or
         soft labels, or both.
     alignments (Optional[str]): Word links in Pharaoh format, line by line with it. None: those of the payload, or an
         aligner in the pipeline finds them.
@@ -95,7 +95,7 @@ class GoldCorpus:
 
         nlp (Language): Its vocab is that of the Docs, and its tokenizer splits raw text.
         YIELDS (Example): One a Doc, or one a sentence (see `max_length`).
-        RAISES (InputError): If the files do not agree line by line, a Doc has no source side, or none is labelled.
+        RAISES (InputError): If the files do not agree line by line, a Doc has no source side, or none is labeled.
         """
         install_extensions()
         if not self.shuffle:
@@ -107,18 +107,18 @@ class GoldCorpus:
     def examples(self, nlp: Language) -> Iterator[Example]:
         """The Examples in order."""
         docs, gold = tee(read_docs(self.path, nlp, limit=self.limit))
-        labelled = False
+        labeled = False
         for predicted, doc in zip(self.predicted(docs, nlp), gold):
-            labelled = labelled or doc.has_annotation("ENT_IOB") or doc._.xproj_soft is not None
+            labeled = labeled or doc.has_annotation("ENT_IOB") or doc._.xproj_soft is not None
             reference = gold_doc(doc, nlp, self.labels)
             reference._.xproj_soft = self.soft(doc)
             eg = Example(predicted, reference)
             split = 0 < self.max_length <= len(doc) and predicted._.xproj is None and doc.has_annotation("SENT_START")
             for part in sentences(eg, doc) if split else [eg]:
                 yield from self.augmenter(nlp, part)
-        if not labelled:
+        if not labeled:
             raise InputError(
-                self.path, None, "It is not labelled: expected the gold entities of the target side, or soft labels."
+                self.path, None, "It is not labeled: expected the gold entities of the target side, or soft labels."
             )
 
     def soft(self, doc: Doc) -> Optional[SoftLabels]:
@@ -153,7 +153,7 @@ class GoldCorpus:
                     self.path,
                     None,
                     f"Doc {number} has no source side in doc._.xproj, nor soft labels in doc._.xproj_soft. Give the "
-                    "labelled source side as 'source', line by line with it, or Docs that have one of the two (a "
+                    "labeled source side as 'source', line by line with it, or Docs that have one of the two (a "
                     ".spacy file with user data).",
                 )
             if bitext is not None and self.labels:

@@ -1,4 +1,4 @@
-"""Gazetteers: names of entities by label, from a list, from labelled text, or from Unicode's CLDR."""
+"""Gazetteers: names of entities by label, from a list, from labeled text, or from Unicode's CLDR."""
 
 import random
 from collections.abc import Iterable, Sequence
@@ -81,7 +81,7 @@ class Gazetteer:
 
 
 def collect(docs: Iterable[Doc], labels: Sequence[str] = (), into: Optional[Gazetteer] = None) -> Gazetteer:
-    """Collect the names of the entities in labelled text.
+    """Collect the names of the entities in labeled text.
 
     docs (iterable of Doc): The Docs, with entities or with soft labels (see `entities`).
     labels (sequence of str): Take these labels only; none: all.
@@ -97,7 +97,7 @@ def collect(docs: Iterable[Doc], labels: Sequence[str] = (), into: Optional[Gaze
 
 
 def entities(doc: Doc) -> list[Span]:
-    """The entities of a Doc. If no token of it is labelled, those of the most probable valid tags under its soft
+    """The entities of a Doc. If no token of it is labeled, those of the most probable valid tags under its soft
     labels.
 
     doc (Doc): The Doc, which is not changed.
@@ -128,7 +128,7 @@ def soft_entities(doc: Doc, soft: SoftLabels) -> list[Span]:
 
 def read_gazetteer(path: Union[str, Path], nlp: Language) -> Gazetteer:
     """Read a list of names (.tsv, .txt), with a line `label<TAB>name` for each and blank lines between them or not; or
-    the names of the entities in labelled text, in any other format that `read_docs` reads.
+    the names of the entities in labeled text, in any other format that `read_docs` reads.
 
     path (str or Path): The file or folder.
     nlp (Language): Its tokenizer splits the names of a list.
@@ -150,7 +150,7 @@ def read_gazetteer(path: Union[str, Path], nlp: Language) -> Gazetteer:
                 raise InputError(path, number, f"Expected label<TAB>name, got {line!r}.")
             found.add_text(columns[0], columns[1], nlp)
     if not len(found):
-        raise InputError(path, None, "There is no name in it: expected label<TAB>name lines, or labelled text.")
+        raise InputError(path, None, "There is no name in it: expected label<TAB>name lines, or labeled text.")
     return found
 
 

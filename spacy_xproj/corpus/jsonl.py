@@ -46,7 +46,7 @@ def make_doc(record: Any, nlp: Language, counts: Counter) -> Doc:
     Prodigy's objects with `text` and `ws`. Its `spans` are objects with `label` (str), `id` if wanted, and
     `start` and `end`, half-open character offsets into the text; beside tokens also `token_start` and
     `token_end`, and as in Prodigy `token_end` is the last token of the span, not the one after it. A record
-    without `spans` is not labelled.
+    without `spans` is not labeled.
 
     Spans that do not meet token boundaries grow to the tokens that they touch and are counted as
     `expanded_spans`. All spans are in `doc.spans["gold"]`; of those that overlap, the longest and then the
@@ -84,11 +84,11 @@ def make_doc(record: Any, nlp: Language, counts: Counter) -> Doc:
 
 
 def write_jsonl(docs: Iterable[Doc], path: Union[str, Path], *, counts: Optional[Counter] = None) -> int:
-    """Write Docs in Prodigy's format, with text, tokens, spans and meta. Docs that are not labelled have no
+    """Write Docs in Prodigy's format, with text, tokens, spans and meta. Docs that are not labeled have no
     `spans`.
 
     The spans are those of `doc.spans["gold"]` if `doc.ents` is made of them, and of `doc.ents` otherwise.
-    Masked tokens of labelled Docs and payloads, which the format cannot hold, are counted as
+    Masked tokens of labeled Docs and payloads, which the format cannot hold, are counted as
     `masked_tokens_left_out` and `payloads_left_out`.
 
     docs (iterable of Doc): The Docs.

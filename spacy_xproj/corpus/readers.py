@@ -84,7 +84,7 @@ def read_bitext(
     nlp (Language): Its tokenizer splits the target.
     source_nlp (Language): Its tokenizer splits the source.
     counts (Optional[Counter]): Is added to.
-    YIELDS (Doc): The target, not labelled, with its source in `doc._.xproj`.
+    YIELDS (Doc): The target, not labeled, with its source in `doc._.xproj`.
     RAISES (InputError): If a line does not have two sides.
     """
     install_extensions()

@@ -18,7 +18,7 @@ from ..ty import SourceWeights
 from .vectors import SentenceVectors, make_ngram_vectors
 
 NAME = "spacy_xproj.similarity_weights.v1"
-FORMAT = 1  # of the serialised state
+FORMAT = 1  # of the serialized state
 LEVELS = ("domain", "sentence")
 TEMPERATURES = ("variance", "deviation")
 BATCH = 32
@@ -46,9 +46,9 @@ def make_similarity_weights(
     `gamma` times the squared Frobenius norm of P P^T - I, where the rows of P are the mu_k. The weights of a text are
     the softmax of the logits divided by a temperature.
 
-    What differs from the published model: vectors are centred and scaled first, which stands for its two biases and
+    What differs from the published model: vectors are centered and scaled first, which stands for its two biases and
     makes one learn rate fit all vectors; and U and V start as one random matrix, so that the logits start as
-    similarities to the mean vectors of the sources. It penalises P^T P - I as a rule, and P P^T - I by an option; the
+    similarities to the mean vectors of the sources. It penalizes P^T P - I as a rule, and P P^T - I by an option; the
     two penalties differ by a constant, and so their gradients do not differ.
 
     sources (Optional[dict[str, str]]): For each teacher, by its name, a file with text of its language, in any format
@@ -208,7 +208,7 @@ class SimilarityWeights:
             weights[known] = softmax(self.beta * (rows[known] @ self.slopes + self.offsets))
         return weights[:, [self.names.index(name) for name in names]]
 
-    # Serialisation
+    # Serialization
 
     def to_bytes(self) -> bytes:
         """What was learnt, as msgpack, with the state of the vectors. The settings belong to the config.
@@ -294,8 +294,8 @@ def train(
     sizes = np.array([len(rows) for rows in sources])
     answers = np.repeat(np.arange(len(sizes)), sizes)
     shares = (len(vectors) / (len(sizes) * sizes))[answers].astype("f4")  # 1 on average
-    centre = np.mean([rows.mean(axis=0) for rows in sources], axis=0)
-    vectors -= centre
+    center = np.mean([rows.mean(axis=0) for rows in sources], axis=0)
+    vectors -= center
     spread = float(np.sqrt(np.average((vectors**2).sum(axis=1), weights=shares))) or 1.0
     vectors /= spread
     # As small as linear layers start: what no source has in its text is to say little.
@@ -312,7 +312,7 @@ def train(
                 params[name], _ = optimizer((0, name), params[name], gradient)
             optimizer.step_schedules()
     slopes = params["U"].T @ (params["V"] @ params["P"].T) / np.float32(spread)
-    return slopes, -centre @ slopes
+    return slopes, -center @ slopes
 
 
 def objective(

@@ -55,7 +55,7 @@ def soft_rows(eg: Example, soft: SoftLabels, types: Sequence[str], scheme: str) 
     that the student does not have are added to its O; its types that the soft labels do not have get 0.
     Where the tags and the tokens are the same, rows are taken as they are. Else see `as_mass`, `realign` and `as_rows`.
 
-    eg (Example): Its predicted Doc may be tokenised otherwise.
+    eg (Example): Its predicted Doc may be tokenized otherwise.
     soft (SoftLabels): Those of `soft_labels`.
     types (sequence of str): The student's entity types.
     scheme (str): Its scheme, "IOB2" or "BIOES".
@@ -65,7 +65,7 @@ def soft_rows(eg: Example, soft: SoftLabels, types: Sequence[str], scheme: str) 
     moved = eg.reference._.xproj_soft is soft and not same_tokens(eg.predicted, eg.reference)
     if not moved and set(tags) == set(soft.labels):
         columns = [soft.labels.index(tag) for tag in tags]
-        return normalised(soft.probs[:, columns])
+        return normalized(soft.probs[:, columns])
     mass = as_mass(soft, types)
     return as_rows(realign(mass, eg) if moved else mass, scheme)
 
@@ -96,7 +96,7 @@ def as_mass(soft: SoftLabels, types: Sequence[str]) -> Mass:
     """Soft labels of any scheme as IOB2 (see `to_iob2`: from BIOES this is exact, from IO and IOB1 where the teacher is
     sure). In IO and IOB1 nothing is known of a token after one of which nothing is known."""
     tags = TagScheme(soft.labels)
-    rows = onto(to_iob2(normalised(soft.probs), tags), tags.types, types, {}).astype("f4")
+    rows = onto(to_iob2(normalized(soft.probs), tags), tags.types, types, {}).astype("f4")
     known = soft.known
     if tags.scheme in ("IO", "IOB1"):
         known = known & np.append(True, known[:-1])[: len(known)]
@@ -149,10 +149,10 @@ def as_rows(mass: Mass, scheme: str) -> np.ndarray:
         known = known & np.append(known[1:], True)[:n]
     outside = np.maximum(1 - both.sum(1, keepdims=True), 0)
     rows = np.concatenate([outside, np.stack(parts, axis=2).reshape(n, len(parts) * types)], axis=1)
-    return normalised(rows * known[:, None])
+    return normalized(rows * known[:, None])
 
 
-def normalised(rows: np.ndarray) -> np.ndarray:
+def normalized(rows: np.ndarray) -> np.ndarray:
     """Rows that sum to 1 as float32; those of zeros stay."""
     rows = rows.astype("f4")
     total = rows.sum(1, keepdims=True)

@@ -13,7 +13,7 @@ from ..files import StateFile
 
 NGRAMS = "spacy_xproj.ngram_vectors.v1"
 ENCODER = "spacy_xproj.encoder_vectors.v1"
-FORMAT = 1  # of the serialised state
+FORMAT = 1  # of the serialized state
 AT_ONCE = 256  # texts whose words' vectors are in memory together
 
 SentenceVectors = Callable[[Sequence[Any]], np.ndarray]
@@ -93,7 +93,7 @@ class NgramVectors(StateFile):
         places = [ngram_hashes(chars, n) % np.uint64(self.size) for n in range(self.min_n, self.max_n + 1)]
         return np.bincount(np.concatenate(places).astype("i8"), minlength=self.size)
 
-    # Serialisation
+    # Serialization
 
     def to_bytes(self) -> bytes:
         """What was learnt, as msgpack. The settings belong to the config.

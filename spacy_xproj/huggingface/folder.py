@@ -190,7 +190,7 @@ class LocalModel(FilesOnly):
             )
         return self.device
 
-    # Serialisation
+    # Serialization
 
     def to_disk(self, path: Union[str, Path]) -> None:
         """Copy the model: its weights, configs and tokenizer. Without a model nothing is written.

@@ -1,4 +1,4 @@
-"""What all pipes have in common: the payload, the swappable parts with state, fitting, serialisation."""
+"""What all pipes have in common: the payload, the swappable parts with state, fitting, serialization."""
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -96,7 +96,7 @@ class PayloadPipe(Pipe):
         if self.needed(docs):
             self.fit(docs, refit=True)
 
-    # Serialisation
+    # Serialization
 
     def _serializers(self, method: str) -> dict[str, Callable]:
         found = ((part, getattr(self, part)) for part in self.parts)

@@ -8,7 +8,7 @@ from ..bitext import SourceSpan
 def mapped_spans(doc: Doc, label_map: dict[str, str]) -> tuple[SourceSpan, ...]:
     """The Doc's entities, each with the id it has or a number of its own.
 
-    doc (Doc): A labelled Doc.
+    doc (Doc): A labeled Doc.
     label_map (dict[str, str]): Labels that go by another name; "" leaves their entities out. Others stay as they are.
     RETURNS (tuple of SourceSpan): In text order.
     """

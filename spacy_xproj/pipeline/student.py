@@ -191,7 +191,7 @@ class Student(TrainablePipe):
         return make_tags(self.labels, self.scheme)
 
     def add_label(self, label: str) -> int:
-        """Add an entity type, before the model is initialised.
+        """Add an entity type, before the model is initialized.
 
         label (str): The type, such as "PER".
         RETURNS (int): 1; 0 if it is there already.
@@ -203,8 +203,8 @@ class Student(TrainablePipe):
             return 0
         if self.model.get_ref("output_layer").has_dim("nO"):
             raise XprojError(
-                f"{self.name}: cannot add the entity type {label!r} to a model that is initialised with "
-                f"{', '.join(self.labels) or 'none'}. Initialise a new one with all of them."
+                f"{self.name}: cannot add the entity type {label!r} to a model that is initialized with "
+                f"{', '.join(self.labels) or 'none'}. Initialize a new one with all of them."
             )
         self.cfg["labels"].append(label)
         self.vocab.strings.add(label)
@@ -231,7 +231,7 @@ class Student(TrainablePipe):
             self.add_label(label)
         if not self.labels:
             raise XprojError(
-                f"{self.name}: the data to initialise with has no entity types. Expected Docs with soft labels or gold "
+                f"{self.name}: the data to initialize with has no entity types. Expected Docs with soft labels or gold "
                 "entities, or 'labels' in [initialize.components]."
             )
         sample = [eg.predicted for eg in islice(get_examples(), 10)]

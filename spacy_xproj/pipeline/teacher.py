@@ -53,9 +53,9 @@ def make_teacher(
     projection_weight: float,
     annotate_ents: bool,
     overwrite: bool,
-) -> "SoftLabeller":
-    """Make the pipe. See `SoftLabeller` for the settings."""
-    return SoftLabeller(
+) -> "SoftLabeler":
+    """Make the pipe. See `SoftLabeler` for the settings."""
+    return SoftLabeler(
         nlp,
         name,
         teachers,
@@ -72,7 +72,7 @@ def make_teacher(
     )
 
 
-class SoftLabeller(BatchPipe):
+class SoftLabeler(BatchPipe):
     """Labels text by one or several teachers, for a student to learn from: the weighted mean of their distributions
     (Wu et al. 2020) goes to `doc._.xproj_soft`, in half precision. It needs no payload.
 
@@ -248,7 +248,7 @@ class SoftLabeller(BatchPipe):
         }
         return {**found, **{key: value for key, value in filters.items() if value}}
 
-    # Fitting and serialisation
+    # Fitting and serialization
 
     def fittable(self) -> list[Fittable]:
         """The weights, if they learn from the corpus and there is a choice of teachers."""
@@ -257,7 +257,7 @@ class SoftLabeller(BatchPipe):
     def fit(self, docs: Iterable[Doc], *, refit: bool = False) -> None:
         """Fit the weights, where they learn from the corpus.
 
-        docs (Iterable[Doc]): The texts that are to be labelled.
+        docs (Iterable[Doc]): The texts that are to be labeled.
         refit (bool): Fit again what is fitted.
         """
         for part in self.fittable():

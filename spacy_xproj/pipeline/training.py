@@ -84,7 +84,7 @@ class TrainableProjection(ProjectionPipe):
         self.model.finish_update(sgd)
 
     def use_params(self, params: dict) -> Iterator[None]:
-        """Use other values of the params, such as an optimiser's averages, until the generator goes on.
+        """Use other values of the params, such as an optimizer's averages, until the generator goes on.
 
         params (dict): By the model's id and the name of the param.
         """

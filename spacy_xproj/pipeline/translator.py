@@ -41,7 +41,7 @@ def make_translator(
     source_lang (str): The source language that `back` translates into.
     label_map (dict[str, str]): Labels of source entities that go by another name here; "" leaves them out. Labels that
         are not in it stay as they are.
-    round_trip (bool): Translate the labelled translation forth again, its entities with it, and make that the payload:
+    round_trip (bool): Translate the labeled translation forth again, its entities with it, and make that the payload:
         both sides are then in one language (the tgt2tgt setting of Politov et al. 2025). It measures no better: see
         the docs. `forward` must be able to carry spans.
     """
@@ -50,8 +50,8 @@ def make_translator(
     )
 
 
-class Labelled(NamedTuple):
-    """A labelled source Doc.
+class Labeled(NamedTuple):
+    """A labeled source Doc.
 
     sents (list of (int, int)): The token offsets of its sentences.
     spans (tuple of SourceSpan): Its entities, under the labels of the target.
@@ -132,17 +132,17 @@ class PayloadTranslator(BatchPipe):
         texts = [doc[a:b].text for doc, spans in zip(todo, sents) for a, b in spans]
         target_lang = str(self._meta.get("xproj_lang") or docs[0].lang_)
         found = checked(self.back(texts, target_lang, self.source_lang), texts)
-        labelled = list(self.source.pipe([t.text or "" for t in found]))
+        labeled = list(self.source.pipe([t.text or "" for t in found]))
         lang, origin = self.source_lang, provenance(self.back)
         if self.round_trip:
-            labelled, lang = self.round_trips(labelled, target_lang), target_lang
+            labeled, lang = self.round_trips(labeled, target_lang), target_lang
             origin = {"translator": f"{origin['translator']}, then {provenance(self.forward)['translator']}"}
-        sources = iter(labelled)
+        sources = iter(labeled)
         for doc, spans in zip(todo, sents):
             doc._.xproj = joined_bitext([next(sources) for _ in spans], lang, spans, self.label_map, origin)
 
     def round_trips(self, docs: list[Doc], target_lang: str) -> list[Doc]:
-        """Labelled source Docs, a sentence each, in the target language, with the entities that came along."""
+        """Labeled source Docs, a sentence each, in the target language, with the entities that came along."""
         assert isinstance(self.forward, SpanTranslator)
         texts = [doc.text for doc in docs]
         marked = [[(e.start_char, e.end_char, str(k)) for k, e in enumerate(doc.ents)] for doc in docs]
@@ -158,7 +158,7 @@ class PayloadTranslator(BatchPipe):
     def translate(
         self, docs: Iterable[Doc], nlp: Language, *, source_lang: str = "", batch_size: int = 256
     ) -> Iterator[Doc]:
-        """Translate labelled source Docs into target Docs with the payload, sentence by sentence.
+        """Translate labeled source Docs into target Docs with the payload, sentence by sentence.
 
         docs (Iterable[Doc]): Source Docs, with their entities in `doc.ents`.
         nlp (Language): The target pipeline: its tokenizer and its vocab.
@@ -174,9 +174,9 @@ class PayloadTranslator(BatchPipe):
         target_lang = str(nlp.meta.get("xproj_lang") or nlp.lang)
         # One batch ahead: a translator that works in another process, or without the interpreter's lock, need not wait.
         with ThreadPoolExecutor(1) as ahead:
-            waiting: Optional[tuple[list[Labelled], Future]] = None
+            waiting: Optional[tuple[list[Labeled], Future]] = None
             for some in minibatch(docs, size=batch_size):
-                batch = [Labelled(doc, sentences(doc), mapped_spans(doc, self.label_map)) for doc in some]
+                batch = [Labeled(doc, sentences(doc), mapped_spans(doc, self.label_map)) for doc in some]
                 sent = batch, ahead.submit(self.forth, batch, source_lang, target_lang)
                 if waiting is not None:
                     yield from self.target_docs(*waiting, nlp)
@@ -184,8 +184,8 @@ class PayloadTranslator(BatchPipe):
             if waiting is not None:
                 yield from self.target_docs(*waiting, nlp)
 
-    def forth(self, batch: Sequence["Labelled"], source_lang: str, target_lang: str) -> list[Translation]:
-        """Translate the sentences of labelled source Docs, their entities with them where the translator can."""
+    def forth(self, batch: Sequence["Labeled"], source_lang: str, target_lang: str) -> list[Translation]:
+        """Translate the sentences of labeled source Docs, their entities with them where the translator can."""
         langs = {source_lang or str(doc.lang_) for doc, *_ in batch}
         if len(langs) > 1:
             raise XprojError(f"The source Docs are in several languages: {', '.join(sorted(langs))}.")
@@ -196,7 +196,7 @@ class PayloadTranslator(BatchPipe):
         assert self.forward is not None
         return checked(self.forward(texts, langs.pop(), target_lang), texts)
 
-    def target_docs(self, batch: Sequence["Labelled"], translated: Future, nlp: Language) -> Iterator[Doc]:
+    def target_docs(self, batch: Sequence["Labeled"], translated: Future, nlp: Language) -> Iterator[Doc]:
         """The target Docs of source Docs."""
         found = iter(translated.result())
         origin = provenance(self.forward)

@@ -15,7 +15,7 @@ class Adaptation:
 
     low (float array (features,)): The lowest weights, -inf where there is no such bound. A step that goes beyond one
         stops there.
-    model (Model): Holds the steps as params, for the optimiser. It is never called.
+    model (Model): Holds the steps as params, for the optimizer. It is never called.
     scale (dict[str, float array (features,)]): The standard deviations; 1 before `begin`.
     seen (dict[int, int]): Groups that a sentence pair gives, by its key, of all that came since training began.
     """
@@ -73,4 +73,4 @@ class Adaptation:
 
 
 def forward(model: Model, X: Any, is_train: bool) -> Any:
-    raise NotImplementedError("This model holds params for an optimiser and computes nothing.")
+    raise NotImplementedError("This model holds params for an optimizer and computes nothing.")

@@ -20,7 +20,7 @@ NOTHING = 1e-4  # of the longest vector of a word: what is shorter may be roundi
 def make_context(
     model: str = "",
     layer: int = 8,
-    centre: bool = True,
+    center: bool = True,
     baseline: float = 0.0,
     threshold: float = 0.3,
     max_length: int = 10,
@@ -37,7 +37,7 @@ def make_context(
 
     model (str): The folder of the model, with its tokenizer and weights in safetensors. "": none yet (see `from_disk`).
     layer (int): The layer whose output is compared, counted from 1. Those above it are not loaded.
-    centre (bool): Subtract the mean vector of its sentence from each word. All vectors in context point much the same
+    center (bool): Subtract the mean vector of its sentence from each word. All vectors in context point much the same
         way (Ethayarajh 2019), and those of a language have a part in common (Libovický et al. 2020), so that the plain
         cosine tells little.
     baseline (float): The cosine that scores 0, as do those below it; 1 scores 1 (as Zhang et al. 2020 rescale theirs).
@@ -74,24 +74,24 @@ def make_context(
         download=download,
     )
     return ContextSimilarity(
-        encoder, centre=centre, baseline=baseline, threshold=threshold, max_length=max_length, beam=beam
+        encoder, center=center, baseline=baseline, threshold=threshold, max_length=max_length, beam=beam
     )
 
 
 class ContextSimilarity(WithEncoder):
     """See `make_context`. A word's vector is the mean of those of its sub-words, and words of white space have none.
 
-    With `centre`, what is compared is how a span differs from the rest of its sentence. Where there is no such rest, as
+    With `center`, what is compared is how a span differs from the rest of its sentence. Where there is no such rest, as
     the source span is all of its sentence, or the target is one word, the plain cosine counts.
 
     Attributes: `encoder` (Encoder), the model.
     """
 
     def __init__(
-        self, encoder: Encoder, *, centre: bool, baseline: float, threshold: float, max_length: int, beam: int
+        self, encoder: Encoder, *, center: bool, baseline: float, threshold: float, max_length: int, beam: int
     ):
         self.encoder = encoder
-        self.centre, self.baseline, self.threshold = centre, baseline, threshold
+        self.center, self.baseline, self.threshold = center, baseline, threshold
         self.max_length, self.beam = max_length, beam
         self._forget()
 
@@ -119,7 +119,7 @@ class ContextSimilarity(WithEncoder):
         else:
             a, b = np.unique(np.asarray(candidates, "i8").reshape(-1, 2), axis=0).T
         start, end = np.array([s[:2] for s in pair.spans], "i8").T
-        cosine = cosines(source, target, (start, end), (a, b), self.centre)
+        cosine = cosines(source, target, (start, end), (a, b), self.center)
         found = np.round(np.clip((cosine - self.baseline) / (1 - self.baseline), 0, 1), 4)
         span, cell = np.nonzero((found >= self.threshold) & (found > 0))
         a, b, score = a[cell], b[cell], found[span, cell]
@@ -191,7 +191,7 @@ class ContextSimilarity(WithEncoder):
                 room -= len(words)
         return more
 
-    # Serialisation
+    # Serialization
 
     def to_disk(self, path: Union[str, Path]) -> None:
         """Copy the model into a folder: its weights, configs and tokenizer. Without a model the folder is empty.
@@ -223,15 +223,15 @@ class Spans:
     that for cosines it is as good.
 
     rows (float array (words, dim)): The vectors. Those of zeros are words without one.
-    centre (bool): Subtract the mean of the others from them.
+    center (bool): Subtract the mean of the others from them.
     """
 
-    def __init__(self, rows: np.ndarray, centre: bool = False):
+    def __init__(self, rows: np.ndarray, center: bool = False):
         rows = rows.astype("f8")
         sizes = np.linalg.norm(rows, axis=1)
         self.least = NOTHING * sizes.max(initial=0)
         there = sizes > 0
-        if centre and there.any():
+        if center and there.any():
             rows[there] -= rows[there].mean(axis=0)
         self.sums = np.concatenate([np.zeros((1, rows.shape[1])), rows.cumsum(axis=0)])
         self.products = self.sums @ self.sums.T
@@ -242,18 +242,18 @@ class Spans:
         return np.sqrt(np.where(squares > self.least**2, squares, 0))
 
 
-def cosines(source: np.ndarray, target: np.ndarray, spans: Bounds, cells: Bounds, centre: bool) -> np.ndarray:
+def cosines(source: np.ndarray, target: np.ndarray, spans: Bounds, cells: Bounds, center: bool) -> np.ndarray:
     """The cosine of the mean vector of each source span with that of each candidate.
 
     source, target (float arrays (words, dim)): The vectors of the words.
     spans, cells (two int arrays (n,), (k,)): Start and end of the source spans and of the candidates.
-    centre (bool): See `ContextSimilarity`.
+    center (bool): See `ContextSimilarity`.
     RETURNS (float64 array (n, k)): In [-1, 1]; 0 where there is no vector.
     """
     plain = _cosines(Spans(source), Spans(target), spans, cells)
-    if not centre:
+    if not center:
         return plain
-    x, y = Spans(source, centre), Spans(target, centre)
+    x, y = Spans(source, center), Spans(target, center)
     word = np.arange(len(target))
     if not y.lengths(word, word + 1).any():
         return plain

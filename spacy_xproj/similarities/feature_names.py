@@ -74,10 +74,10 @@ SPANS = {
     "after_capital": "the word after likewise",
     "before_lexical": "lexical ratio of the word before",
     "after_lexical": "of the word after",
-    "before_neighbour": "the word before is linked to the word before the source span",
-    "after_neighbour": "the word after is linked to the word after the source span",
-    "neighbour_first": "the first word is linked to the word before the source span",
-    "neighbour_last": "the last word is linked to the word after the source span",
+    "before_neighbor": "the word before is linked to the word before the source span",
+    "after_neighbor": "the word after is linked to the word after the source span",
+    "neighbor_first": "the first word is linked to the word before the source span",
+    "neighbor_last": "the last word is linked to the word after the source span",
     "source_edge": "whole sentence: the candidate and the span begin or end their sentences alike",
 }
 
@@ -150,7 +150,7 @@ NULL = {
 FOR = (
     "certain", "uncertain", "same_form", "like_form", "part_form", "capital", "between", "lexical", "dice",
     "share_linked", "share_certain", "covered", "covered_any", "covered_chars", "first_form", "last_form",
-    "first_to_first", "last_to_last", "first_lexical", "last_lexical", "before_neighbour", "after_neighbour",
+    "first_to_first", "last_to_last", "first_lexical", "last_lexical", "before_neighbor", "after_neighbor",
     "source_edge", "pair_share", "pair_count", "pair_known", "first_edge", "last_edge", "first_inside",
     "last_inside", "mean_inside",
 )
@@ -158,8 +158,8 @@ AGAINST = (
     "doubt", "to_other_span", "to_outside", "to_outside_certain", "form_elsewhere", "lower", "near", "apart",
     "far", "uncovered_edges", "length_ratio", "longer", "chars_ratio", "chars_longer", "mean_to_outside",
     "mean_form_elsewhere", "first_lower", "last_lower", "first_outside", "last_outside", "first_unlinked",
-    "last_unlinked", "before_linked", "after_linked", "before_lexical", "after_lexical", "neighbour_first",
-    "neighbour_last", "before_edge", "after_edge", "before_inside", "after_inside",
+    "last_unlinked", "before_linked", "after_linked", "before_lexical", "after_lexical", "neighbor_first",
+    "neighbor_last", "before_edge", "after_edge", "before_inside", "after_inside",
 )
 # fmt: on
 

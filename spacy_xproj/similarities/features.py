@@ -113,8 +113,8 @@ def features(evidence: Evidence, cells: Candidates) -> np.ndarray:
         put(f"{name}_linked", ok & linked[k, j])
         put(f"{name}_capital", ok & cap[k] & capital[j])
         put(f"{name}_lexical", ok * evidence.lexical[k, j])
-        put(f"{name}_neighbour", ok & has & hit[i, j])
-        put(f"neighbour_{edge}", has & hit[i, j_in])
+        put(f"{name}_neighbor", ok & has & hit[i, j])
+        put(f"neighbor_{edge}", has & hit[i, j_in])
     put("source_edge", (~has_before & (a == 0)) * 1.0 + (~has_after & (b == n)))
 
     q = evidence.quality

@@ -19,7 +19,7 @@ AFFIX = 4  # a form that is a part of another has at least so many characters
 class Word(NamedTuple):
     """What is known of a word.
 
-    form (str): Romanised, in lower case, without punctuation around it.
+    form (str): Romanized, in lower case, without punctuation around it.
     punct (bool): All of it is punctuation or symbols.
     capital (bool): It begins with an upper-case letter or a digit.
     upper (bool): It begins with an upper-case letter.

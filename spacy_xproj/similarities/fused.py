@@ -28,7 +28,7 @@ WEIGHTS = {
 
 # Any, as spaCy holds arguments against their annotations before it makes the parts that stand in a dict.
 def make_fused(
-    similarities: Optional[dict[str, Any]] = None, weights: Optional[dict[str, float]] = None, normalise: bool = True
+    similarities: Optional[dict[str, Any]] = None, weights: Optional[dict[str, float]] = None, normalize: bool = True
 ) -> Similarity:
     """Score cells by a weighted sum of similarities (Politov et al. 2025, with alignment, NER and translation scores).
 
@@ -36,7 +36,7 @@ def make_fused(
         threshold 0.8) and `lexicon`.
     weights (Optional[dict[str, float]]): The weight of each. A part that weighs 0 is neither asked for candidates nor
         for scores. None: 0.5, 0.1 and 0.2 for those; equal weights for others.
-    normalise (bool): Divide the weights by their sum, so that scores in [0, 1] give a score in [0, 1].
+    normalize (bool): Divide the weights by their sum, so that scores in [0, 1] give a score in [0, 1].
     RETURNS (Similarity): The scorer. It learns from the corpus (see `Fittable`) only if one of its parts does.
     RAISES (XprojError): If the names differ, or the weights are negative or all 0.
     """
@@ -61,7 +61,7 @@ def make_fused(
     total = math.fsum(weights.values())
     if not total:
         raise XprojError(f"{NAME}: at least one weight must be above 0, but they are {weights}.")
-    shares = {name: weights[name] / total if normalise else weights[name] for name in weights}
+    shares = {name: weights[name] / total if normalize else weights[name] for name in weights}
     learns = any(isinstance(part, Fittable) for part in similarities.values())
     return (FusedLearner if learns else Fused)(similarities, shares)
 
@@ -147,7 +147,7 @@ class Fused:
         """
         prepare((part for name, part in self.similarities.items() if self.weights[name]), pairs)
 
-    # Serialisation: of the parts that have a state
+    # Serialization: of the parts that have a state
 
     def to_bytes(self) -> bytes:
         """The states of the parts, as msgpack.

@@ -128,7 +128,7 @@ class Labels:
                 raise XprojError(f"{NAME} cannot load the pipeline {self.model!r}, its setting 'model'. {err}") from err
         return self.nlp
 
-    # Serialisation: with the pipeline, so that it can be loaded where `model` is not
+    # Serialization: with the pipeline, so that it can be loaded where `model` is not
 
     def to_bytes(self) -> bytes:
         """The pipeline, its config with it, as msgpack."""

@@ -68,7 +68,7 @@ def learn(
     max_iterations: int = 300,
     bounds: Optional[tuple[np.ndarray, np.ndarray]] = None,
 ) -> np.ndarray:
-    """Maximise the mean log probability of the right rows, under a Gaussian prior and within bounds. The problem is
+    """Maximize the mean log probability of the right rows, under a Gaussian prior and within bounds. The problem is
     convex.
 
     groups (sequence of Group): The data.
@@ -83,16 +83,16 @@ def learn(
     scale = np.concatenate([g.rows for g in groups]).std(axis=0, dtype="f8")
     used = scale > CONSTANT
     scale = np.where(used, scale, 1.0)
-    centre = np.zeros(len(scale)) if prior is None else np.where(used, prior * scale, 0.0)
+    center = np.zeros(len(scale)) if prior is None else np.where(used, prior * scale, 0.0)
     data = stack(groups, scale)
 
     def objective(w: np.ndarray) -> tuple[float, np.ndarray]:
         value, gradient = loss(data, w)
-        away = w - centre
+        away = w - center
         return value / len(groups) + l2 * (away @ away) / 2, gradient / len(groups) + l2 * away
 
     within = None if bounds is None else Bounds(*(bound * scale for bound in bounds))
     options = {"maxiter": max_iterations, "ftol": 1e-8}
-    found = minimize(objective, centre, jac=True, method="L-BFGS-B", bounds=within, options=options)
+    found = minimize(objective, center, jac=True, method="L-BFGS-B", bounds=within, options=options)
     learnt = found.x / scale
     return np.where(used, learnt, 0.0 if prior is None else prior)

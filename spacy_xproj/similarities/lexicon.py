@@ -183,7 +183,7 @@ class Lexicon(StateFile):
         before.rows = {source: row for source, row in before.rows.items() if source not in new.rows}
         self._given = new.over(before)
 
-    # Serialisation
+    # Serialization
 
     def to_bytes(self) -> bytes:
         """What was learnt and what was given, as msgpack; also the state of the base.

@@ -38,7 +38,7 @@ class Parts:
         for part in self.learners().values():
             part.fit(pairs)
 
-    # Serialisation: of the parts that have a state, by name
+    # Serialization: of the parts that have a state, by name
 
     def stateful(self) -> dict[str, Any]:
         """Those that have a state."""

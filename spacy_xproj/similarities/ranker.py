@@ -278,7 +278,7 @@ class Ranker(StateFile):
         low[: len(FEATURES)] = -np.inf  # those of the fixed features are for learning from nothing
         self.adaptation = Adaptation(STAGES, len(low), low)
 
-    # Serialisation
+    # Serialization
 
     def to_bytes(self) -> bytes:
         """The weights, what was learnt from the corpus, and the states of the evidence, as msgpack.

@@ -21,7 +21,7 @@ PIECES = re.compile(r"[^\W_]+")
 
 
 def make_surface(agglutinative: bool = False, threshold: float = 0.5, max_length: int = 0) -> Similarity:
-    """Score cells by the form of their words: romanised, in any order, inflected or compounded.
+    """Score cells by the form of their words: romanized, in any order, inflected or compounded.
 
     agglutinative (bool): A source form may stand anywhere in a target word ("kweDurbanini"), and the rest of that word
         is taken for affixes (the flag of that name in García-Ferrero et al. 2023, but every word is checked).

@@ -26,7 +26,7 @@ def make_translation(
     translator: Optional[Callable] = None,
     source_lang: str = "",
     target_lang: str = "",
-    normalise: bool = True,
+    normalize: bool = True,
     both: bool = True,
     exponent: float = 1.0,
     threshold: float = 0.1,
@@ -41,10 +41,10 @@ def make_translation(
     et al. 2023) uses it.
 
     translator (Optional[Translator]): A translator that can score given translations, as `spacy_xproj.Transformers.v1`
-        and `spacy_xproj.CTranslate2.v1`. To normalise, its model must know how to translate a language to itself.
+        and `spacy_xproj.CTranslate2.v1`. To normalize, its model must know how to translate a language to itself.
     source_lang, target_lang (str): The languages of the source spans and of the Docs, as the model calls them or by any
         code that means the same.
-    normalise (bool): Divide P(A | B) by P(A | A).
+    normalize (bool): Divide P(A | B) by P(A | A).
     both (bool): The mean of both directions. If not: how probable the source span is, given the candidate.
     exponent (float): Each P is raised to it. 1 is the formula of the paper. 0.6931 (the logarithm of 2) is what the
         authors' package computes, and so the scale of scores published with it.
@@ -81,7 +81,7 @@ def make_translation(
         translator,
         source_lang,
         target_lang,
-        normalise=normalise,
+        normalize=normalize,
         both=both,
         exponent=exponent,
         threshold=threshold,
@@ -113,7 +113,7 @@ class TranslationSimilarity:
         source_lang: str,
         target_lang: str,
         *,
-        normalise: bool,
+        normalize: bool,
         both: bool,
         exponent: float,
         threshold: float,
@@ -125,7 +125,7 @@ class TranslationSimilarity:
     ):
         self.translator: Any = translator
         self.source_lang, self.target_lang = source_lang, target_lang
-        self.normalise, self.both, self.exponent, self.threshold = normalise, both, exponent, threshold
+        self.normalize, self.both, self.exponent, self.threshold = normalize, both, exponent, threshold
         self.max_length, self.extend, self.beam = max_length, extend, beam
         self.batch_size = batch_size
         self.cache = cache
@@ -171,10 +171,10 @@ class TranslationSimilarity:
         if self.both:
             asked.append([(s, t, a, b) for a, b in texts])
             own.append([(t, t, b, b) for _, b in texts])
-        wanted = asked + own if self.normalise else asked
+        wanted = asked + own if self.normalize else asked
         known = self.log_probabilities(key for some in wanted for key in some)
         logs = np.array([[known[key] for key in some] for some in asked])
-        if self.normalise:
+        if self.normalize:
             logs = logs - np.array([[known[key] for key in some] for some in own])
         with np.errstate(over="ignore"):
             score = np.exp(self.exponent * logs).mean(axis=0)
@@ -268,7 +268,7 @@ class TranslationSimilarity:
         place = np.arange(len(order)) - np.searchsorted(span[order], span[order])
         return np.sort(order[place < self.beam])
 
-    # Serialisation: the translator's, as the cache is none of the state
+    # Serialization: the translator's, as the cache is none of the state
 
     def to_disk(self, path: Union[str, Path]) -> None:
         """Save the translator, its model with it, into a folder."""

@@ -15,7 +15,7 @@ def solve_milp(part: Part, max_nodes: int) -> Optional[list[int]]:
 
     There is a 0/1 variable a cell, one constraint a span, and one a place where a cell starts: intervals that
     share a word also share the first word of one of them. After the optimal total, the cells are decided in
-    chunks, in their order: each chunk is maximised as a binary number, with the total as a constraint. All
+    chunks, in their order: each chunk is maximized as a binary number, with the total as a constraint. All
     totals are checked as integers.
 
     part (Part): The problem.

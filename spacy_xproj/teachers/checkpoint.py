@@ -30,7 +30,7 @@ def labels_of(config: dict[str, Any], path: Path) -> list[str]:
         raise InputError(
             path,
             None,
-            f"{WHO} expected the labels of an entity recogniser in 'id2label', numbered from 0, with one 'O' for words "
+            f"{WHO} expected the labels of an entity recognizer in 'id2label', numbered from 0, with one 'O' for words "
             f"outside of entities, got {named}.",
         )
     return labels

@@ -63,7 +63,7 @@ def make_pipeline(
 class PipelineTeacher(FilesOnly):
     """A teacher by spaCy pipelines, which are loaded at first use, from files on this machine only.
 
-    They get the words of the Doc, sentence by sentence where it has sentences, and do not tokenise anew. They may be of
+    They get the words of the Doc, sentence by sentence where it has sentences, and do not tokenize anew. They may be of
     another language. The Docs are not changed. Which Docs come together changes nothing but the rounding of sums.
 
     A `ner` is a greedy model, and too sure of itself. Its marginals are less so than its entities alone, and the mean

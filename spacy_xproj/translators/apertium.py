@@ -28,7 +28,7 @@ def make_apertium(program: str = "apertium", data: str = "", mark_unknown: bool 
 
 
 class Apertium:
-    """A translator that also carries spans. Each text is translated by itself: neither its neighbours nor what came
+    """A translator that also carries spans. Each text is translated by itself: neither its neighbors nor what came
     before make a difference (measured for English, Spanish, Catalan, Galician and Esperanto as source).
 
     A mode, once used, is kept running until `close`, or until the object is gone. A forked process starts its own.

@@ -9,7 +9,7 @@ import numpy as np
 from rapidfuzz.fuzz import ratio
 
 from ..ty import CharSpan
-from .store import normalise
+from .store import normalize
 
 
 class Style(NamedTuple):
@@ -149,7 +149,7 @@ def _number(mark: re.Match) -> int:
 
 
 def _pairs(marks: Sequence[re.Match]) -> list[tuple[int, int]]:
-    """Indices of the opening and closing marks that belong together: neighbours with the same number."""
+    """Indices of the opening and closing marks that belong together: neighbors with the same number."""
     pairs, last = [], None
     for k, mark in enumerate(marks):
         if not _closes(mark, last is not None):
@@ -164,16 +164,16 @@ def _pairs(marks: Sequence[re.Match]) -> list[tuple[int, int]]:
 def _gap(before: str, after: str, space_before: bool, space_after: bool, closes: bool) -> str:
     """What stands in the place of a mark, between texts without white space at this end."""
     outer, inner = (space_after, space_before) if closes else (space_before, space_after)
-    neighbour = after[:1] if closes else before[-1:]
-    if not before or (closes and neighbour and neighbour in ".,。、，"):
+    neighbor = after[:1] if closes else before[-1:]
+    if not before or (closes and neighbor and neighbor in ".,。、，"):
         return ""
-    return " " if outer or (inner and neighbour and unicodedata.category(neighbour)[0] in "LMN") else ""
+    return " " if outer or (inner and neighbor and unicodedata.category(neighbor)[0] in "LMN") else ""
 
 
 def comparable(text: str) -> str:
     """The form in which texts are compared: Unicode NFKC, case folded, without punctuation and symbols around it (if
     there is anything else in it)."""
-    text = normalise(unicodedata.normalize("NFKC", text).casefold())
+    text = normalize(unicodedata.normalize("NFKC", text).casefold())
     kept = [k for k, c in enumerate(text) if unicodedata.category(c)[0] not in "PSZ"]
     return text[kept[0] : kept[-1] + 1] if kept else text
 

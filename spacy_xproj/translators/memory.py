@@ -10,7 +10,7 @@ import srsly
 from ..errors import XprojError
 from ..files import replacing
 from ..ty import CharSpan, SpanTranslator, Translation, Translator
-from .store import Store, normalise
+from .store import Store, normalize
 
 MAX_MISSING = 10_000
 ENTRIES, BEHIND = "people.jsonl", "translator"  # in a saved memory's folder
@@ -54,7 +54,7 @@ def carries(translator: Optional[Translator]) -> bool:
 
 
 class Memory:
-    """A translator that looks texts up. Texts are the same if their normal forms are (see `normalise`).
+    """A translator that looks texts up. Texts are the same if their normal forms are (see `normalize`).
 
     With a translator behind it, each text that is not found is sent there once, in its normal form: the
     result is that of the translator on the normal forms, whatever the order, the batches and the number of
@@ -103,7 +103,7 @@ class Memory:
         RETURNS (list of Translation): One a text; its text is None where there is none.
         RAISES (XprojError): If the translator behind does not give one translation a text.
         """
-        return self._look_up([(normalise(text), ()) for text in texts], source_lang, target_lang)
+        return self._look_up([(normalize(text), ()) for text in texts], source_lang, target_lang)
 
     def carry(
         self, texts: Sequence[str], spans: Sequence[Sequence[CharSpan]], source_lang: str, target_lang: str
@@ -118,7 +118,7 @@ class Memory:
         """
         if not carries(self.translator):
             return self(texts, source_lang, target_lang)
-        items = [(normalise(text), normal_spans(text, some)) for text, some in zip(texts, spans)]
+        items = [(normalize(text), normal_spans(text, some)) for text, some in zip(texts, spans)]
         return self._look_up(items, source_lang, target_lang)
 
     def _look_up(self, items: list[Item], source_lang: str, target_lang: str) -> list[Translation]:
@@ -259,9 +259,9 @@ def normal_spans(text: str, spans: Sequence[CharSpan]) -> Spans:
     """
     out = []
     for start, end, name in spans:
-        content = normalise(text[start:end])
+        content = normalize(text[start:end])
         if content:  # a letter stands in for what follows: white space at the end of a text has no normal form
-            before = len(normalise(text[:start] + text[start:end].lstrip()[:1])) - 1
+            before = len(normalize(text[:start] + text[start:end].lstrip()[:1])) - 1
             out.append((before, before + len(content), name))
     return tuple(sorted(out))
 
@@ -271,7 +271,7 @@ def problem(source: Any, target: Any) -> str:
     for side, text in (("source", source), ("target", target)):
         if not isinstance(text, str):
             return f"Expected a {side} text, got {type(text).__name__}."
-        if not normalise(text):
+        if not normalize(text):
             return f"The {side} text is empty: give both texts, or leave the entry out."
         try:
             text.encode("utf8")

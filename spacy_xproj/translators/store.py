@@ -9,7 +9,7 @@ from ..ty import Translation
 from .database import INSERT, Database
 
 
-def normalise(text: str) -> str:
+def normalize(text: str) -> str:
     """The form of a text that the memory goes by: Unicode NFC, every run of white space (NO-BREAK SPACE, ZERO
     WIDTH NO-BREAK SPACE and the other Unicode spaces included) one space, none at the ends. Case is kept.
 
@@ -20,7 +20,7 @@ def normalise(text: str) -> str:
 
 
 class Store(Database):
-    """Translations by (source language, target language, backend key, normalised source text). The backend
+    """Translations by (source language, target language, backend key, normalized source text). The backend
     key "" marks entries given by people. Arguments are those of `Database`."""
 
     def lookup(
@@ -28,7 +28,7 @@ class Store(Database):
     ) -> dict[str, Translation]:
         """Find texts: entries given by people first, then those of one backend.
 
-        sources (iterable of str): Normalised texts.
+        sources (iterable of str): Normalized texts.
         source_lang, target_lang (str): Language codes.
         backend (str): The backend key, or "" for people's entries alone.
         RETURNS (dict[str, Translation]): What was found.
@@ -55,7 +55,7 @@ class Store(Database):
     ) -> None:
         """Keep what a backend gave, in one transaction. What is there already stays.
 
-        rows (iterable of (str, str, Translation)): Normalised texts, backend keys, and translations, none of them None.
+        rows (iterable of (str, str, Translation)): Normalized texts, backend keys, and translations, none of them None.
         source_lang, target_lang (str): As in `lookup`.
         origin (str): What made them, for the reader of the file.
         """
@@ -91,7 +91,7 @@ class Store(Database):
         the first of a backend.
 
         source_lang, target_lang (str): Language codes.
-        YIELDS ((str, str)): Normalised source text and target text.
+        YIELDS ((str, str)): Normalized source text and target text.
         """
         query = """
             SELECT source, target FROM entries AS a WHERE source_lang = ? AND target_lang = ? AND NOT EXISTS (
@@ -129,7 +129,7 @@ def _add(
     overwrite: bool,
 ) -> str:
     """Add one entry and say what came of it, by the name of its count."""
-    key = (source_lang, target_lang, "", normalise(source))
+    key = (source_lang, target_lang, "", normalize(source))
     if connection.execute(INSERT, (*key, target, None, origin)).rowcount:
         return "added"
     where = "WHERE source_lang = ? AND target_lang = ? AND backend = ? AND source = ?"
@@ -139,4 +139,4 @@ def _add(
     if overwrite:
         connection.execute(f"UPDATE entries SET target = ?, origin = ? {where}", (target, origin, *key))
         return "replaced"
-    return "known" if normalise(old) == normalise(target) else "conflicts"
+    return "known" if normalize(old) == normalize(target) else "conflicts"

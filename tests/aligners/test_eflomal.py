@@ -172,7 +172,7 @@ def test_priors_are_the_counts_of_the_links():
     assert fertility.reshape(3, -1)[:, :2].tolist() == [[1, 1], [1, 0], [0, 1]]
 
 
-def test_serialisation(fitted, tmp_path, no_run):
+def test_serialization(fitted, tmp_path, no_run):
     data = fitted.to_bytes()
     aligner = make_eflomal()
     assert aligner.from_bytes(data) is aligner and aligner.fitted

@@ -216,7 +216,7 @@ def test_blank_words_and_empty_sides(folder):
 
 
 def test_a_word_without_a_sub_word_has_no_links(folder):
-    made = aligner(folder(positions=100), method="mwmf")  # the normaliser of BERT drops such characters
+    made = aligner(folder(positions=100), method="mwmf")  # the normalizer of BERT drops such characters
     found = made(pairs((["Ana", "\u200b", "Torres"], ["Ana", "Torres"]), (["\u200b"], ["Ana"])))
     assert [links.links.tolist() for links in found] == [[[0, 0], [2, 1]], []]
 

@@ -127,7 +127,7 @@ def fitted_two():
     return aligner
 
 
-def test_serialisation(tmp_path):
+def test_serialization(tmp_path):
     aligner = fitted_two()
     fresh = make_ensemble({"posterior": make_statistical(), "whole": make_statistical(stem=0)})
     before = fresh.provenance

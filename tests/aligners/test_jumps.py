@@ -85,7 +85,7 @@ def test_learnt_jumps():
     assert np.isfinite(learnt_jumps(np.zeros_like(counts))).all()
 
 
-def test_a_word_that_comes_twice_goes_with_its_neighbour():
+def test_a_word_that_comes_twice_goes_with_its_neighbor():
     plain = [pair("the dog the cat the bird", "lo hund lo micio lo uccello"), pair("the dog", "lo hund")] * 10
     turned = pair("the bird saw yesterday in town the dog", "lo hund saw yesterday in town lo uccello")
     links = {}

@@ -33,7 +33,7 @@ def pair(source, target):
 
 
 def corpus(n=300, seed=0):
-    """Word for word translations, with two neighbours exchanged, and a word that has no counterpart."""
+    """Word for word translations, with two neighbors exchanged, and a word that has no counterpart."""
     choose = random.Random(seed)
     for _ in range(n):
         source = choose.sample(list(LEXICON), 5)
@@ -222,7 +222,7 @@ def test_more_words_than_cells(monkeypatch):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_serialisation(fitted, tmp_path, method):
+def test_serialization(fitted, tmp_path, method):
     data = fitted.to_bytes()
     aligner = make_statistical(symmetrization=method)
     assert aligner.from_bytes(data) is aligner and aligner.fitted

@@ -7,7 +7,7 @@ from spacy.tokens import Doc, Span
 
 from benchmarks.distillation import figures, routes, sources, training
 from benchmarks.distillation.checks import always_right, losses
-from benchmarks.distillation.data import Setting, domains, projected, shipped, unlabelled
+from benchmarks.distillation.data import Setting, domains, projected, shipped, unlabeled
 from benchmarks.distillation.domains import HALVES
 from benchmarks.distillation.labels import quality
 from benchmarks.distillation.report import report
@@ -75,7 +75,7 @@ def gold():
 
 
 def soft_doc(gold, rows):
-    doc = unlabelled(gold)
+    doc = unlabeled(gold)
     doc._.xproj_soft = SoftLabels(TAGS, np.array(rows))
     return doc
 
@@ -85,7 +85,7 @@ def test_quality_of_soft_labels(gold, tmp_path):
     rows[range(6), (3, 4, 0, 0, 0, 0)] = 1  # it misses Roma
     rows[4] = (0.75, 0.25, 0, 0, 0)
     rows[5] = 0  # and says nothing of the last token
-    other = unlabelled(gold)
+    other = unlabeled(gold)
     other.set_ents([Span(other, 4, 5, label="LOC")], default="outside")  # the projection misses Ana Torres
     path = Bench(tmp_path, [0]).put([soft_doc(gold, rows)])
     found = quality(path, [gold], [other])
@@ -99,7 +99,7 @@ def test_quality_of_soft_labels(gold, tmp_path):
 def test_quality_of_entities(gold, tmp_path):
     bench = Bench(tmp_path, [0])
     assert quality(bench.put([gold]), [gold])["f1"] == 1
-    wrong = unlabelled(gold)
+    wrong = unlabeled(gold)
     wrong.set_ents([Span(wrong, 0, 1, label="PER")], default="outside")
     found = quality(bench.put([wrong]), [gold])
     assert found["f1"] == 0 and found["nll"] == pytest.approx(-2 * np.log(1e-4) / 6, rel=1e-4)
@@ -113,7 +113,7 @@ def test_a_teacher_that_is_always_right(gold, tmp_path, scheme, step):
 
 
 def test_mean_weights_of_teachers(gold, tmp_path):
-    docs = [unlabelled(gold), unlabelled(gold)]
+    docs = [unlabeled(gold), unlabeled(gold)]
     for doc, weight in zip(docs, (0.2, 0.6)):
         doc._.xproj_soft = SoftLabels(TAGS, np.eye(5)[[0] * 6], {"weight.en": weight, "weight.de": 1 - weight})
     assert sources.mean_weights(Bench(tmp_path, [0]).put(docs)) == pytest.approx({"en": 0.4, "de": 0.6})
@@ -147,7 +147,7 @@ SHORT = (routes.TRANSFER, routes.ALONE[0], routes.PROJECTION, routes.BOTH[0], ro
 @pytest.fixture(scope="module")
 def setting():
     source, target = shipped("train", "en")[:40], shipped("train", "es")[:40]
-    more = [unlabelled(doc) for doc in shipped("train", "es")[40:50]]
+    more = [unlabeled(doc) for doc in shipped("train", "es")[40:50]]
     tests = {"test": (shipped("test", "es")[:20], ()), "PER": (shipped("test", "es")[:20], ("PER",))}
     return Setting("short", "es", {"en": source}, target, projected(source, target, "es"), more, tests)
 

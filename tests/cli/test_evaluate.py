@@ -61,9 +61,9 @@ def test_remarks_on_the_input(corpus):
     assert run(corpus)["input"] == {"orphan_i": 1}
 
 
-def test_a_target_that_is_not_labelled(corpus):
+def test_a_target_that_is_not_labeled(corpus):
     (corpus / "tgt.conll").write_text("la\n\nel\n\n")
-    with pytest.raises(InputError, match=r"tgt\.conll: It is not labelled"):
+    with pytest.raises(InputError, match=r"tgt\.conll: It is not labeled"):
         run(corpus)
 
 

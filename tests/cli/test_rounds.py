@@ -202,10 +202,10 @@ def test_stopped_on_the_way(work, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         run(work)
     soft = work / "out" / "round-2" / "soft.spacy"
-    labelled = soft.stat().st_mtime_ns
+    labeled = soft.stat().st_mtime_ns
     monkeypatch.setattr(round_files, "train", train)
     done = run(work)
-    assert done.new == 1 and soft.stat().st_mtime_ns == labelled
+    assert done.new == 1 and soft.stat().st_mtime_ns == labeled
     assert [r["score"] for r in done.rounds] == [r["score"] for r in whole.rounds]
     for one, other in zip(docs_of(soft), docs_of(work / "whole" / "round-2" / "soft.spacy"), strict=True):
         np.testing.assert_array_equal(one._.xproj_soft.probs, other._.xproj_soft.probs)
@@ -297,7 +297,7 @@ def test_what_cannot_be_used(work):
     fails(r"'train' and 'dev' in \[paths\]", config=work / "teach.cfg", overrides={})
     fails("no such config or pipeline", teacher_config=work / "none.cfg")
     fails("no such file", raw=work / "none.txt")
-    fails("It is not labelled", dev=work / "raw.txt")
+    fails("It is not labeled", dev=work / "raw.txt")
     fails("Expected a pipeline with xproj_teacher", teacher_config=CONFIGS / "project_match.cfg")
     fails("Too few texts", dev=None, limit=5)
     (work / "teach.cfg").write_text(TEACHERS.replace('pipeline = ["xproj_teacher"]', "pipeline = []"))

@@ -220,5 +220,5 @@ def test_the_command(pipelines, raw, tmp_path):
     args = ["teach", str(raw), str(tmp_path / "out.spacy"), "--config", str(CONFIG), "--lang", "es", "--only", "other"]
     result = CliRunner().invoke(app, [*args, *paths])
     assert result.exit_code == 0, result.output
-    assert "Labelled 14 tokens in 5 Docs" in result.output and "mean entropy" in result.output
+    assert "Labeled 14 tokens in 5 Docs" in result.output and "mean entropy" in result.output
     assert "teacher.other" in soft(tmp_path / "out.spacy")[0].provenance

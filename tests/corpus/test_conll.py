@@ -69,7 +69,7 @@ def test_tags(tmp_path, tags, spans, orphans):
     assert (ents(doc), counts["orphan_i"]) == (spans, orphans)
 
 
-def test_labelled_without_entities_differs_from_not_labelled(tmp_path):
+def test_labeled_without_entities_differs_from_not_labeled(tmp_path):
     assert [t.ent_iob_ for t in read(tmp_path, "a\tO\nb\tO\n")[0]] == ["O", "O"]
     assert [t.ent_iob_ for t in read(tmp_path, "a\nb\n")[0]] == ["", ""]
     assert [t.ent_iob_ for t in read(tmp_path, "a\tO\nb\t-\nc\tB-X\n")[0]] == ["O", "", "B"]

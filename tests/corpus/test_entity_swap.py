@@ -218,7 +218,7 @@ def test_text_with_soft_labels_only(nlp, names):
     assert not changed.reference.has_annotation("ENT_IOB")
     assert [t.text for e in entities(changed.reference) for t in e] == ["Ada", "Lovelace", "Nueva", "Zelanda"]
     doc._.xproj_soft = SoftLabels(LABELS, rows(0, 0))
-    with pytest.raises(XprojError, match="tokenised anew"):
+    with pytest.raises(XprojError, match="tokenized anew"):
         entities(doc)
 
 

@@ -132,10 +132,10 @@ def test_too_few_links_and_links_out_of_range(corpus, nlp):
 def test_what_is_missing_is_named(tmp_path, corpus, nlp):
     with pytest.raises(XprojError, match="no path"):
         make_corpus(None)
-    with pytest.raises(InputError, match=r"Doc 1 has no source side.*Give the labelled source"):
+    with pytest.raises(InputError, match=r"Doc 1 has no source side.*Give the labeled source"):
         rows(nlp, path=gold_file(tmp_path / "gold.spacy", nlp, payload=False))
     DocBin(docs=[Doc(nlp.vocab, words=t.split()) for _, t in VERSES]).to_disk(tmp_path / "raw.spacy")
-    with pytest.raises(InputError, match="not labelled"):
+    with pytest.raises(InputError, match="not labeled"):
         rows(nlp, path=str(tmp_path / "raw.spacy"), source=str(corpus / "src.conll"))
     with pytest.raises(InputError, match="no such file"):
         rows(nlp, path=str(corpus / "tgt.conll"), source=str(corpus / "none.conll"))

@@ -44,7 +44,7 @@ def is_low(name, layers, embeddings=True):
 
 
 def pipeline(folder, words=WORDS, **settings):
-    """A pipeline of a transformer and a student, initialised with frozen layers, and what to train it on."""
+    """A pipeline of a transformer and a student, initialized with frozen layers, and what to train it on."""
     nlp = spacy.blank("es")
     spans = {"@span_getters": "spacy-transformers.strided_spans.v1", "window": 16, "stride": 12}
     architecture = "spacy-transformers.TransformerModel.v3"

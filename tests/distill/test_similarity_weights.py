@@ -105,8 +105,8 @@ def test_both_published_penalties_differ_by_a_constant():
 
 def test_training_tells_the_sources_apart():
     rng = np.random.default_rng(0)
-    centres = 3 * rng.normal(size=(3, 20))
-    found = [(c + rng.normal(size=(n, 20))).astype("f4") for c, n in zip(centres, (100, 20, 40))]
+    centers = 3 * rng.normal(size=(3, 20))
+    found = [(c + rng.normal(size=(n, 20))).astype("f4") for c, n in zip(centers, (100, 20, 40))]
     slopes, offsets = train(found, 4, 0.01, 10, 0.01, 0)
     assert slopes.dtype == np.float32 and slopes.shape == (20, 3)
     for k, rows in enumerate(found):
@@ -200,7 +200,7 @@ def test_no_more_texts_than_asked_for(sources, monkeypatch):
     assert parts == [3, 1] * 4
 
 
-def test_labelled_text_serves_as_well(sources, tmp_path):
+def test_labeled_text_serves_as_well(sources, tmp_path):
     rows = ("".join(f"{word}\tO\n" for word in text.split()) for text in TEXTS["english"])
     (tmp_path / "english.conll").write_text("\n".join(rows))
     other = fitted({**sources, "english": str(tmp_path / "english.conll")})

@@ -94,7 +94,7 @@ def test_what_is_not_known(nlp):
         assert soft_rows(eg, doc._.xproj_soft, TYPES, "IOB2").tolist() == want
 
 
-def test_rows_of_a_retokenised_gold_are_the_gold_rows(nlp):
+def test_rows_of_a_retokenized_gold_are_the_gold_rows(nlp):
     y = Doc(
         nlp.vocab, words=["Ana-Luz", "vive", "en", "la", "Nueva", "York"], spaces=[True, True, True, True, True, False]
     )
@@ -147,7 +147,7 @@ def test_soft_rows_in_bioes(nlp):
     assert soft_rows(eg, soft, ["PER"], "IOB2") == approx([[0.1, 0.3, 0.6]] * 3)
 
 
-def test_masked_neighbours_where_the_scheme_needs_them(nlp):
+def test_masked_neighbors_where_the_scheme_needs_them(nlp):
     known = lambda rows: rows.any(1).tolist()  # noqa: E731
     eg, soft = pair(nlp, "a|b|c", "a|b|c", [[0.5, 0.5, 0], [0, 0, 0], [1, 0, 0]], ("O", "B-PER", "I-PER"))
     assert known(soft_rows(eg, soft, ["PER"], "IOB2")) == [True, False, True]

@@ -200,7 +200,7 @@ def test_missing_gold_does_not_teach_null():
     assert not np.array_equal(weights(nlp), before)
 
 
-def test_gold_of_another_tokenisation_and_of_sentence_pairs():
+def test_gold_of_another_tokenization_and_of_sentence_pairs():
     nlp = made()
     words = ["la", "Casa", "cayó", ".", "la", "Torre", "cayó", "."]
     source = "saw Casa fall . saw Torre fall ."

@@ -65,7 +65,7 @@ def test_added_with_defaults(name):
 
 
 @pytest.mark.parametrize("name", PIPES)
-def test_not_initialised_and_initialised(name):
+def test_not_initialized_and_initialized(name):
     plain, ready = made(name), made(name)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "xproj_aligner: a Doc without a payload")

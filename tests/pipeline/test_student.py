@@ -59,7 +59,7 @@ def corpus(nlp, kind):
 
 
 def made(kind="soft", listen=False, **settings):
-    """A pipeline that is initialised, and what it was initialised on."""
+    """A pipeline that is initialized, and what it was initialized on."""
     nlp = spacy.blank("es")
     model = SMALL
     if listen:
@@ -338,7 +338,7 @@ def test_distributions_leave_docs_alone(trained):
     assert [len(x) for x in pipe.distributions([Doc(trained.vocab)])] == [0]
 
 
-def test_a_model_that_does_not_normalise():
+def test_a_model_that_does_not_normalize():
     nlp, _ = made(model={**SMALL, "normalize": False})
     pipe = nlp.get_pipe(NAME)
     for doc in ([Doc(nlp.vocab, words=["a", "b"])], [nlp.make_doc("Ana vive")]):

@@ -121,7 +121,7 @@ def row(doc, i):
     return {tag: round(float(p), 2) for tag, p in zip(soft(doc).labels, soft(doc).probs[i]) if p}
 
 
-def labelled(nlp, text, *spans):
+def labeled(nlp, text, *spans):
     doc = nlp.make_doc(text)
     doc.set_ents([Span(doc, *span) for span in spans], default="outside")
     return doc
@@ -212,17 +212,17 @@ def test_hard_labels_are_valid():
 
 def test_against_a_projection():
     nlp = made(projection="mask")
-    doc = nlp(labelled(nlp, TEXT, (0, 2, "PER"), (4, 5, "LOC")))
+    doc = nlp(labeled(nlp, TEXT, (0, 2, "PER"), (4, 5, "LOC")))
     assert soft(doc).known.tolist() == [True, True, True, False, False]
     nlp = made(projection="mix", projection_weight=0.2)
-    doc = nlp(labelled(nlp, TEXT, (0, 2, "PER"), (4, 5, "LOC")))
+    doc = nlp(labeled(nlp, TEXT, (0, 2, "PER"), (4, 5, "LOC")))
     assert row(doc, 0) == {"O": 0.24, "B-PER": 0.76}
     assert row(doc, 3) == {"O": 0.44, "B-LOC": 0.56}
     assert row(doc, 4) == {"O": 0.56, "B-LOC": 0.2, "B-PER": 0.24}
     for how in ("mask", "mix"):
         nlp = made(projection=how)
         assert np.array_equal(soft(nlp(TEXT)).probs, soft(made()(TEXT)).probs)  # nothing was projected
-        doc = labelled(nlp, TEXT, (0, 2, "PER"))
+        doc = labeled(nlp, TEXT, (0, 2, "PER"))
         doc.set_ents([], missing=[doc[2:5]], default="unmodified")
         assert np.array_equal(soft(nlp(doc)).probs[2:], soft(made()(TEXT)).probs[2:])
 
@@ -230,9 +230,9 @@ def test_against_a_projection():
 def test_a_projection_with_labels_that_no_teacher_knows():
     nlp = made(projection="mix")
     with pytest.raises(XprojError, match=r"the label 'ORG', which no teacher knows \(they know LOC, PER\)"):
-        nlp(labelled(nlp, TEXT, (0, 1, "ORG")))
+        nlp(labeled(nlp, TEXT, (0, 1, "ORG")))
     nlp = made(projection="mix", labels=["LOC", "ORG"])
-    doc = nlp(labelled(nlp, TEXT, (0, 1, "ORG"), (1, 2, "PER")))
+    doc = nlp(labeled(nlp, TEXT, (0, 1, "ORG"), (1, 2, "PER")))
     assert row(doc, 0) == {"O": 0.5, "B-ORG": 0.5}
     assert row(doc, 1) == {"O": 1}
 
@@ -249,7 +249,7 @@ def test_one_teacher_of_several():
 def test_entities_too():
     nlp = made(annotate_ents=True)
     assert ents(nlp(TEXT)) == [(0, 2, "PER"), (3, 4, "LOC")]
-    doc = nlp(labelled(nlp, TEXT, (2, 3, "LOC")))
+    doc = nlp(labeled(nlp, TEXT, (2, 3, "LOC")))
     assert ents(doc) == [(0, 2, "PER"), (3, 4, "LOC")]
 
 
@@ -344,7 +344,7 @@ def test_weights_that_learn(how):
     assert soft(again(TEXT)) == soft(doc)
 
 
-# Serialisation
+# Serialization
 
 
 def test_soft_labels_survive(pipelines, tmp_path):

@@ -288,7 +288,7 @@ class Same:
 registry.xproj_translators.register("test.Same.v1", func=Same)
 
 
-def test_as_the_source_labeller_of_translate_test(folder, tmp_path):
+def test_as_the_source_labeler_of_translate_test(folder, tmp_path):
     model = shutil.copytree(folder, tmp_path / "model")
     with_model(model).to_disk(tmp_path / "source")
     shutil.rmtree(model)

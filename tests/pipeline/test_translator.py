@@ -77,7 +77,7 @@ def made(lang="es", sents=False, **settings):
     return nlp
 
 
-def labelled(nlp, *texts):
+def labeled(nlp, *texts):
     nlp.add_pipe("sentencizer", first=True)
     return [nlp(text) for text in texts]
 
@@ -198,7 +198,7 @@ def test_the_source_pipeline_is_saved(tmp_path):
 def test_translate_forward():
     nlp = made(forward=RECORDER)
     text = "Bob sleeps. Unknown. Ana lives in Rome."
-    (source,) = labelled(source_nlp(), text)
+    (source,) = labeled(source_nlp(), text)
     source.user_data["meta"] = {"id": 7}
     (doc,) = nlp.get_pipe(NAME).translate([source], nlp)
     assert doc.text == "Bob duerme. Ana vive en Roma."
@@ -272,7 +272,7 @@ def test_spans_that_the_translator_carries(behind_memory):
     behind = {"@xproj_translators": "spacy_xproj.Memory.v1", "translator": CARRIER}
     nlp = made(forward=behind if behind_memory else CARRIER)
     text = "Bob sleeps. Unknown. Ana lives in Rome."
-    (source,) = labelled(source_nlp(), text)
+    (source,) = labeled(source_nlp(), text)
     (doc,) = nlp.get_pipe(NAME).translate([source], nlp)
     assert carried(doc) == [("Bob", "PER", "s0"), ("Ana", "PER", "s1"), ("Roma", "LOC", "s2")]
     again = Doc(nlp.vocab).from_bytes(doc.to_bytes())

@@ -179,7 +179,7 @@ def test_a_higher_prior_keeps_closer():
 
 
 def test_gets_where_the_exact_solution_is():
-    """Adam ends where L-BFGS does: both maximise the same objective."""
+    """Adam ends where L-BFGS does: both maximize the same objective."""
     examples = toy(12)
     ranker = make_ranker()
     ranker.begin([example.pair for example in examples])

@@ -67,12 +67,12 @@ def cosine(x, y):
     return float(x @ y / (np.linalg.norm(x) * np.linalg.norm(y)))
 
 
-def by_loop(source, target, spans, centre):
+def by_loop(source, target, spans, center):
     """{cell: cosine} of all candidates, one by one."""
     out = {}
     for k, span in enumerate(spans):
         for a, b in every(len(target)).tolist():
-            if not centre:
+            if not center:
                 out[k, a, b] = cosine(source[span.start : span.end].mean(0), target[a:b].mean(0))
                 continue
             x = (source - source.mean(0))[span.start : span.end].mean(0)
@@ -120,16 +120,16 @@ def test_by_hand():
     np.testing.assert_allclose(cosines(source, target[:1], spans, alone, True)[:, 0], [0, half, 1, 0], atol=1e-12)
 
 
-@pytest.mark.parametrize("centre", [True, False])
-def test_many_words_by_a_loop(centre):
+@pytest.mark.parametrize("center", [True, False])
+def test_many_words_by_a_loop(center):
     random = np.random.default_rng(0)
     shared = random.normal(size=16) * 5
     source, target = ((random.normal(size=(n, 16)) + shared).astype("f4") for n in (30, 60))
     spans = bitext(["x"] * 30, [(0, 1, "X"), (3, 9, "X"), (0, 30, "X"), (29, 30, "X")]).spans
     bounds = np.array([s[:2] for s in spans]).T
     a, b = every(60).T
-    found = cosines(source, target, tuple(bounds), (a, b), centre)
-    want = by_loop(source.astype("f8"), target.astype("f8"), spans, centre)
+    found = cosines(source, target, tuple(bounds), (a, b), center)
+    want = by_loop(source.astype("f8"), target.astype("f8"), spans, center)
     wanted = np.array([[want[k, i, j] for i, j in zip(a.tolist(), b.tolist())] for k in range(len(spans))])
     np.testing.assert_allclose(found, wanted, atol=1e-7)
 
@@ -145,8 +145,8 @@ def test_words_that_are_all_alike_have_no_direction():
     assert np.array_equal(cosines(target, source, spans, cells, True), cosines(target, source, spans, cells, False))
 
 
-@pytest.mark.parametrize("centre", [True, False])
-def test_of_a_model(centre, folder):
+@pytest.mark.parametrize("center", [True, False])
+def test_of_a_model(center, folder):
     """By transformers alone."""
     import torch
     from transformers import AutoModel, AutoTokenizer
@@ -162,8 +162,8 @@ def test_of_a_model(centre, folder):
 
     different = 0
     for pair in some_pairs():
-        want = above_0(by_loop(vectors(pair.source), vectors(pair.target), pair.spans, centre))
-        found = table(made(folder, centre=centre)(pair, every(len(pair.target))))
+        want = above_0(by_loop(vectors(pair.source), vectors(pair.target), pair.spans, center))
+        found = table(made(folder, center=center)(pair, every(len(pair.target))))
         assert_close(found, want)
         different += len({round(score, 1) for score in want.values()})
     assert different > 20
@@ -184,20 +184,20 @@ def test_windows(short):
         made(short, window=41)(pair)
 
 
-def test_centred_scores_tell_more(folder):
+def test_centered_scores_tell_more(folder):
     """All vectors have a part in common, as those of large models."""
     pair = some_pairs()[0]
-    similarity = made(folder, centre=False)
+    similarity = made(folder, center=False)
     rows = [vectors + 20 for vectors in similarity.encoder.encode([pair.source, pair.target])]
     scores = {}
-    for centre in (True, False):
-        similarity = made(folder, centre=centre)
+    for center in (True, False):
+        similarity = made(folder, center=center)
         similarity.encoder.encode = lambda sentences: rows
-        scores[centre] = table(similarity(pair, every(len(pair.target))))
+        scores[center] = table(similarity(pair, every(len(pair.target))))
     assert min(scores[False].values()) > 0.9
     right = (0, 0, 2)  # the same words, at the same place
-    for centre in (True, False):
-        assert scores[centre][right] == max(score for key, score in scores[centre].items() if key[0] == 0)
+    for center in (True, False):
+        assert scores[center][right] == max(score for key, score in scores[center].items() if key[0] == 0)
     others = [scores[True].get((0, a, a + 2), 0) for a in range(3, len(pair.target) - 1)]
     assert scores[True][right] - max(others) > 10 * (scores[False][right] - max(scores[False][0, 4, 6], 0))
 
@@ -205,15 +205,15 @@ def test_centred_scores_tell_more(folder):
 def test_baseline_and_threshold(folder):
     pair = some_pairs()[0]
     candidates = every(len(pair.target))
-    want = table(made(folder, centre=False)(pair, candidates))
-    found = table(made(folder, centre=False, baseline=0.5)(pair, candidates))
+    want = table(made(folder, center=False)(pair, candidates))
+    found = table(made(folder, center=False, baseline=0.5)(pair, candidates))
     assert_close(found, {key: (score - 0.5) / 0.5 for key, score in want.items() if score > 0.5})
     assert 0 < len(found) < len(want)
     low = table(made(folder, baseline=-1.0)(pair, candidates))
     assert len(low) > len(want) and min(low.values()) < 0.5
-    strict = table(made(folder, centre=False, threshold=0.5)(pair, candidates))
+    strict = table(made(folder, center=False, threshold=0.5)(pair, candidates))
     assert strict == {key: score for key, score in want.items() if score >= 0.5}
-    assert table(made(folder, threshold=1.0, centre=False)(pair, candidates)) == {
+    assert table(made(folder, threshold=1.0, center=False)(pair, candidates)) == {
         key: score for key, score in want.items() if score == 1
     }
 
@@ -261,9 +261,9 @@ def test_nothing_to_score(folder):
     assert similarity.encoder.__dict__["_loaded"] is None, "the model is not needed"
     for source, target in ((["Ana", " "], ["\n", "\u200b"]), (["\n"], ["Ana"]), (["\u200b", "Ana"], [" "])):
         pair = one_pair(source, [(0, 1, "X")], "", target)
-        for centre in (True, False):
-            assert table(made(folder, centre=centre)(pair, every(len(target)))) == {}
-            assert table(made(folder, centre=centre)(pair)) == {}
+        for center in (True, False):
+            assert table(made(folder, center=center)(pair, every(len(target)))) == {}
+            assert table(made(folder, center=center)(pair)) == {}
     odd = one_pair(["\ud800", "a"], [(0, 1, "X")], "", ["\udfff", "b"])
     assert isinstance(table(similarity(odd)), dict)
     assert table(similarity(one_pair("Ana Torres", [(0, 1, "X")], "", ", ."))) == {}

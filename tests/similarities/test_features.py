@@ -65,8 +65,8 @@ def reference(pair, span, a, b):
         "last_to_last": (s.end - 1, b - 1) in links,
         "before_linked": a - 1 in linked,
         "after_linked": b in linked,
-        "before_neighbour": (s.start - 1, a - 1) in links,
-        "neighbour_last": (s.end, b - 1) in links,
+        "before_neighbor": (s.start - 1, a - 1) in links,
+        "neighbor_last": (s.end, b - 1) in links,
         "last_rarity": 0.0,
     }
 

@@ -78,8 +78,8 @@ def test_sum_of_two():
     pair = some_pairs()[0]
     one = Fixed({(0, 0, 1): 0.5, (1, 2, 4): 1.0}, {(1, 3, 4): 0.25, (0, 3, 4): 0.7})
     two = Fixed({(1, 3, 4): 0.8}, {(0, 0, 1): 0.1, (0, 2, 4): 0.3}, WeighedCells)
-    fused = make_fused({"one": one, "two": two}, {"one": 2.0, "two": 1.0}, normalise=False)
-    # the cells that one of them proposes, with what both know of them; a probability, not what is maximised
+    fused = make_fused({"one": one, "two": two}, {"one": 2.0, "two": 1.0}, normalize=False)
+    # the cells that one of them proposes, with what both know of them; a probability, not what is maximized
     want = {(0, 0, 1): 1.1, (1, 2, 4): 2.0, (1, 3, 4): 1.3}
     assert table(fused(pair)) == pytest.approx(want) and type(fused(pair)) is Cells
     shares = make_fused({"two": two, "one": one}, {"one": 2.0, "two": 1.0})
@@ -88,11 +88,11 @@ def test_sum_of_two():
     assert table(fused(pair, given_)) == pytest.approx({(0, 0, 1): 1.1, (0, 3, 4): 1.4, (1, 3, 4): 1.3})
 
 
-@pytest.mark.parametrize("normalise", [True, False])
+@pytest.mark.parametrize("normalize", [True, False])
 @pytest.mark.parametrize("name", ["links", "surface", "lexicon", "r"])
-def test_one_part_alone(name, normalise):
+def test_one_part_alone(name, normalize):
     made = parts()
-    fused = make_fused(made, {part: float(part == name) for part in made}, normalise)
+    fused = make_fused(made, {part: float(part == name) for part in made}, normalize)
     for pair in some_pairs():
         n = len(pair.target)
         for candidates in (None, np.array([(a, b) for a in range(n) for b in range(a + 1, n + 1)])):
@@ -104,7 +104,7 @@ def test_one_part_alone(name, normalise):
 @given(st.tuples(*[st.floats(0, 2)] * 4).filter(any), st.integers(0, len(ROWS) - 1))
 def test_against_the_definition(weights, row):
     made, pair = parts_once(), some_pairs()[row]
-    fused = make_fused(made, dict(zip(made, weights)), normalise=False)
+    fused = make_fused(made, dict(zip(made, weights)), normalize=False)
     used = {name: w for name, w in zip(made, weights) if w}
     proposed = {name: table(made[name](pair)) for name in used}
     spans = {key[1:] for name in used for key in proposed[name]}

@@ -68,8 +68,8 @@ def test_own_votes_are_taken_out():
     assert table(fitted()(union)) == {}  # the only one with it
     other = union._replace(target=("Unión", "Europea", "y", "la", "Unión"))
     assert table(fitted()(other)) == {(0, 0, 2): 1 / 2}
-    relabelled = first._replace(spans=(first.spans[0]._replace(start=1, end=2),))
-    assert table(fitted()(relabelled)) == {}  # not of the corpus, and unknown
+    relabeled = first._replace(spans=(first.spans[0]._replace(start=1, end=2),))
+    assert table(fitted()(relabeled)) == {}  # not of the corpus, and unknown
 
 
 def test_a_sentence_pair_counts_once():

@@ -180,7 +180,7 @@ def test_in_the_matcher():
     doc = nlp(payload_doc(nlp, "Ana vive en Roma", "Ana lives in Rome", [(0, 1, "PER"), (3, 4, "LOC")], "0-0 1-1 3-3"))
     assert ents(doc) == [(0, 1, "PER"), (3, 4, "LOC")]
     scores = doc.spans["xproj"].attrs["scores"]
-    assert ((scores > 0) & (scores <= 1)).all()  # probabilities, not what the solver maximises
+    assert ((scores > 0) & (scores <= 1)).all()  # probabilities, not what the solver maximizes
 
 
 def test_joint_decoding_shares_the_words():

@@ -98,8 +98,8 @@ AB, AA, BA, BB = (total / n for total, n in GIVEN.values())
     [
         ({}, (math.exp(AB - AA) + math.exp(BA - BB)) / 2),
         ({"both": False}, math.exp(AB - AA)),
-        ({"normalise": False}, (math.exp(AB) + math.exp(BA)) / 2),
-        ({"normalise": False, "both": False}, math.exp(AB)),
+        ({"normalize": False}, (math.exp(AB) + math.exp(BA)) / 2),
+        ({"normalize": False, "both": False}, math.exp(AB)),
         ({"exponent": math.log(2)}, (2 ** (AB - AA) + 2 ** (BA - BB)) / 2),
         ({"threshold": 0.6}, 0.0),
     ],
@@ -110,7 +110,7 @@ def test_by_hand(settings, want):
     found = table(made(scorer, **settings)(pair, np.array([(1, 3)])))
     assert found == (pytest.approx({(0, 1, 3): want}, abs=5e-5) if want else {})
     n = len(scorer.asked)
-    assert n == (4 if settings.get("normalise", True) else 2) / (1 if settings.get("both", True) else 2)
+    assert n == (4 if settings.get("normalize", True) else 2) / (1 if settings.get("both", True) else 2)
     assert set(scorer.asked) <= set(GIVEN)
 
 
@@ -165,13 +165,13 @@ def test_of_a_model(folders, family, langs):
     assert table(found) == pytest.approx({key: x for key, x in want.items() if x > 5e-5}, abs=1e-4)
 
 
-@pytest.mark.parametrize("normalise", [True, False])
+@pytest.mark.parametrize("normalize", [True, False])
 @pytest.mark.parametrize("both", [True, False])
-def test_equals_the_published_package(folders, normalise, both):
+def test_equals_the_published_package(folders, normalize, both):
     scorer = pytest.importorskip("nmtscore.scorer")
     models = pytest.importorskip("nmtscore.models.m2m100")
     theirs = scorer.NMTScorer(models.M2M100Model(str(folders["m2m100"])))
-    settings = {"normalise": normalise, "both": both, "exponent": math.log(2)}
+    settings = {"normalize": normalize, "both": both, "exponent": math.log(2)}
     similarity = made(on_cpu(folders["m2m100"]), **settings)
     for pair in some_pairs()[:3]:
         spans = np.array([(a, b) for a in range(len(pair.target)) for b in range(a + 1, len(pair.target) + 1)])
@@ -179,7 +179,7 @@ def test_equals_the_published_package(folders, normalise, both):
         for k, source in enumerate(pair.spans):
             one = [" ".join(pair.source[source.start : source.end])] * len(spans)
             other = [" ".join(pair.target[a:b]) for a, b in spans]
-            want = theirs.score_direct(one, other, "en", "es", normalize=normalise, both_directions=both)
+            want = theirs.score_direct(one, other, "en", "es", normalize=normalize, both_directions=both)
             got = [found.get((k, a, b), 0.0) for a, b in spans.tolist()]
             assert got == pytest.approx(np.minimum(want, 1), abs=1e-4)
 
@@ -384,7 +384,7 @@ def test_the_choice_is_that_of_all_scores(problem, weight, n, order, stop, greed
 def test_what_cannot_win_is_not_asked_for():
     cheap = {(0, 0, 1): 0.9, (0, 1, 2): 0.4, (0, 2, 3): 0.1, (1, 4, 5): 0.5}
     costly = Expensive({(0, 0, 1): 0.7, (0, 1, 2): 1.0, (0, 2, 3): 1.0, (1, 4, 5): 0.0})
-    fused = make_fused({"cheap": Fixed(cheap), "costly": costly}, {"cheap": 1.0, "costly": 0.5}, normalise=False)
+    fused = make_fused({"cheap": Fixed(cheap), "costly": costly}, {"cheap": 1.0, "costly": 0.5}, normalize=False)
     pair = bitext("a b", [(0, 1, "X"), (1, 2, "X")]).pairs(tuple("tuvwx"))[0]
     assert isinstance(fused, Lazy)
     cells, solution = choose(fused, pair, fused.open(pair), make_exact())
@@ -402,7 +402,7 @@ def test_costly_parts_alone_propose():
 def test_fused_with_links():
     for pair in some_pairs():
         links, nmt = make_links(), made(threshold=0.1)
-        fused = make_fused({"links": links, "nmt": nmt}, {"links": 1.0, "nmt": 1.0}, normalise=False)
+        fused = make_fused({"links": links, "nmt": nmt}, {"links": 1.0, "nmt": 1.0}, normalize=False)
         found = table(fused(pair))
         assert found.keys() == table(links(pair)).keys(), "the links propose"
         for key, score in found.items():

@@ -140,7 +140,7 @@ def test_blank_tokens_and_empty_docs(kind, folder):
 
 
 def test_a_token_without_a_sub_word_is_outside(folder):
-    path = folder("bert", positions=100)  # its normaliser drops such characters
+    path = folder("bert", positions=100)  # its normalizer drops such characters
     doc = Doc(NLP.vocab, words=["Ana", "\u200b", "Torres"])
     assert not doc[1].is_space
     (rows,) = TokenClassifier(path)([doc])
@@ -334,7 +334,7 @@ def broken(path, what):
         ("no config", "cannot read the model's config"),
         ("bad config", "cannot read the model's config"),
         ("another kind", "expected a model of the kind ...ForTokenClassification, got XLMRobertaForMaskedLM"),
-        ("no names", "expected the labels of an entity recogniser"),
+        ("no names", "expected the labels of an entity recognizer"),
         ("no O", "one 'O' for words outside.*NOUN"),
         ("gap", "numbered from 0"),
         ("no safetensors", "found no weights in safetensors"),

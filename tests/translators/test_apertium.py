@@ -200,7 +200,7 @@ def test_order_duplicates_and_empty_texts(real):
     assert all(t.spans is None for t in real(texts, "en", "es"))
 
 
-def test_neighbours_and_history_make_no_difference(real):
+def test_neighbors_and_history_make_no_difference(real):
     """Not even to the tagger, which keeps something of the texts it saw."""
     for target in ("es", "gl"):
         alone = []

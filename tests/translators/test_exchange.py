@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.translators import export_memory, import_memory
 from spacy_xproj.translators.memory import Memory
-from spacy_xproj.translators.store import normalise
+from spacy_xproj.translators.store import normalize
 from spacy_xproj.ty import Translation
 
 FORMATS = ["tsv", "jsonl", "tmx"]
@@ -23,7 +23,7 @@ PAIRS = [
     ("'single'", "]]> &amp; &#13;"),
 ]
 DTD = '<?xml version="1.0" encoding="{}"?>\n<!DOCTYPE tmx SYSTEM "tmx14.dtd">\n'
-XML_TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=20).filter(normalise)
+XML_TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=20).filter(normalize)
 
 
 def tmx(body, head=""):

@@ -17,11 +17,11 @@ from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.registry import registry
 from spacy_xproj.translators import memory as memory_module
 from spacy_xproj.translators.memory import Memory, make_memory, translator_key
-from spacy_xproj.translators.store import normalise
+from spacy_xproj.translators.store import normalize
 from spacy_xproj.ty import Translation
 
 FORK = multiprocessing.get_context("fork")
-TEXT = st.text(max_size=30).filter(normalise)
+TEXT = st.text(max_size=30).filter(normalize)
 
 
 class Upper:
@@ -44,14 +44,14 @@ def texts_of(translations):
     return [t.text for t in translations]
 
 
-# Normalisation
+# Normalization
 
 
 @given(TEXT)
 def test_normal_form_is_its_own_normal_form(text):
-    normal = normalise(text)
-    assert normalise(normal) == normal
-    assert normalise(unicodedata.normalize("NFD", text)) == normal
+    normal = normalize(text)
+    assert normalize(normal) == normal
+    assert normalize(unicodedata.normalize("NFD", text)) == normal
     assert not any(c.isspace() and c != " " for c in normal) and "  " not in normal
 
 
@@ -61,10 +61,10 @@ def test_what_was_added_is_found(pairs):
     memory.add(pairs, "en", "es")
     first = {}
     for source, target in pairs:
-        first.setdefault(normalise(source), target)
+        first.setdefault(normalize(source), target)
     for source, _ in pairs:
         asked = [source, f"\u00a0{source}\n", unicodedata.normalize("NFD", source)]
-        assert texts_of(memory(asked, "en", "es")) == [first[normalise(source)]] * 3
+        assert texts_of(memory(asked, "en", "es")) == [first[normalize(source)]] * 3
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_only_misses_are_sent_each_once_in_batches(tmp_path):
 
 @given(st.lists(TEXT, max_size=8), st.integers(1, 4))
 def test_same_result_as_the_translator(texts, batch_size):
-    texts = [normalise(text) for text in texts]
+    texts = [normalize(text) for text in texts]
     memory = Memory("", Upper(spans=True), batch_size)
     expected = Upper(spans=True)(texts, "en", "es")
     assert [t.text for t in memory(texts, "en", "es")] == [t.text for t in expected]
