@@ -14,7 +14,7 @@ from benchmarks.source_ner import plain
 from spacy_xproj import fit
 from spacy_xproj.corpus import blank, read_docs
 from spacy_xproj.corpus.gazetteers import soft_entities
-from spacy_xproj.distill.targets import gold_rows, soft_rows
+from spacy_xproj.students.supervision import gold_rows, soft_rows
 
 from .data import unlabeled
 from .training import Bench

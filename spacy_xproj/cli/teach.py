@@ -19,7 +19,7 @@ from ..distill.sequences import best_tags
 from ..errors import InputError
 from ..fitting import payload_pipes
 from ..pipeline.teacher import SoftLabeler
-from ..teachers.tags import TagScheme
+from ..tags import TagScheme
 from .common import Corpus, PathLike, config_hash, fit_once, load_pipeline, show_counts, write_json
 from .processing import Work, check_out, process
 

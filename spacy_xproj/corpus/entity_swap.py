@@ -12,7 +12,7 @@ from spacy.training import Example
 from ..bitext import install_extensions
 from ..errors import XprojError
 from ..soft import SoftLabels
-from ..teachers.tags import parse
+from ..tags import parse
 from .gazetteers import Gazetteer, Name, collect, entities, read_gazetteer, territories
 
 Swaps = dict[int, tuple[Span, Name]]  # by the entity's first token

@@ -16,7 +16,7 @@ from ..errors import InputError, XprojError
 from ..evaluate import gold_doc, pair_docs
 from ..pharaoh import read_pharaoh
 from ..soft import SoftLabels
-from ..teachers.tags import parse
+from ..tags import parse
 from .languages import blank
 from .readers import read_docs
 

@@ -13,7 +13,7 @@ from ..compat import require
 from ..errors import InputError, XprojError
 from ..files import read_lines, replacing
 from ..soft import SoftLabels
-from ..teachers.tags import OUTSIDE, TagScheme
+from ..tags import OUTSIDE, TagScheme
 from .readers import read_docs
 
 # Codes of CLDR that stand for no territory: unions, regions without a country, and codes for tests.

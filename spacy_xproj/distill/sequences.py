@@ -5,9 +5,9 @@ from spacy.tokens import Doc
 
 from ..errors import XprojError
 from ..sentences import sentences
+from ..tags import TagScheme
+from ..teachers.agreement import UNKNOWN
 from ..teachers.convert import doc_tags
-from ..teachers.tags import TagScheme
-from .agreement import UNKNOWN
 
 
 def best_tags(doc: Doc, rows: np.ndarray, tags: TagScheme) -> np.ndarray:

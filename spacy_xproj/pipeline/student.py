@@ -16,10 +16,10 @@ from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
 from ..bitext import install_extensions
-from ..distill.losses import LOSSES
-from ..distill.targets import STUDENT_SCHEMES, gold_rows, make_tags, soft_labels, soft_rows, soft_types
 from ..errors import XprojError
-from ..teachers.tags import TagScheme
+from ..students.losses import LOSSES
+from ..students.supervision import STUDENT_SCHEMES, gold_rows, make_tags, soft_labels, soft_rows, soft_types
+from ..tags import TagScheme
 from .tagging import set_entities, tagged
 
 SPANS_KEY = "xproj_student"

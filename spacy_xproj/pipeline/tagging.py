@@ -6,7 +6,7 @@ import numpy as np
 from spacy.tokens import Doc, Span, SpanGroup
 
 from ..sentences import sentences
-from ..teachers.tags import TagScheme
+from ..tags import TagScheme
 
 Scored = tuple[int, int, str, float]  # token offsets, label, score
 

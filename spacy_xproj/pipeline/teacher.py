@@ -10,14 +10,14 @@ import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
-from ..distill.agreement import against_projection, agreed, combine, harden, mask
 from ..distill.sequences import best_tags, projected_tags
 from ..errors import XprojError
 from ..registry import registry  # noqa: F401  (makes the registries that the config below names)
 from ..sentences import sentences
 from ..soft import SoftLabels
+from ..tags import TagScheme
+from ..teachers.agreement import against_projection, agreed, combine, harden, mask
 from ..teachers.convert import check_label_map, iob2, onto, previous, renamed, to_iob2
-from ..teachers.tags import TagScheme
 from ..ty import Fittable
 from .base import BatchPipe
 

@@ -12,8 +12,8 @@ from spacy.util import SimpleFrozenList
 
 from ..errors import XprojError
 from ..registry import registry  # noqa: F401  (makes the registries that the config below names)
+from ..tags import SCHEMES, TagScheme
 from ..teachers.convert import check_label_map
-from ..teachers.tags import SCHEMES, TagScheme
 from .base import BatchPipe
 from .tagging import set_entities, tagged
 

@@ -8,7 +8,7 @@ from ..compat import require
 from ..errors import InputError
 from ..huggingface.folder import EXTRA
 from ..huggingface.subwords import Loaded, ready
-from .tags import OUTSIDE
+from ..tags import OUTSIDE
 
 WHO = "spacy_xproj.TokenClassifier.v1"
 HEAD = "ForTokenClassification"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Optional
 import numpy as np
 
 from ..errors import XprojError
-from .tags import TagScheme, parse
+from ..tags import TagScheme, parse
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 import numpy as np
 
+from ..tags import OUTSIDE
 from .convert import iob2
-from .tags import OUTSIDE
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc

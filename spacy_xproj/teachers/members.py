@@ -10,9 +10,9 @@ from spacy.tokens import Doc
 
 from ..errors import XprojError
 from ..sentences import sentences
+from ..tags import TagScheme
 from .convert import doc_tags, iob2, onto, previous, renamed, to_iob2
 from .marginals import Moves, marginals
-from .tags import TagScheme
 
 ESTIMATES = ("distribution", "marginals", "hard")
 FINDERS = ("ner", "beam_ner", "xproj_student", "xproj_token_classifier")

@@ -12,8 +12,8 @@ from ..files import text_hash
 from ..huggingface.batches import padded, running, token_batches
 from ..huggingface.folder import LocalModel
 from ..huggingface.subwords import Cut, Ids, Loaded, cut
+from ..tags import OUTSIDE
 from .checkpoint import WHO, labels_of, load
-from .tags import OUTSIDE
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc

@@ -8,9 +8,9 @@ from spacy.training import Corpus, Example
 from spacy.training.augment import create_lower_casing_augmenter
 from thinc.api import Adam
 
-from spacy_xproj.distill.losses import LOSSES
 from spacy_xproj.errors import XprojError
 from spacy_xproj.soft import SoftLabels
+from spacy_xproj.students.losses import LOSSES
 from tests.conftest import ents
 
 NAME = "xproj_student"

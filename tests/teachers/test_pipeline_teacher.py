@@ -12,10 +12,10 @@ from thinc.api import Config
 
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.registry import registry
+from spacy_xproj.tags import TagScheme
 from spacy_xproj.teachers.convert import iob2, onto, previous, renamed, to_iob2
 from spacy_xproj.teachers.marginals import Moves, marginals
 from spacy_xproj.teachers.pipeline import PipelineTeacher, make_pipeline
-from spacy_xproj.teachers.tags import TagScheme
 from spacy_xproj.ty import Teacher
 from tests.teachers.tiny_classifier import make_classifier
 from tests.teachers.tiny_pipelines import TRAIN, make_ner, make_student

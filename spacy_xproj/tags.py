@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..errors import XprojError
+from .errors import XprojError
 
 OUTSIDE = "O"
 SCHEMES = ("auto", "IO", "IOB1", "IOB2", "BIOES")

@@ -11,8 +11,8 @@ from spacy.training import Example
 from ..bitext import install_extensions
 from ..errors import XprojError
 from ..soft import SoftLabels
+from ..tags import TagScheme
 from ..teachers.convert import onto, to_iob2
-from ..teachers.tags import TagScheme
 
 STUDENT_SCHEMES = {"IOB2": "BI", "BIOES": "BIES"}
 GOLD_ROLES = {"IOB2": {"B": "B", "I": "I", "L": "I", "U": "B"}, "BIOES": {"B": "B", "I": "I", "L": "E", "U": "S"}}

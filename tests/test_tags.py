@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spacy_xproj.errors import XprojError
-from spacy_xproj.teachers.tags import TagScheme
+from spacy_xproj.tags import TagScheme
 
 LABELS = {
     "IO": ["O", "PER", "LOC"],

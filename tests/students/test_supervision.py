@@ -5,9 +5,9 @@ import pytest
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from spacy_xproj.distill.targets import as_mass, as_rows, gold_rows, make_tags, soft_labels, soft_rows
 from spacy_xproj.errors import XprojError
 from spacy_xproj.soft import SoftLabels
+from spacy_xproj.students.supervision import as_mass, as_rows, gold_rows, make_tags, soft_labels, soft_rows
 
 TAGS = ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
 TYPES = ["LOC", "PER"]

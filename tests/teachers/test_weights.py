@@ -1,8 +1,8 @@
 import pytest
 
-from spacy_xproj.distill.weights import make_average_weights, make_fixed_weights
 from spacy_xproj.errors import XprojError
 from spacy_xproj.registry import registry
+from spacy_xproj.teachers.weights import make_average_weights, make_fixed_weights
 from spacy_xproj.ty import Fittable, SourceWeights
 
 

@@ -8,10 +8,10 @@ import spacy
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from spacy_xproj.distill.similarity import make_similarity_weights, objective, train
-from spacy_xproj.distill.vectors import make_encoder_vectors, make_ngram_vectors
 from spacy_xproj.errors import InputError, NotFittedError, XprojError
 from spacy_xproj.registry import registry
+from spacy_xproj.teachers.similarity import make_similarity_weights, objective, train
+from spacy_xproj.teachers.vectors import make_encoder_vectors, make_ngram_vectors
 from spacy_xproj.ty import SourceWeights
 from tests.aligners.tiny_encoders import make_encoder
 from tests.conftest import DATA, names
@@ -115,7 +115,7 @@ def test_training_tells_the_sources_apart():
 
 def test_each_source_adds_as_much_as_any_other(monkeypatch):
     """The text of one source ten times over changes nothing, where all is one batch."""
-    monkeypatch.setattr("spacy_xproj.distill.similarity.BATCH", 1000)
+    monkeypatch.setattr("spacy_xproj.teachers.similarity.BATCH", 1000)
     rng = np.random.default_rng(0)
     found = [(k + rng.normal(size=(30, 4))).astype("f4") for k in range(3)]
     plain = train(found, 4, 0.01, 20, 0.01, 0)
@@ -192,7 +192,7 @@ def test_no_more_texts_than_asked_for(sources, monkeypatch):
     )
     weights.fit(docs(DUTCH), list(sources))
     assert seen == [text for name in sorted(TEXTS) for text in TEXTS[name][:2]] + DUTCH[::2]
-    monkeypatch.setattr("spacy_xproj.distill.similarity.AT_ONCE", 3)
+    monkeypatch.setattr("spacy_xproj.teachers.similarity.AT_ONCE", 3)
     parts = []
     make(sources, max_sentences=0, vectors=lambda texts: parts.append(len(texts)) or np.eye(4)[: len(texts)]).fit(
         iter(docs(DUTCH)), list(sources)

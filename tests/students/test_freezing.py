@@ -8,9 +8,9 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.training import Example
 from spacy.util import registry
 
-from spacy_xproj.distill.freezing import embedding_module, layer_stack, make_freeze_layers
 from spacy_xproj.errors import XprojError
 from spacy_xproj.soft import SoftLabels
+from spacy_xproj.students.freezing import embedding_module, layer_stack, make_freeze_layers
 from tests.aligners.tiny_encoders import LAYERS, make_encoder
 from tests.conftest import CONFIGS, ents
 

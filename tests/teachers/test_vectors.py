@@ -9,9 +9,9 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from spacy_xproj.aligners.encoder import Encoder
-from spacy_xproj.distill.vectors import make_encoder_vectors, make_ngram_vectors
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.registry import registry
+from spacy_xproj.teachers.vectors import make_encoder_vectors, make_ngram_vectors
 from tests.aligners.tiny_encoders import TEXTS, make_encoder
 from tests.conftest import names
 
@@ -136,7 +136,7 @@ def test_the_mean_of_the_vectors_of_words(folder):
 def test_many_texts_are_encoded_in_parts(folder, monkeypatch):
     vectors = make_encoder_vectors(str(folder), layer=3, device="cpu")
     whole = vectors(docs(*TEXTS))
-    monkeypatch.setattr("spacy_xproj.distill.vectors.AT_ONCE", 2)
+    monkeypatch.setattr("spacy_xproj.teachers.vectors.AT_ONCE", 2)
     np.testing.assert_allclose(vectors(docs(*TEXTS)), whole, atol=1e-5)
     assert len(vectors([])) == 0
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spacy_xproj.distill.losses import LOSSES, cross_entropy, kl_divergence, mean_squared_error, tempered
+from spacy_xproj.students.losses import LOSSES, cross_entropy, kl_divergence, mean_squared_error, tempered
 
 # Two tokens over O, B-PER, I-PER
 PROBS = np.array([[0.5, 0.25, 0.25], [0.2, 0.6, 0.2]])

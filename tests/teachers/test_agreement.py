@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from spacy_xproj.distill.agreement import UNKNOWN, against_projection, agreed, combine, harden, mask
+from spacy_xproj.teachers.agreement import UNKNOWN, against_projection, agreed, combine, harden, mask
 
 A = np.array([[0.6, 0.3, 0.1], [0.2, 0.8, 0.0], [0.5, 0.5, 0.0]])
 B = np.array([[0.5, 0.1, 0.4], [0.7, 0.2, 0.1], [0.9, 0.1, 0.0]])

@@ -1,1 +1,0 @@
-"""Learning from teachers: losses, weights of several sources, agreement, rounds."""
