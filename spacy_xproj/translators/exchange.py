@@ -4,7 +4,6 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Optional, Union
 
@@ -66,11 +65,11 @@ def import_memory(
                 "and the language codes.",
             )
 
-    with _opened(memory) as store:
-        if store.path and not os.path.exists(store.path):  # a bad file must not leave an empty memory behind
-            for _ in pairs():
-                pass
-        counts.update(store.add(pairs(), source_lang, target_lang, Path(file).name, overwrite, both))
+    store = _store(memory)
+    if store.path and not os.path.exists(store.path):  # a bad file must not leave an empty memory behind
+        for _ in pairs():
+            pass
+    counts.update(store.add(pairs(), source_lang, target_lang, Path(file).name, overwrite, both))
     if counts["conflicts"]:
         message = "%s: left %d entries out, for which the memory holds another target text."
         logger.warning(message, file, counts["conflicts"])
@@ -108,7 +107,8 @@ def export_memory(
 
     new = Path(f"{file}.{os.getpid()}.new")
     try:
-        with _opened(memory, read_only=True) as store, new.open("w", encoding="utf8", newline="\n") as f:
+        store = _store(memory, read_only=True)
+        with new.open("w", encoding="utf8", newline="\n") as f:
             f.writelines(write(pairs(store), source_lang, target_lang))
         os.replace(new, file)
     except OSError as err:
@@ -118,17 +118,11 @@ def export_memory(
     return count
 
 
-@contextmanager
-def _opened(memory: Union[Memory, Store, PathLike], read_only: bool = False) -> Iterator[Store]:
-    """The store of a memory, or that of a path for the time of the block."""
+def _store(memory: Union[Memory, Store, PathLike], read_only: bool = False) -> Store:
+    """The store of a memory, or that of a path."""
     if isinstance(memory, (Memory, Store)):
-        yield memory.store if isinstance(memory, Memory) else memory
-        return
-    store = Store(memory, read_only)
-    try:
-        yield store
-    finally:
-        store.close()
+        return memory.store if isinstance(memory, Memory) else memory
+    return Store(memory, read_only)
 
 
 def _lines(file: Path) -> Iterator[tuple[int, str]]:

@@ -239,10 +239,6 @@ class Memory:
             load(path / BEHIND)
         return self
 
-    def close(self) -> None:
-        """Close the file in this process. The next use opens it again."""
-        self.store.close()
-
     def __getstate__(self) -> dict[str, Any]:
         return {"store": self.store, "translator": self.translator, "batch_size": self.batch_size}
 

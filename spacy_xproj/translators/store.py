@@ -5,8 +5,26 @@ import sqlite3
 import unicodedata
 from collections.abc import Iterable, Iterator
 
+from ..database import Database
 from ..ty import Translation
-from .database import INSERT, Database
+
+SCHEMA = """
+CREATE TABLE entries (
+    id INTEGER PRIMARY KEY,
+    source_lang TEXT NOT NULL,
+    target_lang TEXT NOT NULL,
+    backend TEXT NOT NULL,
+    source TEXT NOT NULL,
+    target TEXT NOT NULL,
+    spans TEXT,
+    origin TEXT NOT NULL,
+    UNIQUE (source_lang, target_lang, source, backend)
+)
+"""
+INSERT = (
+    "INSERT OR IGNORE INTO entries (source_lang, target_lang, backend, source, target, spans, origin) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
 
 
 def normalize(text: str) -> str:
@@ -23,6 +41,11 @@ class Store(Database):
     """Translations by (source language, target language, backend key, normalized source text). The backend
     key "" marks entries given by people. Arguments are those of `Database`."""
 
+    what = "a translation memory"
+    application = 0x78707A6D
+    table = "entries"
+    schema = SCHEMA
+
     def lookup(
         self, sources: Iterable[str], source_lang: str, target_lang: str, backend: str = ""
     ) -> dict[str, Translation]:
@@ -37,8 +60,8 @@ class Store(Database):
             "SELECT target, spans FROM entries WHERE source_lang = ? AND target_lang = ? AND source = ? "
             "AND backend IN ('', ?) ORDER BY backend LIMIT 1"
         )
-        connection, found = self.connection(), {}
-        with self.errors():
+        found = {}
+        with self.connected() as connection:
             for source in sources:
                 row = connection.execute(query, (source_lang, target_lang, source, backend)).fetchone()
                 if row:
@@ -100,8 +123,8 @@ class Store(Database):
                 AND b.id != a.id AND (b.backend = '' OR (a.backend != '' AND b.id < a.id))
             ) ORDER BY id
         """
-        with self.errors():
-            yield from self.connection().execute(query, (source_lang, target_lang))
+        with self.connected() as connection:
+            yield from connection.execute(query, (source_lang, target_lang))
 
     def people(self) -> Iterator[list[str]]:
         """What people translated, in the order in which it came.
@@ -109,8 +132,8 @@ class Store(Database):
         YIELDS (list of str): Source language, target language, source text in its normal form, target text, origin.
         """
         query = "SELECT source_lang, target_lang, source, target, origin FROM entries WHERE backend = '' ORDER BY id"
-        with self.errors():
-            yield from map(list, self.connection().execute(query))
+        with self.connected() as connection:
+            yield from map(list, connection.execute(query))
 
     def restore(self, rows: Iterable[list[str]]) -> None:
         """Take back what `people` gave. What is there already stays."""

@@ -76,7 +76,6 @@ def test_overrides(corpus):
 def test_translate_project_fit(corpus):
     memory = Memory(corpus / "memory.db")
     memory.add(VERSES[1:], "en", "es")
-    memory.close()
     path = ("--components.xproj_translator.forward.path", corpus / "memory.db")
     config = CONFIGS / "translate.cfg"
     text = good("translate", corpus / "src.conll", corpus / "b", "--lang", "es", "--config", config, *path)

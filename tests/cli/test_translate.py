@@ -18,7 +18,6 @@ def memory(corpus):
     path = corpus / "memory.db"
     memory = Memory(path)
     memory.add(VERSES[1:], "en", "es")
-    memory.close()
     return {"components.xproj_translator.forward.path": str(path)}
 
 
@@ -77,7 +76,6 @@ def test_languages_are_passed_on(corpus):
     path = corpus / "memory.db"
     memory = Memory(path)
     memory.add(VERSES, "lug", "qaa")
-    memory.close()
     overrides = {"components.xproj_translator.forward.path": str(path)}
     with pytest.warns(UserWarning, match="'qaa'"):
         counts = translate(corpus / "src.conll", corpus / "out.spacy", "qaa", CONFIG, "lug", overrides=overrides)

@@ -160,7 +160,6 @@ def test_a_translator_that_gives_too_little(direction):
 def memory(path):
     memory = Memory(path)
     memory.add([pair[::-1] for pair in PAIRS], "es", "en")
-    memory.close()
     return {"@xproj_translators": "spacy_xproj.Memory.v1", "path": str(path), "read_only": True}
 
 

@@ -292,7 +292,7 @@ def test_not_a_file_of_scores(tmp_path):
         with pytest.raises(InputError, match="Expected a file of scores made by spacy-xproj"):
             made(cache=str(path))
     assert other.read_bytes() == before
-    with pytest.raises(InputError, match="cannot be read or kept"):
+    with pytest.raises(InputError, match="cannot be made"):
         made(cache=str(tmp_path / "text" / "scores.sqlite"))(some_pairs()[0])
 
 

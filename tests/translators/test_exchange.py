@@ -110,8 +110,8 @@ def test_import_options(tmp_path, caplog):
     assert [t.text for t in memory(["perro", "gato"], "es", "en")] == ["dog", "cat"]
     assert import_memory(memory.store, file, "en", "es", overwrite=True)["replaced"] == 1
     assert look_up(memory, "dog") == ["perro"]
-    origins = memory.store.connection().execute("SELECT DISTINCT origin FROM entries").fetchall()
-    assert origins == [("a.tsv",)]
+    with memory.store.connected() as connection:
+        assert connection.execute("SELECT DISTINCT origin FROM entries").fetchall() == [("a.tsv",)]
 
 
 BAD = [
