@@ -5,15 +5,14 @@ from array import array
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from itertools import pairwise
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
-import srsly
 
 from ..bitext import Links, SentencePair
 from ..compat import require
 from ..errors import NotFittedError, XprojError
-from ..files import StateFile
+from ..state import State
 from ..ty import Aligner
 from . import eflomal_run
 from .eflomal_run import LIMIT, Directed, Priors, Settings, Side
@@ -21,7 +20,6 @@ from .statistical import _root
 from .symmetrize import SYMMETRIZATIONS
 
 NAME = "spacy_xproj.Eflomal.v1"
-FORMAT = 1  # of the serialized state
 DTYPES = ("<i8", "<f4", "<i4", "<i4", "<i4", "<i4", "<u8", "<i2", "<i2", "<i2")  # of the fields of Priors and Known
 
 
@@ -77,7 +75,7 @@ def make_eflomal(
     return EflomalAligner(symmetrization, Settings(model, length, samplers, cognate), stem=stem)
 
 
-class EflomalAligner(StateFile):
+class EflomalAligner(State):
     """See `make_eflomal`.
 
     `fit` aligns the whole corpus at once, keeps the links, and takes priors from them. A sentence pair of the corpus
@@ -85,6 +83,8 @@ class EflomalAligner(StateFile):
     and aligning a pair that was not in the corpus again, can give somewhat different links. Sentences of more than
     1,023 words are beyond eflomal and get none.
     """
+
+    state_name = NAME
 
     def __init__(self, symmetrization: str, settings: Settings, *, stem: int):
         self.symmetrization, self.settings, self.stem = symmetrization, settings, stem
@@ -203,45 +203,30 @@ class EflomalAligner(StateFile):
 
     # Serialization
 
-    def to_bytes(self) -> bytes:
-        """What was learnt, as msgpack. The settings belong to the config.
-
-        RETURNS (bytes): Equal for equal states.
-        """
-        state: dict[str, object] = {"name": NAME, "format": FORMAT, "stem": self.stem}
+    def state(self) -> dict[str, Any]:
+        """The stems, the priors, and the links of the corpus."""
+        state: dict[str, Any] = {"stem": self.stem}
         if self.priors is not None and self.known is not None:
             state["stems"] = [list(stems) for stems in self.stems]
             arrays = (*self.priors, *self.known)
             state["arrays"] = [x.astype(dtype).tobytes() for x, dtype in zip(arrays, DTYPES, strict=True)]
-        return srsly.msgpack_dumps(state)
+        return state
 
-    def from_bytes(self, data: bytes) -> "EflomalAligner":
-        """Take over what was learnt.
-
-        data (bytes): From `to_bytes`.
-        RETURNS (EflomalAligner): Itself.
-        RAISES (XprojError): If the data is something else, or was learnt on stems of another length.
-        """
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take over what was learnt. RAISES (XprojError): If it was learnt on stems of another length."""
         priors = known = None
-        try:
-            state = srsly.msgpack_loads(data)
-            if (state["name"], state["format"]) != (NAME, FORMAT):
-                raise ValueError(f"{state['name']}, format {state['format']}")
-            stem = state["stem"]
-            source, target = state.get("stems", ([], []))
-            if "arrays" in state:
-                arrays = [np.frombuffer(x, dtype) for x, dtype in zip(state["arrays"], DTYPES, strict=True)]
-                n_priors = len(Priors._fields)
-                priors, known = Priors(*arrays[:n_priors]), Known(*arrays[n_priors:])
-        except Exception as err:
-            raise XprojError(f"Expected the state of {NAME}, format {FORMAT}, but got other data ({err}).") from err
+        stem = state["stem"]
+        source, target = state.get("stems", ([], []))
+        if "arrays" in state:
+            arrays = [np.frombuffer(x, dtype) for x, dtype in zip(state["arrays"], DTYPES, strict=True)]
+            n_priors = len(Priors._fields)
+            priors, known = Priors(*arrays[:n_priors]), Known(*arrays[n_priors:])
         if stem != self.stem:
             raise XprojError(
                 f"{NAME} was fitted with stem = {stem}, but the config has stem = {self.stem}. Set it back, or fit "
                 "again."
             )
         self._set_state(source, target, priors, known)
-        return self
 
 
 def _alignable(pair: SentencePair) -> bool:

@@ -6,16 +6,14 @@ from functools import cached_property
 from typing import Any, Optional
 
 import numpy as np
-import srsly
 
 from ..bitext import Links, SentencePair
 from ..errors import XprojError
-from ..files import StateFile
+from ..state import State
 from ..ty import Aligner, Fittable
 from .statistical import make_statistical
 
 NAME = "spacy_xproj.Ensemble.v1"
-FORMAT = 1  # of the serialized state
 
 
 # Any, as spaCy holds arguments against their annotations before it makes the parts that stand in a dict.
@@ -55,8 +53,10 @@ def make_ensemble(
     return made(aligners, weights, threshold)
 
 
-class EnsembleAligner(StateFile):
+class EnsembleAligner(State):
     """See `make_ensemble`."""
+
+    state_name = NAME
 
     def __init__(self, aligners: dict[str, Aligner], weights: dict[str, float], threshold: float):
         self.aligners, self.threshold = aligners, threshold
@@ -106,39 +106,13 @@ class EnsembleAligner(StateFile):
         scores = np.minimum(score[keep], 1).astype("f4")
         return Links(union[keep].astype("i4"), scores, {key: values[keep] for key, values in evidence.items()})
 
-    # Serialization
+    # Serialization: of the parts
 
-    def to_bytes(self) -> bytes:
-        """The states of the parts that have one, by name, as msgpack. The settings belong to the config.
+    def state_parts(self) -> dict[str, Any]:
+        return self.aligners
 
-        RETURNS (bytes): Equal for equal states.
-        """
-        states = {name: part.to_bytes() for name, part in self._stateful().items()}
-        return srsly.msgpack_dumps({"name": NAME, "format": FORMAT, "parts": states})
-
-    def from_bytes(self, data: bytes) -> "EnsembleAligner":
-        """Take over the states of the parts.
-
-        data (bytes): From `to_bytes`.
-        RETURNS (EnsembleAligner): Itself.
-        RAISES (XprojError): If the data is something else, or that of an ensemble of other names.
-        """
-        try:
-            state = srsly.msgpack_loads(data)
-            if (state["name"], state["format"]) != (NAME, FORMAT):
-                raise ValueError(f"{state['name']}, format {state['format']}")
-            states = dict(state["parts"])
-        except Exception as err:
-            raise XprojError(f"Expected the state of {NAME}, format {FORMAT}, but got other data ({err}).") from err
-        parts = self._stateful()
-        _same_names("the saved state", states, parts)
-        for name, part in parts.items():
-            part.from_bytes(states[name])
+    def set_state(self, state: dict[str, Any]) -> None:
         self.__dict__.pop("provenance", None)
-        return self
-
-    def _stateful(self) -> dict[str, Any]:
-        return {name: part for name, part in self.aligners.items() if hasattr(part, "to_bytes")}
 
 
 class FittableEnsemble(EnsembleAligner):

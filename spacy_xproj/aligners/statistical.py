@@ -6,20 +6,18 @@ from collections.abc import Iterable, Sequence
 from copy import copy
 from functools import cached_property
 from itertools import pairwise
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
-import srsly
 
 from ..bitext import Links, SentencePair
 from ..errors import InputError, NotFittedError, XprojError
-from ..files import StateFile
+from ..state import State
 from ..ty import Aligner
 from .lexical import Batch, Cells, Counts, LexicalModel, Posteriors, Table, Words, chunks, counts_of
 from .symmetrize import SYMMETRIZATIONS
 
 NAME = "spacy_xproj.Statistical.v1"
-FORMAT = 2  # of the serialized state
 ROOT = 3  # words that share so many first letters may be cognates
 DTYPES = ("<i8", "<f4", "<f4", "<f4", "<f4", "<f4", "<f4")  # of the fields of Table
 
@@ -89,12 +87,15 @@ def make_statistical(
     )
 
 
-class StatisticalAligner(StateFile):
+class StatisticalAligner(State):
     """See `make_statistical`; the model is that of `LexicalModel`. A sentence pair gets the same links in any batch.
 
     Of very long sentence pairs (above two million word pairs) only the part near the diagonal is looked at. Pairs with
     more than a thousand words on a side are linked without `jumps`.
     """
+
+    state_name = NAME
+    state_format = 2
 
     def __init__(
         self,
@@ -236,40 +237,24 @@ class StatisticalAligner(StateFile):
 
     # Serialization
 
-    def to_bytes(self) -> bytes:
-        """What was learnt, as msgpack. The settings belong to the config.
-
-        RETURNS (bytes): Equal for equal states.
-        """
-        state: dict[str, object] = {"name": NAME, "format": FORMAT, "stem": self.stem, "stems": list(self.stems)}
+    def state(self) -> dict[str, Any]:
+        """The stems, and the table of what was learnt."""
+        state: dict[str, Any] = {"stem": self.stem, "stems": list(self.stems)}
         if self.table is not None:
             state["table"] = [x.astype(dtype).tobytes() for x, dtype in zip(self.table, DTYPES)]
-        return srsly.msgpack_dumps(state)
+        return state
 
-    def from_bytes(self, data: bytes) -> "StatisticalAligner":
-        """Take over what was learnt.
-
-        data (bytes): From `to_bytes`.
-        RETURNS (StatisticalAligner): Itself.
-        RAISES (XprojError): If the data is something else, or was learnt on stems of another length.
-        """
-        try:
-            state = srsly.msgpack_loads(data)
-            if (state["name"], state["format"]) != (NAME, FORMAT):
-                raise ValueError(f"{state['name']}, format {state['format']}")
-            stems, stem = state["stems"], state["stem"]
-            table = state.get("table")
-            if table is not None:
-                table = Table(*(np.frombuffer(x, dtype) for x, dtype in zip(table, DTYPES, strict=True)))
-        except Exception as err:
-            raise XprojError(f"Expected the state of {NAME}, format {FORMAT}, but got other data ({err}).") from err
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take over what was learnt. RAISES (XprojError): If it was learnt on stems of another length."""
+        stems, stem, table = state["stems"], state["stem"], state.get("table")
+        if table is not None:
+            table = Table(*(np.frombuffer(x, dtype) for x, dtype in zip(table, DTYPES, strict=True)))
         if stem != self.stem:
             raise XprojError(
                 f"{NAME} was fitted with stem = {stem}, but the config has stem = {self.stem}. Set it back, or fit "
                 "again."
             )
         self._set_state(stems, table)
-        return self
 
 
 def _root(stem: str) -> str:

@@ -5,15 +5,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
 import numpy as np
-import srsly
 
 from ..aligners.encoder import Encoder, WithEncoder
 from ..errors import XprojError
-from ..files import StateFile
+from ..state import State
 
 NGRAMS = "spacy_xproj.ngram_vectors.v1"
 ENCODER = "spacy_xproj.encoder_vectors.v1"
-FORMAT = 1  # of the serialized state
 AT_ONCE = 256  # texts whose words' vectors are in memory together
 
 SentenceVectors = Callable[[Sequence[Any]], np.ndarray]
@@ -40,8 +38,10 @@ def make_ngram_vectors(min_n: int = 1, max_n: int = 3, size: int = 2048, idf: bo
     return NgramVectors(min_n, max_n, size, idf)
 
 
-class NgramVectors(StateFile):
+class NgramVectors(State):
     """See `make_ngram_vectors`."""
+
+    state_name = NGRAMS
 
     def __init__(self, min_n: int, max_n: int, size: int, idf: bool):
         self.min_n, self.max_n, self.size, self.idf = min_n, max_n, size, idf
@@ -95,36 +95,20 @@ class NgramVectors(StateFile):
 
     # Serialization
 
-    def to_bytes(self) -> bytes:
-        """What was learnt, as msgpack. The settings belong to the config.
-
-        RETURNS (bytes): Equal for equal states.
-        """
+    def state(self) -> dict[str, Any]:
+        """What was learnt, and the settings that it was learnt with."""
         settings = [self.min_n, self.max_n, self.size, self.idf]
-        factors = None if self.factors is None else self.factors.astype("<f4").tobytes()
-        return srsly.msgpack_dumps({"name": NGRAMS, "format": FORMAT, "settings": settings, "factors": factors})
+        return {"settings": settings, "factors": None if self.factors is None else self.factors.astype("<f4").tobytes()}
 
-    def from_bytes(self, data: bytes) -> "NgramVectors":
-        """Take over what was learnt.
-
-        data (bytes): From `to_bytes`.
-        RETURNS (NgramVectors): Itself.
-        RAISES (XprojError): If the data is something else, or was learnt with other settings.
-        """
-        try:
-            state = srsly.msgpack_loads(data)
-            if (state["name"], state["format"]) != (NGRAMS, FORMAT):
-                raise ValueError(f"{state['name']}, format {state['format']}")
-            settings, factors = state["settings"], state["factors"]
-        except Exception as err:
-            raise XprojError(f"Expected the state of {NGRAMS}, format {FORMAT}, but got other data ({err}).") from err
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take over what was learnt. RAISES (XprojError): If it was learnt with other settings."""
+        settings, factors = state["settings"], state["factors"]
         if settings != [self.min_n, self.max_n, self.size, self.idf]:
             raise XprojError(
                 f"{NGRAMS} was fitted with (min_n, max_n, size, idf) = {tuple(settings)}, but the config has "
                 f"{(self.min_n, self.max_n, self.size, self.idf)}. Set them back, or fit again."
             )
         self.factors = None if factors is None else np.frombuffer(factors, "<f4")
-        return self
 
 
 class _Letters(dict[int, int]):

@@ -135,7 +135,7 @@ def test_serialization(tmp_path):
     assert fresh.to_bytes() == aligner.to_bytes()
     assert fresh.provenance == aligner.provenance != before
     aligner.to_disk(tmp_path / "ensemble")
-    assert (tmp_path / "ensemble").read_bytes() == aligner.to_bytes()
+    assert {path.name for path in (tmp_path / "ensemble").iterdir()} == {"state.msgpack", "posterior", "whole"}
     turned = make_ensemble({"whole": make_statistical(stem=0), "posterior": make_statistical()})
     turned.from_disk(tmp_path / "ensemble")  # by name, not by place
     pairs = list(corpus(20, seed=3))
@@ -146,7 +146,7 @@ def test_serialization(tmp_path):
 
 def test_state_that_does_not_fit(tmp_path):
     other = make_ensemble({"posterior": make_statistical(), "words": make_statistical(stem=0)})
-    with pytest.raises(XprojError, match=r"posterior, words.*posterior, whole"):
+    with pytest.raises(XprojError, match="'posterior', 'whole' instead of 'posterior', 'words'"):
         other.from_bytes(fitted_two().to_bytes())
     for data in (b"", b"\x80", b"\xc1", make_statistical().to_bytes()):
         with pytest.raises(XprojError, match="state"):
