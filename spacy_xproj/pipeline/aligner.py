@@ -41,7 +41,7 @@ class WordAligner(BatchPipe):
     def needed(self, docs: Iterable[Doc]) -> bool:
         return any(bitext is not None and self.wants(bitext) for bitext in map(self.payload, docs))
 
-    def process(self, docs: list[Doc]) -> None:
+    def process(self, docs: list[Doc]) -> list[Doc]:
         """Align the Docs of one batch. Those without a payload, or with links and `overwrite = false`, pass untouched.
         None is changed if one fails."""
         todo: list[tuple[Doc, Bitext]] = []
@@ -62,3 +62,4 @@ class WordAligner(BatchPipe):
         ]
         for doc, bitext in aligned:
             doc._.xproj = bitext
+        return docs

@@ -1,7 +1,7 @@
 """What all pipes have in common: the payload, the swappable parts with state, fitting, serialization."""
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -15,6 +15,7 @@ from thinc.api import Config
 from ..bitext import Bitext, SentencePair, install_extensions
 from ..errors import XprojError
 from ..ty import Fittable
+from .batches import Failure, Step, outcomes
 
 
 def words(doc: Doc) -> tuple[str, ...]:
@@ -33,7 +34,7 @@ class PayloadPipe(Pipe):
     def __init__(self, nlp: Language, name: str):
         self.vocab = nlp.vocab
         self.name = name
-        self._warned = False
+        self._warned: set[str] = set()  # what this run has warned of
         install_extensions()
 
     def payload(self, doc: Doc) -> Optional[Bitext]:
@@ -41,22 +42,26 @@ class PayloadPipe(Pipe):
         install_extensions()  # a worker process may not have made the pipe
         bitext = doc._.xproj
         if bitext is None:
-            if not self._warned:
-                self._warned = True
-                warnings.warn(
-                    f"{self.name}: a Doc without a payload in doc._.xproj passes through untouched. Put an "
-                    "xproj_translator before this pipe, or set doc._.xproj to a Bitext.",
-                    stacklevel=2,
-                )
+            self.warn(
+                "payload",
+                f"{self.name}: a Doc without a payload in doc._.xproj passes through untouched. Put an "
+                "xproj_translator before this pipe, or set doc._.xproj to a Bitext.",
+            )
             return None
         if not isinstance(bitext, Bitext):
             raise XprojError(f"doc._.xproj must be a Bitext, not {type(bitext).__name__}.")
         bitext.check(len(doc))
         return bitext
 
+    def warn(self, what: str, message: str) -> None:
+        """Warn of one thing once a run."""
+        if what not in self._warned:
+            self._warned.add(what)
+            warnings.warn(message, stacklevel=3)
+
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
         """Process a stream of Docs. A Doc that fails goes to the error handler, alone."""
-        self._warned = False
+        self._warned.clear()
         yield from super().pipe(stream, batch_size=batch_size)
 
     # Fitting
@@ -160,33 +165,50 @@ def is_path(item: tuple[str, Any]) -> bool:
 class BatchPipe(PayloadPipe):
     """A pipe whose backend is faster on many Docs at once."""
 
-    def process(self, docs: list[Doc]) -> None:
-        """Process the Docs of one batch in place."""
+    def process(self, docs: list[Doc]) -> list[Doc]:
+        """Process the Docs of one batch in place, and return them. If it fails, no Doc may have changed."""
         raise NotImplementedError
+
+    def steps(self) -> list[Step]:
+        """Return the steps of `process`, each of which fails for itself (see `outcomes`)."""
+        return [self.process]
 
     def __call__(self, doc: Doc) -> Doc:
         """Process one Doc."""
-        self.process([doc])
-        return doc
+        values = [doc]
+        for step in self.steps():
+            values = step(values)
+        return values[0]
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
-        """Process a stream of Docs, a batch at a time. Where a batch fails, each of its Docs is tried alone, so that
-        only the bad one goes to the error handler."""
-        self._warned = False
-        handle = self.get_error_handler()
+        """Process a stream of Docs, a batch at a time. A Doc that fails goes to the error handler, alone."""
+        self._warned.clear()
         for batch in minibatch(stream, size=batch_size):
-            try:
-                self.process(batch)
-            except Exception:
-                for doc in batch:
-                    try:
-                        self.process([doc])
-                    except Exception as err:
-                        handle(self.name, self, [doc], err)
-                    else:
-                        yield doc
+            yield from self.results(batch, self.steps())
+
+    def results(self, docs: list[Doc], steps: Sequence[Step]) -> Iterator[Any]:
+        """Run steps over a batch of Docs. The halves of a batch that fails are processed, with one warning a run if
+        memory ran out or no Doc fails alone.
+
+        YIELDS: The values of the last step, in order. Docs that fail go to the error handler, and are left out.
+        """
+        handle = self.get_error_handler()
+        failures: list[Failure] = []
+        explained = False
+        for doc, value, error in outcomes(docs, docs, steps, failures):
+            if error is None:
+                yield value
             else:
-                yield from batch
+                explained = True
+                handle(self.name, self, [doc], error)
+        short = [failure for failure in failures if failure.memory]
+        if short or (failures and not explained):
+            size, cause, memory = (short or failures)[0]
+            self.warn(
+                "batch",
+                f"{self.name}: a batch of {size} Docs failed ({cause}). Its parts were processed instead, and so are "
+                f"those of later batches that fail. {'Set a smaller batch_size.' if memory else ''}".rstrip(),
+            )
 
 
 def payload_pipes(nlp: Language) -> list[tuple[str, PayloadPipe]]:

@@ -157,11 +157,11 @@ class SoftLabeler(BatchPipe):
             )
         return {name: self.teachers[name] for name in self.only or self.teachers}
 
-    def process(self, docs: list[Doc]) -> None:
+    def process(self, docs: list[Doc]) -> list[Doc]:
         """Label the Docs of one batch. None is changed if one fails."""
         todo = [doc for doc in docs if self.overwrite or doc._.xproj_soft is None]
         if not todo:
-            return
+            return docs
         used = self.used()
         schemes = {name: self.scheme(name) for name in used}
         types = self.types or self.known(schemes)
@@ -174,6 +174,7 @@ class SoftLabeler(BatchPipe):
             doc._.xproj_soft = soft
             if self.annotate_ents:
                 doc.set_ents([Span(doc, *span) for span in spans], default="outside")
+        return docs
 
     def scheme(self, name: str) -> TagScheme:
         """The scheme of a teacher's tags."""

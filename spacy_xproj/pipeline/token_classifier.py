@@ -122,13 +122,14 @@ class EntityTagger(BatchPipe):
         types = self.tags().types if self.teacher.labels else []
         return tuple(dict.fromkeys(filter(None, (self.label_map.get(kind, kind) for kind in types))))
 
-    def process(self, docs: list[Doc]) -> None:
+    def process(self, docs: list[Doc]) -> list[Doc]:
         """Set the entities of the Docs of one batch. None is changed if one fails."""
         found = self.teacher(docs)
         if len(found) != len(docs):
             raise XprojError(f"{self.name}: the teacher gave the distributions of {len(found)} of {len(docs)} Docs.")
         for doc, spans in [(doc, self.predict(doc, rows)) for doc, rows in zip(docs, found)]:
             self.set_annotations(doc, spans)
+        return docs
 
     def predict(self, doc: Doc, probabilities: np.ndarray) -> list[tuple[int, int, str, float]]:
         """The entities under a teacher's distributions, without touching the Doc.

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Optional, Union
 
@@ -18,6 +19,7 @@ from ..sentences import sentences
 from ..translators.memory import carries
 from ..ty import CharSpan, SpanTranslator, Translation, Translator
 from .base import BatchPipe
+from .batches import Step
 from .labels import mapped_spans
 
 CARRIED = "xproj_carried"  # doc.spans: what the translator itself carried over
@@ -50,16 +52,19 @@ def make_translator(
     )
 
 
-class Labeled(NamedTuple):
-    """A labeled source Doc.
+class Translated(NamedTuple):
+    """A Doc whose sentences were translated.
 
+    doc (Doc): The Doc.
     sents (list of (int, int)): The token offsets of its sentences.
-    spans (tuple of SourceSpan): Its entities, under the labels of the target.
+    translations (list of Translation): One a sentence.
+    spans (tuple of SourceSpan): The entities of a source Doc, under the labels of the target.
     """
 
     doc: Doc
     sents: list[tuple[int, int]]
-    spans: tuple[SourceSpan, ...]
+    translations: list[Translation]
+    spans: tuple[SourceSpan, ...] = ()
 
 
 class PayloadTranslator(BatchPipe):
@@ -118,28 +123,47 @@ class PayloadTranslator(BatchPipe):
             if nlp is not None:  # it is saved with the pipe: where it lay says nothing to who loads that
                 nlp.config["initialize"]["components"].get(self.name, {}).pop("source", None)
 
-    def process(self, docs: list[Doc]) -> None:
-        """Translate back the Docs of one batch that have no payload."""
-        todo = [doc for doc in docs if doc._.xproj is None]
-        if self.back is None or not todo:
-            return
-        if self.source is None:
+    def steps(self) -> list[Step]:
+        """Return the steps from Docs without a payload to Docs with one. Without `back` there are none."""
+        return [] if self.back is None else [self.translate_back, self.set_payloads]
+
+    def translate_back(self, docs: list[Doc]) -> list[Translated]:
+        """Translate the sentences of the Docs that have no payload."""
+        assert self.back is not None
+        sents = [sentences(doc) if doc._.xproj is None else [] for doc in docs]
+        if self.source is None and any(doc._.xproj is None for doc in docs):
             raise XprojError(
                 f"{self.name} has a translator in 'back' but no source pipeline to label the translation. Give one as "
                 f"'source' in [initialize.components.{self.name}], or set nlp.get_pipe({self.name!r}).source."
             )
-        sents = [sentences(doc) for doc in todo]
-        texts = [doc[a:b].text for doc, spans in zip(todo, sents) for a, b in spans]
+        texts = [doc[a:b].text for doc, rows in zip(docs, sents) for a, b in rows]
         target_lang = str(self._meta.get("xproj_lang") or docs[0].lang_)
-        found = checked(self.back(texts, target_lang, self.source_lang), texts)
-        labeled = list(self.source.pipe([t.text or "" for t in found]))
+        found = iter(checked(self.back(texts, target_lang, self.source_lang), texts) if texts else ())
+        return [Translated(doc, rows, [next(found) for _ in rows]) for doc, rows in zip(docs, sents)]
+
+    def set_payloads(self, batch: list[Translated]) -> list[Doc]:
+        """Label the translations of the Docs that have no payload, and make their payloads."""
+        texts = [translation.text or "" for each in batch for translation in each.translations]
+        labeled = list(self.source.pipe(texts)) if self.source is not None else []
+        if len(labeled) != len(texts):
+            raise XprojError(
+                f"{self.name}: the source pipeline gave {len(labeled)} Docs for {len(texts)} translations. It must "
+                "raise its errors, not pass over the Docs that fail."
+            )
         lang, origin = self.source_lang, provenance(self.back)
         if self.round_trip:
-            labeled, lang = self.round_trips(labeled, target_lang), target_lang
+            lang = str(self._meta.get("xproj_lang") or batch[0].doc.lang_)
+            labeled = self.round_trips(labeled, lang)
             origin = {"translator": f"{origin['translator']}, then {provenance(self.forward)['translator']}"}
         sources = iter(labeled)
-        for doc, spans in zip(todo, sents):
-            doc._.xproj = joined_bitext([next(sources) for _ in spans], lang, spans, self.label_map, origin)
+        made = [
+            (doc, joined_bitext([next(sources) for _ in sents], lang, sents, self.label_map, origin))
+            for doc, sents, *_ in batch
+            if doc._.xproj is None
+        ]
+        for doc, bitext in made:
+            doc._.xproj = bitext
+        return [each.doc for each in batch]
 
     def round_trips(self, docs: list[Doc], target_lang: str) -> list[Doc]:
         """Labeled source Docs, a sentence each, in the target language, with the entities that came along."""
@@ -164,7 +188,9 @@ class PayloadTranslator(BatchPipe):
         nlp (Language): The target pipeline: its tokenizer and its vocab.
         source_lang (str): Their language; empty: as the Docs say. spaCy knows some languages by another code.
         YIELDS (Doc): One for each source Doc, in order. A sentence without a translation has an empty target side, and
-            a Doc with nothing translated is an empty Doc: what it held is then reported as not translated.
+            a Doc with nothing translated is an empty Doc: what it held is then reported as not translated. A Doc that
+            fails goes to the pipe's error handler, as in `nlp.pipe`, and is left out if that does not raise.
+        RAISES (XprojError): If there is no `forward`, or the Docs are in several languages.
         """
         if self.forward is None:
             raise XprojError(
@@ -172,36 +198,43 @@ class PayloadTranslator(BatchPipe):
                 '[components.xproj_translator.forward] @xproj_translators = "spacy_xproj.Memory.v1".'
             )
         target_lang = str(nlp.meta.get("xproj_lang") or nlp.lang)
+        self._warned.clear()
+        known = source_lang
         # One batch ahead: a translator that works in another process, or without the interpreter's lock, need not wait.
         with ThreadPoolExecutor(1) as ahead:
-            waiting: Optional[tuple[list[Labeled], Future]] = None
-            for some in minibatch(docs, size=batch_size):
-                batch = [Labeled(doc, sentences(doc), mapped_spans(doc, self.label_map)) for doc in some]
-                sent = batch, ahead.submit(self.forth, batch, source_lang, target_lang)
+            waiting: Optional[tuple[list[Doc], Future, Callable[..., Future]]] = None
+            for batch in minibatch(docs, size=batch_size):
+                known = known or str(batch[0].lang_)
+                if langs := {str(doc.lang_) for doc in batch if not source_lang} - {known}:
+                    raise XprojError(f"The source Docs are in several languages: {', '.join(sorted({known, *langs}))}.")
+                forth = partial(self.translate_forward, known, target_lang)
+                sent = batch, ahead.submit(forth, batch), partial(ahead.submit, forth)
                 if waiting is not None:
                     yield from self.target_docs(*waiting, nlp)
                 waiting = sent
             if waiting is not None:
                 yield from self.target_docs(*waiting, nlp)
 
-    def forth(self, batch: Sequence["Labeled"], source_lang: str, target_lang: str) -> list[Translation]:
-        """Translate the sentences of labeled source Docs, their entities with them where the translator can."""
-        langs = {source_lang or str(doc.lang_) for doc, *_ in batch}
-        if len(langs) > 1:
-            raise XprojError(f"The source Docs are in several languages: {', '.join(sorted(langs))}.")
-        texts = [doc[a:b].text for doc, sents, _ in batch for a, b in sents]
-        if isinstance(self.forward, SpanTranslator):
-            marked = [char_spans(doc, a, b, spans) for doc, sents, spans in batch for a, b in sents]
-            return checked(self.forward.carry(texts, marked, langs.pop(), target_lang), texts)
-        assert self.forward is not None
-        return checked(self.forward(texts, langs.pop(), target_lang), texts)
-
-    def target_docs(self, batch: Sequence["Labeled"], translated: Future, nlp: Language) -> Iterator[Doc]:
-        """The target Docs of source Docs."""
-        found = iter(translated.result())
+    def target_docs(self, docs: list[Doc], whole: Future, send: Callable[..., Future], nlp: Language) -> Iterator[Doc]:
+        """Make the target Docs of a batch of source Docs whose translation was sent for. If that fails, send the parts
+        of the batch one after the other. A Doc that fails alone goes to the error handler."""
         origin = provenance(self.forward)
-        for doc, sents, spans in batch:
-            yield target_doc(doc, spans, sents, [next(found) for _ in sents], nlp, origin)
+        translate = lambda some: (whole if len(some) == len(docs) else send(some)).result()  # noqa: E731
+        make = lambda batch: [target_doc(each, nlp, origin) for each in batch]  # noqa: E731
+        return self.results(docs, [translate, make])
+
+    def translate_forward(self, source_lang: str, target_lang: str, docs: Sequence[Doc]) -> list[Translated]:
+        """Translate the sentences of labeled source Docs, their entities with them where the translator can."""
+        sents = [sentences(doc) for doc in docs]
+        spans = [mapped_spans(doc, self.label_map) for doc in docs]
+        texts = [doc[a:b].text for doc, rows in zip(docs, sents) for a, b in rows]
+        assert self.forward is not None
+        if isinstance(self.forward, SpanTranslator):
+            marked = [char_spans(doc, a, b, mine) for doc, rows, mine in zip(docs, sents, spans) for a, b in rows]
+            found = iter(checked(self.forward.carry(texts, marked, source_lang, target_lang), texts))
+        else:
+            found = iter(checked(self.forward(texts, source_lang, target_lang), texts))
+        return [Translated(doc, rows, [next(found) for _ in rows], mine) for doc, rows, mine in zip(docs, sents, spans)]
 
     def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = SimpleFrozenList()) -> None:
         Path(path).mkdir(parents=True, exist_ok=True)
@@ -289,15 +322,9 @@ def joined_bitext(
     return Bitext(lang, tuple(words), tuple(spaces), tuple(spans), sents=tuple(sents), provenance=origin)
 
 
-def target_doc(
-    source: Doc,
-    spans: tuple[SourceSpan, ...],
-    sents: Sequence[tuple[int, int]],
-    translations: Sequence[Translation],
-    nlp: Language,
-    origin: dict[str, Union[str, float]],
-) -> Doc:
+def target_doc(translated: Translated, nlp: Language, origin: dict[str, Union[str, float]]) -> Doc:
     """The target Doc of a source Doc, one translation a sentence, joined by single spaces."""
+    source, sents, translations, spans = translated
     parts, pairs, end = [], [], 0
     carried: list[tuple[int, int, SourceSpan]] = []
     for (a, b), translation in zip(sents, translations):

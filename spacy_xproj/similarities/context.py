@@ -1,5 +1,6 @@
 """`spacy_xproj.Context.v1`: how alike a multilingual encoder finds a source span and a candidate in their sentences."""
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Optional, Union
@@ -93,6 +94,7 @@ class ContextSimilarity(WithEncoder):
         self.encoder = encoder
         self.center, self.baseline, self.threshold = center, baseline, threshold
         self.max_length, self.beam = max_length, beam
+        self._warned = False
         self._forget()
 
     def _forget(self) -> None:
@@ -163,12 +165,9 @@ class ContextSimilarity(WithEncoder):
         missing = [words for words in dict.fromkeys(sentences) if words not in self._known]
         if missing:
             more = self._next(missing, room)
-            try:
-                found = self.encoder.encode([*missing, *more])
-            except Exception:
-                if not more:
-                    raise
-                more = self._ahead = {}  # from now on one pair at a time, so that only the bad one fails
+            found = self._together([*missing, *more]) if more else self.encoder.encode(missing)
+            if found is None:  # until the next batch one pair at a time, so that only the bad one fails
+                more = self._ahead = {}
                 found = self.encoder.encode(missing)
             self._known.update(zip([*missing, *more], found))
         out = [self._known[words] for words in sentences]
@@ -176,6 +175,20 @@ class ContextSimilarity(WithEncoder):
         while size > 2 * room and (oldest := next(iter(self._known))) not in sentences:
             size -= len(self._known.pop(oldest))
         return out
+
+    def _together(self, sentences: list[Sentence]) -> Optional[list[np.ndarray]]:
+        """Encode the sentences of several pairs. If it fails, warn once and return None."""
+        try:
+            return self.encoder.encode(sentences)
+        except Exception as err:
+            if not self._warned:
+                self._warned = True
+                warnings.warn(
+                    f"{NAME}: {len(sentences)} sentences could not be encoded together ({type(err).__name__}: {err}). "
+                    "Those of each sentence pair are encoded alone instead, which is slower.",
+                    stacklevel=2,
+                )
+            return None
 
     def _next(self, missing: list[Sentence], room: int) -> dict[Sentence, None]:
         """Take sentences that were noted, up to so many words, if those that are missing were noted, too."""

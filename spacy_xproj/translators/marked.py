@@ -129,6 +129,16 @@ class Marked:
         RAISES (XprojError): If the spans do not fit the texts, or the translator does not give one translation a text.
         """
         _check(texts, spans)
+        before = dict(self._counts)
+        try:
+            return self._carry(texts, spans, source_lang, target_lang)
+        except Exception:
+            self._counts = before  # the texts may come again, in smaller batches
+            raise
+
+    def _carry(
+        self, texts: Sequence[str], spans: Sequence[Sequence[CharSpan]], source_lang: str, target_lang: str
+    ) -> list[Translation]:
         self._counts["texts"] += len(texts)
         self._counts["spans"] += sum(map(len, spans))
         if carries(self.translator):

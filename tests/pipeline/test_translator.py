@@ -2,6 +2,7 @@ import json
 
 import pytest
 import spacy
+from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from spacy_xproj.bitext import Bitext
@@ -56,6 +57,16 @@ class Carrier(Recorder):
         self.model = path.read_text(encoding="utf-8")
 
 
+class Call:
+    """A component that calls its function."""
+
+    call = staticmethod(lambda doc: doc)
+
+    def __call__(self, doc):
+        return self.call(doc)
+
+
+Language.factory("test_fail", func=lambda nlp, name: Call())
 registry.xproj_translators.register("test.Recorder.v1", func=Recorder)
 registry.xproj_translators.register("test.Carrier.v1", func=lambda model="", path="": Carrier())
 RECORDER = {"@xproj_translators": "test.Recorder.v1"}
@@ -330,3 +341,95 @@ def test_a_memory_in_a_saved_pipeline(tmp_path):
     loaded = spacy.load(tmp_path / "model")
     assert state(loaded("Ana vive en Roma.")) == want and len(want[3].spans) == 2
     assert str(tmp_path) not in (tmp_path / "model" / "config.cfg").read_text(encoding="utf-8")
+
+
+class Small(Recorder):
+    """Runs out of memory above two texts at a time."""
+
+    def __call__(self, texts, source_lang, target_lang):
+        self.calls.append(len(texts))
+        if len(texts) > 2:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB")
+        if any("!fail" in text for text in texts):
+            raise ValueError("told to fail")
+        return [Translation(f"[{text}]") for text in texts]
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 100])
+def test_a_source_doc_that_fails_goes_to_the_error_handler_alone(batch_size):
+    nlp = made(forward=RECORDER)
+    failed = []
+    nlp.set_error_handler(lambda name, proc, docs, err: failed.extend((name, doc.text, str(err)) for doc in docs))
+    texts = ["It is warm.", "Bob sleeps.", "!fail", "It is warm.", "Bob sleeps.", "!fail", "Bob sleeps."]
+    stream = nlp.get_pipe(NAME).translate(map(source_nlp(), texts), nlp, batch_size=batch_size)
+    assert [doc._.xproj.text for doc in stream] == [text for text in texts if text != "!fail"]
+    assert failed == [(NAME, "!fail", "told to fail")] * 2
+
+
+def test_a_source_doc_that_fails_stops_the_run_by_default(no_warnings):
+    nlp = made(forward=RECORDER)
+    texts = ["It is warm.", "Bob sleeps.", "!fail", "It is warm."]
+    stream = nlp.get_pipe(NAME).translate(map(source_nlp(), texts), nlp)
+    assert [next(stream).text, next(stream).text] == ["Hace calor.", "Bob duerme."]
+    with pytest.raises(RuntimeError, match="told to fail"):
+        next(stream)
+
+
+@pytest.mark.parametrize("direction", ["forward", "back"])
+def test_a_batch_too_large_for_memory_is_halved_with_one_warning(direction):
+    nlp = made(**{direction: RECORDER})
+    pipe = nlp.get_pipe(NAME)
+    translator = Small()
+    setattr(pipe, direction, translator)
+    texts = [f"text {k}" for k in range(16)]
+    with pytest.warns(UserWarning, match=r"8 Docs failed \(RuntimeError: CUDA out of memory.*batch_size") as warned:
+        if direction == "forward":
+            docs = list(pipe.translate(map(source_nlp(), texts), nlp, batch_size=8))
+            assert [doc.text for doc in docs] == [f"[{text}]" for text in texts]
+        else:
+            docs = list(nlp.pipe(texts, batch_size=8))
+            assert [doc._.xproj.text for doc in docs] == [f"[{text}]" for text in texts]
+    assert len(warned) == 1
+    assert sorted(translator.calls) == [2] * 8 + [4] * 4 + [8] * 2
+
+
+def test_texts_of_a_batch_that_fails_are_counted_once():
+    nlp = made(forward={"@xproj_translators": "spacy_xproj.Marked.v1", "translator": RECORDER, "plain": "never"})
+    pipe = nlp.get_pipe(NAME)
+    pipe.forward.translator = Small()
+    source = spacy.blank("en")
+    docs = [Doc(source.vocab, words=["Ana", f"w{k}"], ents=["B-PER", "O"]) for k in range(8)]
+    with pytest.warns(UserWarning, match="8 Docs failed"):
+        list(pipe.translate(docs[:], nlp, batch_size=8))
+    found = pipe.forward.report()
+    assert (found["texts"], found["spans"]) == (8, 8)
+
+
+def test_a_source_pipeline_that_fails_does_not_make_translate_again():
+    nlp = made(back=RECORDER)
+    pipe = nlp.get_pipe(NAME)
+    pipe.back = Small()
+    pipe.source = spacy.blank("en")
+
+    def fail(doc):
+        if "3" in doc.text:
+            raise ValueError("bad text")
+        return doc
+
+    pipe.source.add_pipe("test_fail", name="fail", config={})
+    pipe.source.get_pipe("fail").call = fail
+    failed = []
+    nlp.set_error_handler(lambda name, proc, docs, err: failed.extend(doc.text for doc in docs))
+    docs = list(nlp.pipe(["t0", "t1", "t2", "t3", "t4", "t5"], batch_size=2))
+    assert [doc.text for doc in docs] == ["t0", "t1", "t2", "t4", "t5"] and failed == ["t3"]
+    assert pipe.back.calls == [2, 2, 2]
+
+
+def test_a_source_pipeline_that_leaves_docs_out_is_an_error():
+    nlp = made(back=RECORDER)
+    pipe = nlp.get_pipe(NAME)
+    pipe.source = spacy.blank("en")
+    pipe.source.add_pipe("test_fail", name="fail").call = lambda doc: 1 / 0
+    pipe.source.set_error_handler(lambda *args: None)
+    with pytest.raises(XprojError, match="gave 0 Docs for 1 translations"):
+        nlp("Hace calor.")

@@ -412,6 +412,24 @@ def test_docs_that_fail_or_have_no_payload(folder):
     assert [ents(doc) for doc in found] == [want[0], want[2], [], want[5]]
 
 
+def test_sentences_that_fail_together_are_encoded_alone_with_one_warning(folder):
+    nlp = pipeline(folder)
+    want = [ents(doc) for doc in nlp.pipe(docs_of(nlp))]
+    nlp = pipeline(folder)
+    encoder = nlp.get_pipe("xproj_matcher").similarity.encoder
+    encode = encoder.encode
+
+    def small(sentences):
+        if len(sentences) > 2:
+            raise RuntimeError("CUDA out of memory")
+        return encode(sentences)
+
+    encoder.encode = small
+    with pytest.warns(UserWarning, match="could not be encoded together .RuntimeError: CUDA out of memory") as warned:
+        found = [ents(doc) for doc in nlp.pipe(docs_of(nlp), batch_size=3)]
+    assert found == want and len(warned) == 1
+
+
 def test_fused(folder):
     for pair in some_pairs():
         links, context = make_links(), made(folder, threshold=0.3)
