@@ -18,7 +18,7 @@ from spacy.training import Example
 from spacy.util import fix_random_seed, minibatch
 
 from spacy_xproj.corpus import read_docs
-from spacy_xproj.teachers.convert import iob2
+from spacy_xproj.tags import make_tags
 from spacy_xproj.teachers.marginals import Moves, marginals
 
 from .common import DATA, table
@@ -60,7 +60,7 @@ def rows_of(spans: list[tuple[int, int, str]], n: int, tags: list[str]) -> np.nd
 def estimates(nlp: Language, docs: list[Doc], tags: list[str]) -> dict[str, np.ndarray]:
     """The distributions of all tokens (float array (tokens, tags)) by each estimate."""
     ner = nlp.get_pipe("ner")
-    if iob2(Moves(ner).types) != tags:
+    if make_tags(Moves(ner).types) != tags:
         raise ValueError(f"The NER has other types: {Moves(ner).types}")
     hard = [rows_of([(e.start, e.end, e.label_) for e in ner(plain(d, nlp)).ents], len(d), tags) for d in docs]
     beam = []
@@ -90,7 +90,7 @@ def main() -> None:
     en = spacy.blank("en")
     test, dev = (list(read_docs(DATA / f"uner-en-ewt/{part}.iob2", en, format="iob2")) for part in ("test", "dev"))
     train, held = test + dev[SENTENCES:], dev[:SENTENCES]
-    tags = iob2(sorted({e.label_ for doc in train for e in doc.ents}))
+    tags = make_tags(sorted({e.label_ for doc in train for e in doc.ents}))
     gold = np.concatenate([rows_of([(e.start, e.end, e.label_) for e in d.ents], len(d), tags) for d in held]).argmax(1)
     found = [estimates(trained(train, seed, args.output), held, tags) for seed in args.seeds]
     rows = []

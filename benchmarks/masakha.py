@@ -26,8 +26,8 @@ from spacy_xproj.aligners.symmetrize import grow_diag_final_and, intersection
 from spacy_xproj.bitext import Bitext
 from spacy_xproj.corpus import blank, read_docs, read_file, write_file
 from spacy_xproj.evaluate import gold_doc, pair_docs, score
+from spacy_xproj.labels import mapped_spans
 from spacy_xproj.pharaoh import read_pharaoh, write_pharaoh
-from spacy_xproj.pipeline.labels import mapped_spans
 
 from .aligners import eflomal_links
 from .common import DATA, ROOT, config, counts, examples, f1, interval, table

@@ -15,9 +15,7 @@ from wasabi import msg
 from spacy_xproj.cli.common import handle_errors, write_json
 from spacy_xproj.compat import require
 from spacy_xproj.corpus import read_docs, replacing
-from spacy_xproj.corpus.gazetteers import soft_entities
 from spacy_xproj.errors import XprojError
-from spacy_xproj.teachers.convert import doc_tags
 
 BINS = 10
 STYLE = {"svg.hashsalt": "spacy_xproj", "svg.fonttype": "none", "axes.spines.top": False, "axes.spines.right": False}
@@ -47,10 +45,10 @@ def measure(path: Path, gold: dict[str, Doc]) -> dict[str, Any]:
         if soft is None:
             raise XprojError(f"{path}: a Doc has no soft labels. Make them with 'xproj teach'.")
         probs, known = soft.probs.astype("f8"), soft.known
-        found = {(e.start, e.end, e.label_) for e in soft_entities(doc, soft)}
+        found = {entity[:3] for entity in soft.entities(doc)}
         score.score_set(found, {(e.start, e.end, e.label_) for e in other.ents})
         entropy -= float((probs * np.log2(np.maximum(probs, 1e-12))).sum())
-        wanted = [tag or "O" for tag in doc_tags(other)]
+        wanted = [f"{t.ent_iob_}-{t.ent_type_}" if t.ent_type else "O" for t in other]
         place = np.minimum((probs.max(1) * BINS).astype(int), BINS - 1)[known]
         np.add.at(count, place, 1)
         np.add.at(sure, place, probs.max(1)[known])

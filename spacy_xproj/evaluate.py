@@ -13,7 +13,7 @@ from spacy.training import Example
 
 from .bitext import Bitext
 from .errors import XprojError
-from .pipeline.labels import mapped_spans
+from .labels import mapped_spans
 
 
 def pair_docs(

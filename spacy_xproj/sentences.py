@@ -1,10 +1,13 @@
 """The sentences of a Doc."""
 
-from spacy.tokens import Doc
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
 
 
-def sentences(doc: Doc) -> list[tuple[int, int]]:
-    """Token offsets of the sentences; the whole Doc where it has none marked."""
+def sentence_offsets(doc: "Doc") -> list[tuple[int, int]]:
+    """Return the half-open token offsets of the sentences; those of the whole Doc if it has no sentence boundaries."""
     if doc.has_annotation("SENT_START"):
         return [(s.start, s.end) for s in doc.sents]
     return [(0, len(doc))] if len(doc) else []

@@ -1,15 +1,36 @@
-"""Soft labels of a Doc: a distribution over tags for each token, as plain data in `doc._.xproj_soft`."""
+"""Soft labels of a Doc: a distribution over tags for each token, as plain data in `doc._.xproj_soft`; and the entities
+that distributions over tags make most probable."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Optional, Union
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union
 
 import numpy as np
 
 from .bitext import install_extensions
 from .errors import XprojError
+from .sentences import sentence_offsets
+from .tags import TagScheme
+
+if TYPE_CHECKING:  # spaCy reads this module, for its entry points, before it has a Doc
+    from spacy.tokens import Doc
 
 KEY = "__spacy_xproj_soft__"
+
+
+class Entity(NamedTuple):
+    """An entity that distributions over tags make most probable.
+
+    start, end (int): Half-open token offsets.
+    label (str): The entity type.
+    score (float): The least probability of its words' tags, which that of the whole cannot exceed.
+    """
+
+    start: int
+    end: int
+    label: str
+    score: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +88,45 @@ class SoftLabels:
                 "after it was labeled?"
             )
 
+    def entities(self, doc: "Doc") -> list[Entity]:
+        """Find the entities of the Doc that they are on. See `find_entities`.
+
+        doc (Doc): The Doc, which is not changed.
+        RETURNS (list of Entity): Disjoint and in text order.
+        RAISES (XprojError): If the labels do not fit the Doc, or are in no known scheme of tags.
+        """
+        self.check(len(doc))
+        return find_entities(doc, self.probs.astype("f4"), TagScheme(self.labels))
+
     def __getitem__(self, rows: Union[slice, Sequence[int], np.ndarray]) -> "SoftLabels":
         """Those of some of the tokens, for a part of the Doc."""
         return SoftLabels(self.labels, self.probs[rows], self.provenance)
+
+
+def find_entities(doc: "Doc", probs: np.ndarray, tags: TagScheme) -> list[Entity]:
+    """Find the entities under distributions over tags: the one decoder of the package, for teachers and students alike.
+
+    It takes the most probable valid sequence of tags (Viterbi 1967), sentence by sentence; a Doc without sentence
+    boundaries is one sentence. White-space tokens are passed over: they can be inside of an entity, but not at its
+    edges. A token of which nothing is known (a row of zeros) is outside of entities.
+
+    doc (Doc): The Doc, which is not changed.
+    probs (float array (tokens, tags)): A distribution a token.
+    tags (TagScheme): The scheme of the columns.
+    RETURNS (list of Entity): Disjoint and in text order.
+    """
+    found: list[Entity] = []
+    known = np.any(probs, axis=1)
+    space = doc.to_array("IS_SPACE")
+    for start, end in sentence_offsets(doc):
+        words = (i for i in range(start, end) if not space[i])
+        # A tag sequence around "O" is valid if its two halves are, so what is between unknown tokens is decoded alone
+        for where in [list(run) for is_known, run in groupby(words, key=lambda i: known[i]) if is_known]:
+            path = tags.best(probs[where])
+            scores = probs[where, path]
+            for a, b, label in tags.entities(path):
+                found.append(Entity(where[a], where[b - 1] + 1, label, float(scores[a:b].min())))
+    return found
 
 
 def encode_soft(obj: Any, chain: Optional[Callable] = None) -> Any:

@@ -1,16 +1,27 @@
-"""Tag schemes, and the best valid sequence of tags under a distribution a token."""
+"""Tag schemes: how tags make entities, the best valid sequence of tags, and distributions over tags converted to IOB2.
+
+spaCy's `iob_utils` are not used here: they know BILUO and IOB2 but not IO, IOB1 and BIOES, `doc_to_biluo_tags` cannot
+tell a missing value from "O", and `biluo_to_iob` changes labels that contain "U-" or "L-".
+"""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Optional
 
 import numpy as np
 
 from .errors import XprojError
+from .sentences import sentence_offsets
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
 
 OUTSIDE = "O"
 SCHEMES = ("auto", "IO", "IOB1", "IOB2", "BIOES")
 # The same roles go by several letters: BILOU's last and unit are BIOES's end and single, and BMES has a middle.
 ROLES = {"B": "B", "I": "I", "M": "I", "E": "E", "L": "E", "S": "S", "U": "S"}
+IOB2_ROLES = {letter: "B" if role in "BS" else "I" for letter, role in ROLES.items()}
+TAG_ROLES = {"IOB2": "BI", "BIOES": "BIES"}  # the schemes that tags are made in, and the tags of each type
 PREFIXED = re.compile(r"(?P<role>[BIMELSU])-(?P<type>.+)")
 SUFFIXED = re.compile(r"(?P<type>.+)-(?P<role>[BIMELSU])")
 TINY = np.finfo("f4").tiny  # stands in for a probability of 0: its logarithm is finite, so a valid sequence always is
@@ -33,7 +44,7 @@ class TagScheme:
         if scheme not in SCHEMES:
             raise XprojError(f"Expected one of the tag schemes {', '.join(map(repr, SCHEMES))}, got {scheme!r}.")
         self.labels = list(labels)
-        self.roles, types = parse(self.labels)
+        self.roles, types = split_tags(self.labels)
         self.types = list(dict.fromkeys(filter(None, types)))
         fitting = fitting_schemes(self.roles, types)
         if scheme != "auto" and scheme not in fitting:
@@ -107,8 +118,18 @@ class TagScheme:
         return found
 
 
-def parse(labels: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The role (O, B, I, E, S) and the entity type of each label; "" is the type of O.
+def make_tags(types: Sequence[str], scheme: str = "IOB2") -> list[str]:
+    """Return the tags of entity types: "O", then B and I of each type, and in BIOES also E and S.
+
+    types (sequence of str): The types.
+    scheme (str): "IOB2" or "BIOES".
+    RETURNS (list of str): The tags.
+    """
+    return [OUTSIDE, *(f"{role}-{kind}" for kind in types for role in TAG_ROLES[scheme])]
+
+
+def split_tags(labels: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the role (O, B, I, E, S) and the entity type of each label; "" is the type of O.
 
     labels (sequence of str): The labels.
     RAISES (XprojError): If there is no O, or if some have a role and others have not.
@@ -134,7 +155,7 @@ def parse(labels: Sequence[str]) -> tuple[list[str], list[str]]:
 def fitting_schemes(roles: Sequence[str], types: Sequence[str]) -> list[str]:
     """The schemes that labels can be of, the likelier one first.
 
-    roles, types (sequences of str): From `parse`.
+    roles, types (sequences of str): From `split_tags`.
     RAISES (XprojError): If there is none.
     """
     found = set(roles) - {"O"}
@@ -150,3 +171,83 @@ def fitting_schemes(roles: Sequence[str], types: Sequence[str]) -> list[str]:
         return ["BIOES"]
     begin = {kind for role, kind in zip(roles, types) if role == "B"}
     return ["IOB1"] if set(types) - {""} - begin else ["IOB2", "IOB1"]
+
+
+def spans_to_iob2(spans: Iterable[tuple[int, int, str]], n: int, labels: Sequence[str]) -> np.ndarray:
+    """Return the IOB2 tags of the tokens of a text.
+
+    spans (iterable of (int, int, str)): Half-open token offsets and types. They do not overlap.
+    n (int): The number of tokens.
+    labels (sequence of str): From `make_tags`.
+    RETURNS (int array (n,)): Indices of labels.
+    """
+    path = np.full(n, labels.index(OUTSIDE))
+    for start, end, kind in spans:
+        path[start] = labels.index(f"B-{kind}")
+        path[start + 1 : end] = labels.index(f"I-{kind}")
+    return path
+
+
+def previous_words(doc: "Doc") -> np.ndarray:
+    """Return for each token the one before it in its sentence that is not white space.
+
+    doc (Doc): The Doc.
+    RETURNS (int array (tokens,)): Indices of tokens; -1 where there is none.
+    """
+    found = np.full(len(doc), -1)
+    for start, end in sentence_offsets(doc):
+        last = -1
+        for i in range(start, end):
+            found[i] = last
+            last = last if doc[i].is_space else i
+    return found
+
+
+def to_iob2(rows: np.ndarray, tags: TagScheme, before: Optional[np.ndarray] = None) -> np.ndarray:
+    """Convert distributions over the tags of a scheme to distributions over IOB2 tags.
+
+    "BIOES": a single word begins an entity and its last word goes on with it, so S is added to B and E to I. "IOB2":
+    as they are, in another order. "IO" and "IOB1" do not say of a word inside of an entity whether it begins it: it
+    goes on with one if the word before is in an entity of its type, and begins one if not. The teacher gives a
+    distribution for each token by itself, so the two are taken as independent: with p the probability of the tag I-X
+    of a token and q that of the token before to be in an X, by any tag, p * q goes to I-X and p * (1 - q) to B-X. The
+    B-X of IOB1 stays B-X. Rows keep their sum.
+
+    rows (float array (tokens, labels)): The distributions.
+    tags (TagScheme): The scheme of their columns.
+    before (Optional[int array (tokens,)]): See `previous_words`. None: it is one sentence, without white space.
+    RETURNS (float64 array (tokens, tags)): The columns are `make_tags(tags.types)`.
+    """
+    iob2 = make_tags(tags.types)
+    out = np.zeros((len(rows), len(iob2)))
+    for column, role, kind in zip(np.asarray(rows, "f8").T, *split_tags(tags.labels)):
+        out[:, iob2.index(f"{IOB2_ROLES[role]}-{kind}" if kind else OUTSIDE)] += column
+    if tags.scheme in ("IO", "IOB1"):
+        begin, inside = out[:, 1::2], out[:, 2::2]
+        entity = begin + inside
+        before = np.arange(-1, len(rows) - 1) if before is None else before
+        goes_on = inside * np.where(before[:, None] < 0, 0.0, entity[before])
+        begin += inside - goes_on
+        inside[:] = goes_on
+    return out
+
+
+def convert_types(
+    rows: np.ndarray, types: Sequence[str], wanted: Sequence[str], label_map: Mapping[str, str]
+) -> np.ndarray:
+    """Convert distributions over the IOB2 tags of some entity types to distributions over those of others.
+
+    rows (float array (tokens, tags)): The columns are `make_tags(types)`.
+    types (sequence of str): The types.
+    wanted (sequence of str): The types to have. What goes to none of them goes to "O".
+    label_map (mapping of str to str): Types that go by another name in `wanted`.
+    RETURNS (float array (tokens, tags)): The columns are `make_tags(wanted)`.
+    """
+    matrix = np.zeros((1 + 2 * len(types), 1 + 2 * len(wanted)))
+    matrix[0, 0] = 1
+    for k, kind in enumerate(types):
+        name = label_map.get(kind, kind)
+        place = 1 + 2 * list(wanted).index(name) if name in wanted else None
+        for shift in (0, 1):
+            matrix[1 + 2 * k + shift, 0 if place is None else place + shift] = 1
+    return rows @ matrix

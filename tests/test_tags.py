@@ -4,11 +4,22 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
+import spacy
 from hypothesis import given
 from hypothesis import strategies as st
+from spacy.tokens import Doc
 
 from spacy_xproj.errors import XprojError
-from spacy_xproj.tags import TagScheme
+from spacy_xproj.labels import rename_types
+from spacy_xproj.tags import (
+    TagScheme,
+    convert_types,
+    make_tags,
+    previous_words,
+    spans_to_iob2,
+    split_tags,
+    to_iob2,
+)
 
 LABELS = {
     "IO": ["O", "PER", "LOC"],
@@ -148,3 +159,70 @@ def test_equal_probabilities_are_decided_by_the_order_of_the_labels():
     rows = np.full((3, 3), 1 / 3)
     assert tags.best(rows).tolist() == tags.best(rows.copy()).tolist()
     assert tags.labels[tags.best(rows)[-1]] == "I-A"
+
+
+# Conversion of distributions
+
+
+def test_bioes_adds_up():
+    tags = TagScheme(["S-X", "O", "B-X", "E-X", "I-X"])
+    rows = np.array([[0.1, 0.2, 0.3, 0.25, 0.15], [0, 1, 0, 0, 0]])
+    np.testing.assert_allclose(to_iob2(rows, tags), [[0.2, 0.4, 0.4], [1, 0, 0]])
+
+
+def test_io_goes_on_with_what_was_before():
+    tags = TagScheme(["O", "X", "Y"])
+    rows = np.array([[0.3, 0.5, 0.2], [0.2, 0.8, 0.0], [0.0, 0.5, 0.5]])
+    want = [[0.3, 0.5, 0, 0.2, 0], [0.2, 0.4, 0.4, 0, 0], [0, 0.1, 0.4, 0.5, 0]]
+    np.testing.assert_allclose(to_iob2(rows, tags), want)
+    alone = to_iob2(rows, tags, np.array([-1, -1, 0]))  # a sentence starts at 1, and 1 is white space
+    np.testing.assert_allclose(alone[1], [0.2, 0.8, 0, 0, 0])
+    np.testing.assert_allclose(alone[2], [0, 0.25, 0.25, 0.4, 0.1])
+
+
+def test_iob1_keeps_its_b():
+    tags = TagScheme(["O", "I-X", "B-X"], "IOB1")
+    rows = np.array([[0.5, 0.5, 0], [0.1, 0.6, 0.3]])
+    np.testing.assert_allclose(to_iob2(rows, tags), [[0.5, 0.5, 0], [0.1, 0.6, 0.3]])
+    rows[0] = [0, 1, 0]
+    np.testing.assert_allclose(to_iob2(rows, tags), [[0, 1, 0], [0.1, 0.3, 0.6]])
+
+
+@pytest.mark.parametrize("scheme, labels", [("IO", "O X Y"), ("IOB1", "O I-X I-Y B-Y"), ("BIOES", "S-X O B-X E-X I-X")])
+def test_rows_keep_their_sum_and_certain_tags_their_entities(scheme, labels):
+    tags = TagScheme(labels.split(), scheme)
+    rng = np.random.default_rng(0)
+    rows = to_iob2(rng.dirichlet(np.ones(len(tags.labels)), 20), tags)
+    np.testing.assert_allclose(rows.sum(1), 1)
+    assert (rows >= 0).all()
+    new = TagScheme(make_tags(tags.types))
+    for path in product(range(len(tags.labels)), repeat=4):
+        path = np.array(path)
+        if tags.valid(path):
+            certain = to_iob2(np.eye(len(tags.labels))[path], tags)
+            assert new.entities(new.best(certain)) == tags.entities(path)
+
+
+def test_white_space_and_sentences_before():
+    starts = [True, False, False, True, False]
+    doc = Doc(spacy.blank("es").vocab, words=["a", "\n", "b", "c", " "], sent_starts=starts)
+    assert previous_words(doc).tolist() == [-1, 0, 0, -1, 3]
+
+
+def test_other_names():
+    assert rename_types(["X", "Y", "Z"], {"X": "A", "Z": ""}) == ["A", "Y"]
+    rows = np.array([[0.1, 0.2, 0.3, 0.1, 0.05, 0.15, 0.1]])
+    found = convert_types(rows, "XYZ", ["A", "Q"], {"X": "A", "Y": "A"})
+    np.testing.assert_allclose(found, [[0.35, 0.3, 0.35, 0, 0]])
+
+
+def test_tags_are_made_and_split():
+    assert make_tags(["LOC", "PER"]) == ["O", "B-LOC", "I-LOC", "B-PER", "I-PER"]
+    assert make_tags(["PER"], "BIOES") == ["O", "B-PER", "I-PER", "E-PER", "S-PER"]
+    assert split_tags(make_tags(["A-U-B"], "BIOES")) == (["O", "B", "I", "E", "S"], ["", *["A-U-B"] * 4])
+
+
+def test_spans_to_iob2():
+    labels = ["B-X", "I-X", "O", "B-Y", "I-Y"]
+    assert spans_to_iob2([(1, 3, "Y"), (3, 4, "X")], 5, labels).tolist() == [2, 3, 4, 0, 2]
+    assert spans_to_iob2([], 0, labels).tolist() == []

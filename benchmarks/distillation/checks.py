@@ -12,7 +12,8 @@ from spacy.vocab import Vocab
 from benchmarks.common import DATA, f1
 from spacy_xproj.soft import SoftLabels
 from spacy_xproj.students.losses import LOSSES
-from spacy_xproj.students.supervision import gold_rows, make_tags
+from spacy_xproj.students.supervision import gold_rows
+from spacy_xproj.tags import make_tags
 from spacy_xproj.teachers.similarity import make_similarity_weights
 
 from .data import Setting, need, shipped_setting, unlabeled

@@ -13,7 +13,6 @@ from benchmarks.common import counts, f1
 from benchmarks.source_ner import plain
 from spacy_xproj import fit
 from spacy_xproj.corpus import blank, read_docs
-from spacy_xproj.corpus.gazetteers import soft_entities
 from spacy_xproj.students.supervision import gold_rows, soft_rows
 
 from .data import unlabeled
@@ -128,5 +127,5 @@ def entities(doc: Doc) -> Doc:
     if labels is None:
         return doc
     made = unlabeled(doc)
-    made.set_ents([Span(made, e.start, e.end, label=e.label_) for e in soft_entities(made, labels)], default="outside")
+    made.set_ents([Span(made, e.start, e.end, label=e.label) for e in labels.entities(doc)], default="outside")
     return made

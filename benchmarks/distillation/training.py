@@ -32,13 +32,14 @@ from spacy_xproj.files import file_hash, replacing, text_hash
 # What a trained model depends on but for its data and its config
 CODE = (
     "pipeline/student.py",
-    "distill/losses.py",
-    "pipeline/tagging.py",
-    "distill/targets.py",
-    "teachers/tags.py",
+    "pipeline/entities.py",
+    "students/losses.py",
+    "students/supervision.py",
+    "soft.py",
+    "tags.py",
     "corpus/entity_swap.py",
 )
-LABEL_CODE = ("pipeline/teacher.py", "teachers/*.py", "distill/*.py", "aligners/*.py", "similarities/links.py")
+LABEL_CODE = ("pipeline/teacher.py", "teachers/*.py", "soft.py", "tags.py", "aligners/*.py", "similarities/links.py")
 Test = tuple[str, tuple[str, ...]]  # a file, and the labels that count (none: all)
 
 

@@ -20,7 +20,6 @@ from thinc.api import require_gpu
 
 from .. import __version__
 from ..corpus import blank, file_hash, read_docs, read_file, text_hash, write_file
-from ..corpus.gazetteers import soft_entities
 from ..errors import InputError, XprojError
 from ..evaluate import gold_doc
 from ..files import folder_beside
@@ -265,8 +264,9 @@ def hard_doc(doc: Doc) -> Doc:
     known are missing values."""
     soft = doc._.xproj_soft
     out = Doc(doc.vocab, words=[t.text for t in doc], spaces=[bool(t.whitespace_) for t in doc])
-    ents = [Span(out, span.start, span.end, label=span.label) for span in soft_entities(doc, soft)]
-    missing = [out[i : i + 1] for i, known in enumerate(soft.known) if not known]
+    ents = [Span(out, found.start, found.end, label=found.label) for found in soft.entities(doc)]
+    inside = {i for ent in ents for i in range(ent.start, ent.end)}
+    missing = [out[i : i + 1] for i, known in enumerate(soft.known) if not known and i not in inside]
     out.set_ents(ents, missing=missing, default="outside")
     return out
 

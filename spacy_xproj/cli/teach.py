@@ -15,11 +15,9 @@ from spacy.util import load_config
 from wasabi import msg
 
 from ..corpus import doc_files, file_hash, split_file, write_docs
-from ..distill.sequences import best_tags
 from ..errors import InputError
 from ..fitting import payload_pipes
 from ..pipeline.teacher import SoftLabeler
-from ..tags import TagScheme
 from .common import Corpus, PathLike, config_hash, fit_once, load_pipeline, show_counts, write_json
 from .processing import Work, check_out, process
 
@@ -118,14 +116,12 @@ def finish(docs: Iterable[Doc], state: str, counts: Counter) -> Iterator[Doc]:
         known = soft.known
         rows = soft.probs[known].astype("f8")
         logs = np.log(rows, out=np.zeros_like(rows), where=rows > 0)
-        tags = TagScheme(soft.labels)
         counts["docs"] += 1
         counts["tokens"] += len(doc)
         counts["masked"] += int(len(doc) - known.sum())
         counts["outside"] += int((rows.argmax(axis=1) == soft.labels.index("O")).sum())
         counts["entropy"] += round(-float((rows * logs).sum()) * MICRO)
-        best = best_tags(doc, soft.probs.astype("f8"), tags)
-        counts.update(f"entity:{kind}" for _, _, kind in tags.entities(best))
+        counts.update(f"entity:{entity.label}" for entity in soft.entities(doc))
         yield doc
 
 

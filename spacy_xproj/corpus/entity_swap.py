@@ -12,7 +12,7 @@ from spacy.training import Example
 from ..bitext import install_extensions
 from ..errors import XprojError
 from ..soft import SoftLabels
-from ..tags import parse
+from ..tags import split_tags
 from .gazetteers import Gazetteer, Name, collect, entities, read_gazetteer, territories
 
 Swaps = dict[int, tuple[Span, Name]]  # by the entity's first token
@@ -246,7 +246,7 @@ def entity_rows(labels: Sequence[str], rows: np.ndarray, n: int) -> np.ndarray:
     n (int): The number of words of the new one.
     RETURNS (float16 array (n, labels)): A row of zeros where nothing is known of the old words either.
     """
-    tag_roles, types = parse(labels)
+    tag_roles, types = split_tags(labels)
     column = {(role, kind): k for k, (role, kind) in enumerate(zip(tag_roles, types))}
     old = roles(len(rows), tag_roles)
     out = []

@@ -16,7 +16,7 @@ from ..errors import InputError, XprojError
 from ..evaluate import gold_doc, pair_docs
 from ..pharaoh import read_pharaoh
 from ..soft import SoftLabels
-from ..tags import parse
+from ..tags import split_tags
 from .languages import blank
 from .readers import read_docs
 
@@ -114,7 +114,7 @@ class GoldCorpus:
             reference._.xproj_soft = self.soft(doc)
             eg = Example(predicted, reference)
             split = 0 < self.max_length <= len(doc) and predicted._.xproj is None and doc.has_annotation("SENT_START")
-            for part in sentences(eg, doc) if split else [eg]:
+            for part in split_sentences(eg, doc) if split else [eg]:
                 yield from self.augmenter(nlp, part)
         if not labeled:
             raise InputError(
@@ -129,7 +129,7 @@ class GoldCorpus:
         soft.check(len(doc))
         if not self.labels:
             return soft
-        kept = [i for i, kind in enumerate(parse(soft.labels)[1]) if kind in ("", *self.labels)]
+        kept = [i for i, kind in enumerate(split_tags(soft.labels)[1]) if kind in ("", *self.labels)]
         others = [i for i in range(len(soft.labels)) if i not in kept]
         probs = soft.probs.astype("f4")
         probs[:, soft.labels.index("O")] += probs[:, others].sum(1)
@@ -163,8 +163,8 @@ class GoldCorpus:
             yield predicted
 
 
-def sentences(eg: Example, doc: Doc) -> Iterator[Example]:
-    """An Example in parts, by the sentences of a Doc with the same tokens, each with its soft labels."""
+def split_sentences(eg: Example, doc: Doc) -> Iterator[Example]:
+    """Split an Example by the sentences of a Doc with the same tokens. Each part has its soft labels."""
     for sent in doc.sents:
         predicted, reference = (side[sent.start : sent.end].as_doc() for side in (eg.predicted, eg.reference))
         soft = eg.reference._.xproj_soft

@@ -13,7 +13,6 @@ from ..compat import require
 from ..errors import InputError, XprojError
 from ..files import read_lines, replacing
 from ..soft import SoftLabels
-from ..tags import OUTSIDE, TagScheme
 from .readers import read_docs
 
 # Codes of CLDR that stand for no territory: unions, regions without a country, and codes for tests.
@@ -97,8 +96,7 @@ def collect(docs: Iterable[Doc], labels: Sequence[str] = (), into: Optional[Gaze
 
 
 def entities(doc: Doc) -> list[Span]:
-    """The entities of a Doc. If no token of it is labeled, those of the most probable valid tags under its soft
-    labels.
+    """The entities of a Doc. If no token of it is labeled, those that its soft labels make most probable.
 
     doc (Doc): The Doc, which is not changed.
     RETURNS (list of Span): The entities, in text order.
@@ -108,22 +106,7 @@ def entities(doc: Doc) -> list[Span]:
     soft = doc._.xproj_soft
     if doc.has_annotation("ENT_IOB") or not isinstance(soft, SoftLabels):
         return list(doc.ents)
-    return soft_entities(doc, soft)
-
-
-def soft_entities(doc: Doc, soft: SoftLabels) -> list[Span]:
-    """The entities of the most probable valid tags under soft labels. Words of which nothing is known are outside.
-
-    doc (Doc): The Doc, which is not changed.
-    soft (SoftLabels): Of its tokens.
-    RETURNS (list of Span): The entities, in text order.
-    RAISES (XprojError): If they do not fit it.
-    """
-    soft.check(len(doc))
-    rows = soft.probs.astype("f4")
-    rows[~soft.known, soft.labels.index(OUTSIDE)] = 1.0
-    tags = TagScheme(soft.labels)
-    return [Span(doc, start, end, label=label) for start, end, label in tags.entities(tags.best(rows))]
+    return [Span(doc, found.start, found.end, label=found.label) for found in soft.entities(doc)]
 
 
 def read_gazetteer(path: Union[str, Path], nlp: Language) -> Gazetteer:

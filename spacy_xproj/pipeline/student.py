@@ -17,10 +17,11 @@ from thinc.api import Config, Model
 
 from ..bitext import install_extensions
 from ..errors import XprojError
+from ..soft import find_entities
 from ..students.losses import LOSSES
-from ..students.supervision import STUDENT_SCHEMES, gold_rows, make_tags, soft_labels, soft_rows, soft_types
-from ..tags import TagScheme
-from .tagging import set_entities, tagged
+from ..students.supervision import gold_rows, soft_labels, soft_rows, soft_types
+from ..tags import TAG_ROLES, TagScheme, make_tags
+from .entities import set_entities
 
 SPANS_KEY = "xproj_student"
 TARGETS = ("auto", "soft", "gold", "mix")
@@ -141,7 +142,7 @@ class Student(TrainablePipe):
         scorer: Optional[Callable] = None,
     ):
         for key, value, allowed in (
-            ("scheme", scheme, tuple(STUDENT_SCHEMES)),
+            ("scheme", scheme, tuple(TAG_ROLES)),
             ("loss", loss, tuple(LOSSES)),
             ("targets", targets, TARGETS),
         ):
@@ -333,7 +334,7 @@ class Student(TrainablePipe):
         for doc, rows in zip(docs, scores):
             set_entities(
                 doc,
-                tagged(doc, rows, tags),
+                find_entities(doc, rows, tags),
                 spans_key=self.spans_key,
                 annotate_ents=True,
                 min_score=self.min_score,

@@ -10,14 +10,12 @@ import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
-from ..distill.sequences import best_tags, projected_tags
 from ..errors import XprojError
+from ..labels import check_label_map, rename_types
 from ..registry import registry  # noqa: F401  (makes the registries that the config below names)
-from ..sentences import sentences
-from ..soft import SoftLabels
-from ..tags import TagScheme
-from ..teachers.agreement import against_projection, agreed, combine, harden, mask
-from ..teachers.convert import check_label_map, iob2, onto, previous, renamed, to_iob2
+from ..soft import Entity, SoftLabels, find_entities
+from ..tags import TagScheme, convert_types, make_tags, previous_words, spans_to_iob2, to_iob2
+from ..teachers.agreement import UNKNOWN, against_projection, agreed, combine, harden, mask
 from ..ty import Fittable
 from .base import BatchPipe
 
@@ -165,7 +163,7 @@ class SoftLabeler(BatchPipe):
         used = self.used()
         schemes = {name: self.scheme(name) for name in used}
         types = self.types or self.known(schemes)
-        tags = TagScheme(iob2(types))
+        tags = TagScheme(make_tags(types))
         found = [self.distributions(name, schemes[name], types, todo) for name in used]
         weights = self.source_weights(todo)
         origin = {name: provenance(teacher) for name, teacher in used.items()}
@@ -173,7 +171,7 @@ class SoftLabeler(BatchPipe):
         for doc, (soft, spans) in zip(todo, made):
             doc._.xproj_soft = soft
             if self.annotate_ents:
-                doc.set_ents([Span(doc, *span) for span in spans], default="outside")
+                doc.set_ents([Span(doc, *span[:3]) for span in spans], default="outside")
         return docs
 
     def scheme(self, name: str) -> TagScheme:
@@ -185,7 +183,7 @@ class SoftLabeler(BatchPipe):
 
     def known(self, schemes: dict[str, TagScheme]) -> list[str]:
         """The entity types of all teachers, by their names here."""
-        return renamed([kind for tags in schemes.values() for kind in tags.types], self.label_map)
+        return rename_types((kind for tags in schemes.values() for kind in tags.types), self.label_map)
 
     def distributions(self, name: str, own: TagScheme, types: list[str], docs: list[Doc]) -> list[np.ndarray]:
         """What one teacher says, over the tags of all: float64 array (tokens, tags) for each Doc."""
@@ -199,8 +197,8 @@ class SoftLabeler(BatchPipe):
                     f"{self.name}: expected {len(own.labels)} probabilities for each of {len(doc)} tokens from "
                     f"{name!r}, got an array of the shape {rows.shape}."
                 )
-            rows = to_iob2(rows, own, previous(doc, sentences(doc)))
-            out.append(onto(rows, own.types, types, self.label_map))
+            rows = to_iob2(rows, own, previous_words(doc))
+            out.append(convert_types(rows, own.types, types, self.label_map))
         return out
 
     def source_weights(self, docs: list[Doc]) -> np.ndarray:
@@ -218,10 +216,11 @@ class SoftLabeler(BatchPipe):
 
     def label(
         self, doc: Doc, rows: list[np.ndarray], weights: np.ndarray, tags: TagScheme, origin: dict[str, str]
-    ) -> tuple[SoftLabels, list[tuple[int, int, str]]]:
+    ) -> tuple[SoftLabels, list[Entity]]:
         """The soft labels of one Doc, and the entities by the teachers."""
         probs = combine(rows, weights)
-        best = best_tags(doc, probs, tags)
+        found = find_entities(doc, probs, tags)
+        best = spans_to_iob2((entity[:3] for entity in found), len(doc), tags.labels)
         if self.hard:
             probs = harden(probs, best, np.ones(len(doc), bool))
         if len(rows) > 1 and self.agreement == "mask":
@@ -229,10 +228,27 @@ class SoftLabeler(BatchPipe):
         elif len(rows) > 1 and self.agreement == "hard":
             probs = harden(probs, rows[0].argmax(axis=1), agreed(rows))
         if self.projection != "ignore":
-            projected = projected_tags(doc, tags, strict=not self.types)
+            projected = self.projected(doc, tags)
             probs = against_projection(probs, best, projected, self.projection, self.projection_weight)
         soft = SoftLabels(tuple(tags.labels), np.minimum(probs, 1), self.provenance(weights, origin))
-        return soft, tags.entities(best)
+        return soft, found
+
+    def projected(self, doc: Doc, tags: TagScheme) -> np.ndarray:
+        """Return the tags of the entities that a Doc has.
+
+        RETURNS (int array (tokens,)): Indices of tags; `UNKNOWN` where the Doc is not annotated.
+        RAISES (XprojError): If a label is not among them, and the pipe was not told which labels to use.
+        """
+        spans = [(ent.start, ent.end, ent.label_) for ent in doc.ents if ent.label_ in tags.types]
+        other = next((ent.label_ for ent in doc.ents if ent.label_ not in tags.types), None)
+        if other is not None and not self.types:
+            raise XprojError(
+                f"The Doc has an entity with the label {other!r}, which no teacher knows (they know "
+                f"{', '.join(tags.types) or 'none'}). Rename the teachers' labels with label_map, or list the ones to "
+                "use in labels."
+            )
+        path = spans_to_iob2(spans, len(doc), tags.labels)
+        return np.where(doc.to_array("ENT_IOB") == 0, UNKNOWN, path)
 
     def provenance(self, weights: np.ndarray, origin: dict[str, str]) -> dict[str, Union[str, float]]:
         """What made the soft labels: teachers (by name, what made them) and their weights, and the filters."""

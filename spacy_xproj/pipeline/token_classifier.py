@@ -11,11 +11,12 @@ from spacy.training import Example
 from spacy.util import SimpleFrozenList
 
 from ..errors import XprojError
+from ..labels import check_label_map
 from ..registry import registry  # noqa: F401  (makes the registries that the config below names)
+from ..soft import Entity, find_entities
 from ..tags import SCHEMES, TagScheme
-from ..teachers.convert import check_label_map
 from .base import BatchPipe
-from .tagging import set_entities, tagged
+from .entities import set_entities
 
 SPANS_KEY = "xproj_token_classifier"
 DEFAULTS: dict[str, Any] = {
@@ -131,12 +132,12 @@ class EntityTagger(BatchPipe):
             self.set_annotations(doc, spans)
         return docs
 
-    def predict(self, doc: Doc, probabilities: np.ndarray) -> list[tuple[int, int, str, float]]:
+    def predict(self, doc: Doc, probabilities: np.ndarray) -> list[Entity]:
         """The entities under a teacher's distributions, without touching the Doc.
 
         doc (Doc): The Doc.
         probabilities (float array (tokens, labels)): From the teacher.
-        RETURNS (list of (int, int, str, float)): Token offsets, label and score, disjoint and in text order.
+        RETURNS (list of Entity): Under their names here, disjoint and in text order.
         """
         tags = self.tags()
         if probabilities.shape != (len(doc), len(tags.labels)):
@@ -144,12 +145,11 @@ class EntityTagger(BatchPipe):
                 f"{self.name}: expected {len(tags.labels)} probabilities for each of {len(doc)} tokens from the "
                 f"teacher, got an array of the shape {probabilities.shape}."
             )
-        renamed = (
-            (a, b, self.label_map.get(kind, kind), score) for a, b, kind, score in tagged(doc, probabilities, tags)
-        )
-        return [each for each in renamed if each[2]]
+        found = find_entities(doc, probabilities, tags)
+        renamed = [entity._replace(label=self.label_map.get(entity.label, entity.label)) for entity in found]
+        return [entity for entity in renamed if entity.label]
 
-    def set_annotations(self, doc: Doc, found: list[tuple[int, int, str, float]]) -> None:
+    def set_annotations(self, doc: Doc, found: list[Entity]) -> None:
         """Write `doc.ents` and `doc.spans[spans_key]`."""
         set_entities(
             doc,

@@ -14,13 +14,13 @@ from spacy.util import SimpleFrozenList, filter_spans, load_model, minibatch
 
 from ..bitext import Bitext, SourceSpan
 from ..errors import XprojError
+from ..labels import mapped_spans
 from ..registry import registry  # noqa: F401  (makes the registries that configs name)
-from ..sentences import sentences
+from ..sentences import sentence_offsets
 from ..translators.memory import carries
 from ..ty import CharSpan, SpanTranslator, Translation, Translator
 from .base import BatchPipe
 from .batches import Step
-from .labels import mapped_spans
 
 CARRIED = "xproj_carried"  # doc.spans: what the translator itself carried over
 DEFAULTS: dict[str, Any] = {"forward": None, "back": None, "source_lang": "en", "label_map": {}, "round_trip": False}
@@ -130,7 +130,7 @@ class PayloadTranslator(BatchPipe):
     def translate_back(self, docs: list[Doc]) -> list[Translated]:
         """Translate the sentences of the Docs that have no payload."""
         assert self.back is not None
-        sents = [sentences(doc) if doc._.xproj is None else [] for doc in docs]
+        sents = [sentence_offsets(doc) if doc._.xproj is None else [] for doc in docs]
         if self.source is None and any(doc._.xproj is None for doc in docs):
             raise XprojError(
                 f"{self.name} has a translator in 'back' but no source pipeline to label the translation. Give one as "
@@ -225,7 +225,7 @@ class PayloadTranslator(BatchPipe):
 
     def translate_forward(self, source_lang: str, target_lang: str, docs: Sequence[Doc]) -> list[Translated]:
         """Translate the sentences of labeled source Docs, their entities with them where the translator can."""
-        sents = [sentences(doc) for doc in docs]
+        sents = [sentence_offsets(doc) for doc in docs]
         spans = [mapped_spans(doc, self.label_map) for doc in docs]
         texts = [doc[a:b].text for doc, rows in zip(docs, sents) for a, b in rows]
         assert self.forward is not None

@@ -11,16 +11,9 @@ from spacy.training import Example
 from ..bitext import install_extensions
 from ..errors import XprojError
 from ..soft import SoftLabels
-from ..tags import TagScheme
-from ..teachers.convert import onto, to_iob2
+from ..tags import IOB2_ROLES, ROLES, TagScheme, convert_types, make_tags, to_iob2
 
-STUDENT_SCHEMES = {"IOB2": "BI", "BIOES": "BIES"}
-GOLD_ROLES = {"IOB2": {"B": "B", "I": "I", "L": "I", "U": "B"}, "BIOES": {"B": "B", "I": "I", "L": "E", "U": "S"}}
-
-
-def make_tags(types: Sequence[str], scheme: str) -> list[str]:
-    """The tags of entity types: "O", then for each type B, I, and in BIOES also E and S."""
-    return ["O", *(f"{role}-{kind}" for kind in types for role in STUDENT_SCHEMES[scheme])]
+GOLD_ROLES = {"IOB2": IOB2_ROLES, "BIOES": ROLES}
 
 
 class Mass(NamedTuple):
@@ -96,7 +89,7 @@ def as_mass(soft: SoftLabels, types: Sequence[str]) -> Mass:
     """Soft labels of any scheme as IOB2 (see `to_iob2`: from BIOES this is exact, from IO and IOB1 where the teacher is
     sure). In IO and IOB1 nothing is known of a token after one of which nothing is known."""
     tags = TagScheme(soft.labels)
-    rows = onto(to_iob2(normalized(soft.probs), tags), tags.types, types, {}).astype("f4")
+    rows = convert_types(to_iob2(normalized(soft.probs), tags), tags.types, types, {}).astype("f4")
     known = soft.known
     if tags.scheme in ("IO", "IOB1"):
         known = known & np.append(True, known[:-1])[: len(known)]

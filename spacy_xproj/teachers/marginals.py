@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 import numpy as np
 
-from ..tags import OUTSIDE
-from .convert import iob2
+from ..tags import IOB2_ROLES, OUTSIDE, make_tags
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
@@ -38,10 +37,9 @@ class Moves:
         self.system = ner.moves
         self.names = [self.system.get_class_name(i) for i in range(self.system.n_moves)]
         self.types = sorted({name[2:] for name in self.names} - {""})
-        tags = iob2(self.types)
-        inside = {"B": "B", "U": "B", "I": "I", "L": "I"}
+        tags = make_tags(self.types)
         # "U-" is spaCy's own, for tokens that are barred from entities
-        found = (f"{inside[name[0]]}-{name[2:]}" if name[2:] else OUTSIDE for name in self.names)
+        found = (f"{IOB2_ROLES[name[0]]}-{name[2:]}" if name[2:] else OUTSIDE for name in self.names)
         self.columns = np.array([tags.index(tag) for tag in found])
 
     def allowed(self, state: Any) -> np.ndarray:
@@ -76,7 +74,7 @@ def marginals(ner: Any, docs: Sequence["Doc"], *, width: int = 32, density: floa
     docs (sequence of Doc): Docs of its vocab, which the pipes before it have seen to.
     width (int): After each token so many open entities are kept at most.
     density (float): Those below this share of the most probable one are left out. 0: none.
-    RETURNS (list of float64 array (tokens, tags)): Each row sums to 1; the columns are `iob2(Moves(ner).types)`.
+    RETURNS (list of float64 array (tokens, tags)): Each row sums to 1; the columns are `make_tags(Moves(ner).types)`.
     """
     moves = Moves(ner)
     step = ner.model.predict(docs)

@@ -9,9 +9,9 @@ from spacy.pipeline import EntityRecognizer
 from spacy.tokens import Doc
 
 from ..errors import XprojError
-from ..sentences import sentences
-from ..tags import TagScheme
-from .convert import doc_tags, iob2, onto, previous, renamed, to_iob2
+from ..labels import rename_types
+from ..sentences import sentence_offsets
+from ..tags import TagScheme, convert_types, make_tags, previous_words, spans_to_iob2, to_iob2
 from .marginals import Moves, marginals
 
 ESTIMATES = ("distribution", "marginals", "hard")
@@ -50,7 +50,7 @@ class Member:
             return Moves(self.component).types
         if self.estimate == "distribution":
             tags, label_map = own_tags(self.component)
-            return renamed(tags.types, label_map)
+            return rename_types(tags.types, label_map)
         names = self.nlp.pipe_names
         run = names[: names.index(self.pipe) + 1] if self.pipe else names
         return sorted({kind for name in run if name in self.setters for kind in self.nlp.pipe_labels.get(name, ())})
@@ -59,9 +59,9 @@ class Member:
         """The distributions of the tokens of each Doc, which may be of another vocab. The Docs are not changed.
 
         width, density: See `marginals`.
-        RETURNS (list of float array (tokens, tags)): The columns are `iob2(types)`.
+        RETURNS (list of float array (tokens, tags)): The columns are `make_tags(types)`.
         """
-        parts = [[self.part(doc, start, end) for start, end in sentences(doc)] for doc in docs]
+        parts = [[self.part(doc, start, end) for start, end in sentence_offsets(doc)] for doc in docs]
         found = iter(self.distributions([part for row in parts for part in row], width, density))
         nothing = np.zeros((0, 1 + 2 * len(self.types)))
         return [np.concatenate([nothing, *(next(found) for _ in row)]) for row in parts]
@@ -83,8 +83,8 @@ class Member:
         tags, label_map = own_tags(self.component)
         classifier = getattr(self.component, "teacher", None)
         rows = self.component.distributions(docs) if classifier is None else classifier(docs)
-        plain = (to_iob2(part, tags, previous(doc, sentences(doc))) for doc, part in zip(docs, rows))
-        return [onto(part, tags.types, self.types, label_map) for part in plain]
+        plain = (to_iob2(part, tags, previous_words(doc)) for doc, part in zip(docs, rows))
+        return [convert_types(part, tags.types, self.types, label_map) for part in plain]
 
     def run(self, docs: list[Doc]) -> list[Doc]:
         """Run the components that come before. For "hard", also the one itself; for the others without those that set
@@ -98,16 +98,15 @@ class Member:
 
     def entities(self, doc: Doc) -> np.ndarray:
         """The entities of a Doc, each tag with probability 1."""
-        column = {tag: k for k, tag in enumerate(iob2(self.types))}
-        rows = np.zeros((len(doc), len(column)))
-        for i, tag in enumerate(doc_tags(doc)):
-            if (tag or "O") not in column:
-                raise XprojError(
-                    f"The pipeline finds an entity of the type {tag[2:]!r}, but its components list only "
-                    f"{', '.join(self.types) or 'none'} as their labels."
-                )
-            rows[i, column[tag or "O"]] = 1
-        return rows
+        unknown = next((ent.label_ for ent in doc.ents if ent.label_ not in self.types), None)
+        if unknown is not None:
+            raise XprojError(
+                f"The pipeline finds an entity of the type {unknown!r}, but its components list only "
+                f"{', '.join(self.types) or 'none'} as their labels."
+            )
+        tags = make_tags(self.types)
+        spans = ((ent.start, ent.end, ent.label_) for ent in doc.ents)
+        return np.eye(len(tags))[spans_to_iob2(spans, len(doc), tags)]
 
 
 def find_component(nlp: Language) -> str:

@@ -12,7 +12,8 @@ from spacy.util import get_model_meta, get_package_path, is_package, load_model
 from ..errors import InputError, XprojError
 from ..files import file_hash, text_hash
 from ..huggingface.folder import FilesOnly
-from .convert import check_label_map, iob2, onto, renamed
+from ..labels import check_label_map, rename_types
+from ..tags import convert_types, make_tags
 from .members import ESTIMATES, Member
 
 if TYPE_CHECKING:
@@ -123,12 +124,12 @@ class PipelineTeacher(FilesOnly):
     @property
     def types(self) -> list[str]:
         """The entity types of all pipelines, by their names here (list of str), sorted."""
-        return renamed([kind for member in self.load() for kind in member.types], self.label_map)
+        return rename_types((kind for member in self.load() for kind in member.types), self.label_map)
 
     @property
     def labels(self) -> list[str]:
         """The tags in the order of the columns (list of str); empty without a pipeline. This loads the pipelines."""
-        return iob2(self.types) if self.models else []
+        return make_tags(self.types) if self.models else []
 
     @property
     def estimate(self) -> str:
@@ -181,7 +182,7 @@ class PipelineTeacher(FilesOnly):
         for member in members:
             found = member(docs, self.beam_width, self.beam_density)
             for total, rows in zip(totals, found):
-                total += onto(rows, member.types, types, self.label_map) / len(members)
+                total += convert_types(rows, member.types, types, self.label_map) / len(members)
         return [((1 - self.smoothing) * total + self.smoothing / size).astype("f4") for total in totals]
 
     def to_disk(self, path: Union[str, Path]) -> None:

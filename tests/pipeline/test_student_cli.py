@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from spacy_xproj.corpus import read_jsonl
 from spacy_xproj.soft import SoftLabels
-from spacy_xproj.students.supervision import gold_rows, make_tags
+from spacy_xproj.students.supervision import gold_rows
+from spacy_xproj.tags import make_tags
 from tests.conftest import CONFIGS, ROOT
 
 CONFIG = str(CONFIGS / "student_cpu.cfg")

@@ -9,7 +9,7 @@ from spacy_xproj.bitext import Bitext
 from spacy_xproj.corpus import blank
 from spacy_xproj.errors import XprojError
 from spacy_xproj.registry import registry
-from spacy_xproj.sentences import sentences
+from spacy_xproj.sentences import sentence_offsets
 from spacy_xproj.translators.memory import Memory
 from spacy_xproj.ty import Translation
 from tests.conftest import state
@@ -266,11 +266,11 @@ def test_languages_that_spacy_does_not_know(tmp_path):
 
 def test_sentences():
     nlp = spacy.blank("en")
-    assert sentences(nlp("")) == []
-    assert sentences(nlp("one")) == [(0, 1)]
-    assert sentences(nlp("one two")) == [(0, 2)]
+    assert sentence_offsets(nlp("")) == []
+    assert sentence_offsets(nlp("one")) == [(0, 1)]
+    assert sentence_offsets(nlp("one two")) == [(0, 2)]
     nlp.add_pipe("sentencizer")
-    assert sentences(nlp("One. Two.")) == [(0, 2), (2, 4)]
+    assert sentence_offsets(nlp("One. Two.")) == [(0, 2), (2, 4)]
 
 
 def carried(doc):

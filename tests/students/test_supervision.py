@@ -7,7 +7,8 @@ from spacy.training import Example
 
 from spacy_xproj.errors import XprojError
 from spacy_xproj.soft import SoftLabels
-from spacy_xproj.students.supervision import as_mass, as_rows, gold_rows, make_tags, soft_labels, soft_rows
+from spacy_xproj.students.supervision import as_mass, as_rows, gold_rows, soft_labels, soft_rows
+from spacy_xproj.tags import make_tags
 
 TAGS = ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
 TYPES = ["LOC", "PER"]
@@ -37,11 +38,6 @@ def pair(nlp, predicted, reference, rows, labels=TAGS):
 
 def approx(rows):
     return pytest.approx(np.array(rows), abs=1e-3)  # float16
-
-
-def test_tags():
-    assert make_tags(TYPES, "IOB2") == list(TAGS)
-    assert make_tags(["PER"], "BIOES") == ["O", "B-PER", "I-PER", "E-PER", "S-PER"]
 
 
 def test_columns_go_by_name(nlp):

@@ -1,6 +1,5 @@
 """spaCy pipelines as teachers: where the distribution comes from, and whose words it is of."""
 
-import itertools
 import pickle
 import shutil
 
@@ -12,8 +11,7 @@ from thinc.api import Config
 
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.registry import registry
-from spacy_xproj.tags import TagScheme
-from spacy_xproj.teachers.convert import iob2, onto, previous, renamed, to_iob2
+from spacy_xproj.tags import TagScheme, convert_types, make_tags, to_iob2
 from spacy_xproj.teachers.marginals import Moves, marginals
 from spacy_xproj.teachers.pipeline import PipelineTeacher, make_pipeline
 from spacy_xproj.ty import Teacher
@@ -51,59 +49,6 @@ def docs_of(*texts, lang="es"):
 
 def tags_of(rows, labels):
     return [labels[k] for k in rows.argmax(1)]
-
-
-# Tag schemes
-
-
-def test_bioes_adds_up():
-    tags = TagScheme(["S-X", "O", "B-X", "E-X", "I-X"])
-    rows = np.array([[0.1, 0.2, 0.3, 0.25, 0.15], [0, 1, 0, 0, 0]])
-    np.testing.assert_allclose(to_iob2(rows, tags), [[0.2, 0.4, 0.4], [1, 0, 0]])
-
-
-def test_io_goes_on_with_what_was_before():
-    tags = TagScheme(["O", "X", "Y"])
-    rows = np.array([[0.3, 0.5, 0.2], [0.2, 0.8, 0.0], [0.0, 0.5, 0.5]])
-    want = [[0.3, 0.5, 0, 0.2, 0], [0.2, 0.4, 0.4, 0, 0], [0, 0.1, 0.4, 0.5, 0]]
-    np.testing.assert_allclose(to_iob2(rows, tags), want)
-    alone = to_iob2(rows, tags, np.array([-1, -1, 0]))  # a sentence starts at 1, and 1 is white space
-    np.testing.assert_allclose(alone[1], [0.2, 0.8, 0, 0, 0])
-    np.testing.assert_allclose(alone[2], [0, 0.25, 0.25, 0.4, 0.1])
-
-
-def test_iob1_keeps_its_b():
-    tags = TagScheme(["O", "I-X", "B-X"], "IOB1")
-    rows = np.array([[0.5, 0.5, 0], [0.1, 0.6, 0.3]])
-    np.testing.assert_allclose(to_iob2(rows, tags), [[0.5, 0.5, 0], [0.1, 0.6, 0.3]])
-    rows[0] = [0, 1, 0]
-    np.testing.assert_allclose(to_iob2(rows, tags), [[0, 1, 0], [0.1, 0.3, 0.6]])
-
-
-@pytest.mark.parametrize("scheme, labels", [("IO", "O X Y"), ("IOB1", "O I-X I-Y B-Y"), ("BIOES", "S-X O B-X E-X I-X")])
-def test_rows_keep_their_sum_and_certain_tags_their_entities(scheme, labels):
-    tags = TagScheme(labels.split(), scheme)
-    rng = np.random.default_rng(0)
-    rows = to_iob2(rng.dirichlet(np.ones(len(tags.labels)), 20), tags)
-    np.testing.assert_allclose(rows.sum(1), 1)
-    assert (rows >= 0).all()
-    new = TagScheme(iob2(tags.types))
-    for path in itertools.product(range(len(tags.labels)), repeat=4):
-        path = np.array(path)
-        if tags.valid(path):
-            certain = to_iob2(np.eye(len(tags.labels))[path], tags)
-            assert new.entities(new.best(certain)) == tags.entities(path)
-
-
-def test_white_space_and_sentences_before():
-    doc = Doc(spacy.blank("es").vocab, words=["a", "\n", "b", "c", " "])
-    assert previous(doc, [(0, 3), (3, 5)]).tolist() == [-1, 0, 0, -1, 3]
-
-
-def test_other_names():
-    assert renamed(["X", "Y", "Z"], {"X": "A", "Z": ""}) == ["A", "Y"]
-    rows = np.array([[0.1, 0.2, 0.3, 0.1, 0.05, 0.15, 0.1]])
-    np.testing.assert_allclose(onto(rows, "XYZ", ["A", "Q"], {"X": "A", "Y": "A"}), [[0.35, 0.3, 0.35, 0, 0]])
 
 
 # The marginals of spaCy's NER
@@ -258,8 +203,10 @@ def test_a_token_classifier(tmp_path):
     nlp.to_disk(tmp_path / "nlp")
     teacher = PipelineTeacher([tmp_path / "nlp"])
     docs = docs_of("Ana saw Rome")
-    rows = onto(to_iob2(pipe.teacher(docs)[0], pipe.tags()), pipe.tags().types, sorted(pipe.labels), {"PER": "PERSON"})
-    assert teacher.estimate == "distribution" and teacher.labels == iob2(sorted(pipe.labels))
+    rows = convert_types(
+        to_iob2(pipe.teacher(docs)[0], pipe.tags()), pipe.tags().types, sorted(pipe.labels), {"PER": "PERSON"}
+    )
+    assert teacher.estimate == "distribution" and teacher.labels == make_tags(sorted(pipe.labels))
     np.testing.assert_allclose(teacher(docs)[0], rows, atol=1e-6)
 
 
@@ -288,7 +235,7 @@ def test_a_ruler_before_a_ner(ner, tmp_path):
     docs = docs_of("the dog saw Rome")
     np.testing.assert_allclose(PipelineTeacher([tmp_path / "nlp"])(docs)[0], PipelineTeacher([ner])(docs)[0], atol=1e-6)
     hard = PipelineTeacher([tmp_path / "nlp"], estimate="hard")
-    assert hard.labels == iob2(["DOG", "LOC", "PER"])
+    assert hard.labels == make_tags(["DOG", "LOC", "PER"])
     assert tags_of(hard(docs)[0], hard.labels)[1] == "B-DOG"
 
 
@@ -377,4 +324,4 @@ def test_a_copy_for_a_worker_has_no_weights(ner):
 
 def test_from_a_config(ner):
     block = f'[t]\n@xproj_teachers = "spacy_xproj.Pipeline.v1"\nmodel = "{ner}"\nlabel_map = {{"PER": "X"}}'
-    assert registry.resolve(Config().from_str(block))["t"].labels == iob2(["LOC", "X"])
+    assert registry.resolve(Config().from_str(block))["t"].labels == make_tags(["LOC", "X"])

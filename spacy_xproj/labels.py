@@ -1,0 +1,44 @@
+"""Labels that go by another name on the target side."""
+
+from collections.abc import Iterable, Mapping
+
+from spacy.tokens import Doc
+
+from .bitext import SourceSpan
+from .errors import XprojError
+
+
+def check_label_map(who: str, label_map: Mapping[str, str]) -> dict[str, str]:
+    """Return a copy of a label map.
+
+    who (str): Whose setting it is, for the error.
+    label_map (mapping of str to str): Labels by their names on the other side; "" leaves their entities out.
+    RAISES (XprojError): If it does not give a text for each label.
+    """
+    for label, other in label_map.items():
+        if not isinstance(other, str):
+            raise XprojError(
+                f"{who}: label_map must give a label as text for each label, or '' to leave its entities out, got "
+                f"{other!r} for {label!r}."
+            )
+    return dict(label_map)
+
+
+def rename_types(types: Iterable[str], label_map: Mapping[str, str]) -> list[str]:
+    """Return entity types after renaming, each once and sorted; those that go by "" are left out."""
+    return sorted({label_map.get(kind, kind) for kind in types} - {""})
+
+
+def mapped_spans(doc: Doc, label_map: dict[str, str]) -> tuple[SourceSpan, ...]:
+    """The Doc's entities, each with the id it has or a number of its own.
+
+    doc (Doc): A labeled Doc.
+    label_map (dict[str, str]): Labels that go by another name; "" leaves their entities out. Others stay as they are.
+    RETURNS (tuple of SourceSpan): In text order.
+    """
+    spans = []
+    for k, ent in enumerate(doc.ents):
+        label = label_map.get(ent.label_, ent.label_)
+        if label:
+            spans.append(SourceSpan(ent.start, ent.end, label, ent.ent_id_ or ent.id_ or f"s{k}"))
+    return tuple(spans)
