@@ -1,6 +1,6 @@
 """The payload of a Doc: the other language's side of it, as plain data (never a Doc)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, NamedTuple, Optional, Union
@@ -14,13 +14,19 @@ Pair = tuple[tuple[int, int], tuple[int, int]]
 
 
 class SourceSpan(NamedTuple):
-    """An entity of the source side: half-open token offsets into `Bitext.words`; spans may nest."""
+    """An entity of the source side: half-open token offsets into `Bitext.words`; spans may nest.
+
+    id (str): Names the span, and every span projected from it. It is unique in a Bitext (see `with_unique_ids`).
+    score (float): How sure the source side is of it, in [0, 1].
+    source_id (str): The id that the entity has in the source Doc, such as that of a pattern or of an annotation.
+    """
 
     start: int
     end: int
     label: str
     id: str = ""
     score: float = 1.0
+    source_id: str = ""
 
 
 class Links(NamedTuple):
@@ -62,7 +68,8 @@ class Bitext:
 
     lang (str): Language code of the source side.
     words (sequence of str), spaces (sequence of bool): Source tokens, in spaCy's convention.
-    spans (sequence of SourceSpan): Source entities, offsets into `words`.
+    spans (sequence of SourceSpan): Source entities, offsets into `words`. A span without an id, or with that of an
+        earlier span, gets one by its place: `s0`, `s1`, ….
     links (int32 array (n, 2)): Word links: column 0 indexes `words`, column 1 the Doc's tokens.
     scores (float32 array (n,)): One score in [0, 1] a link; all 1 if not given.
     evidence (dict[str, float32 array (n,)]): Further views of the same links, such as `forward`, `reverse`.
@@ -86,7 +93,7 @@ class Bitext:
         put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
         put("words", tuple(self.words))
         put("spaces", tuple(map(bool, self.spaces)))
-        put("spans", tuple(s if type(s) is SourceSpan else SourceSpan(*s) for s in self.spans))
+        put("spans", with_unique_ids([s if type(s) is SourceSpan else SourceSpan(*s) for s in self.spans]))
         links = np.asarray(self.links, dtype="i4")
         if links.size and links.shape[1:] != (2,):
             raise XprojError(f"Links must be rows of (source word, target word): got the shape {links.shape}.")
@@ -199,6 +206,29 @@ class Bitext:
         )
 
 
+def with_unique_ids(spans: Sequence[SourceSpan]) -> tuple[SourceSpan, ...]:
+    """Give an id to each span that has none or that of an earlier span, which is then kept as its `source_id`.
+
+    spans (sequence of SourceSpan): The spans of a Bitext.
+    RETURNS (tuple of SourceSpan): The spans, in the same order.
+    """
+    taken = {span.id for span in spans}
+    if len(taken) == len(spans) and "" not in taken:
+        return tuple(spans)
+    seen = {""}
+    out = []
+    for place, span in enumerate(spans):
+        if span.id in seen:
+            name = f"s{place}"
+            while name in taken:
+                name += "_"
+            taken.add(name)
+            span = span._replace(id=name, source_id=span.source_id or span.id)
+        seen.add(span.id)
+        out.append(span)
+    return tuple(out)
+
+
 def encode_bitext(obj: Any, chain: Optional[Callable] = None) -> Any:
     """srsly's msgpack hook. Arrays go as raw little-endian bytes, which is both small and fast."""
     if not isinstance(obj, Bitext):
@@ -208,7 +238,7 @@ def encode_bitext(obj: Any, chain: Optional[Callable] = None) -> Any:
         "lang": obj.lang,
         "words": obj.words,
         "spaces": bytes(obj.spaces),
-        "spans": [tuple(s) for s in obj.spans],
+        "spans": [tuple(s if s.source_id else s[:-1]) for s in obj.spans],
         "links": obj.links.astype("<i4").tobytes(),
         "scores": obj.scores.astype("<f4").tobytes(),
         "evidence": {k: v.astype("<f4").tobytes() for k, v in obj.evidence.items()},

@@ -30,7 +30,8 @@ def rename_types(types: Iterable[str], label_map: Mapping[str, str]) -> list[str
 
 
 def mapped_spans(doc: Doc, label_map: dict[str, str]) -> tuple[SourceSpan, ...]:
-    """The Doc's entities, each with the id it has or a number of its own.
+    """The Doc's entities under ids of their own, `s0`, `s1`, … An id that an entity has, which may be that of a pattern
+    and come many times, is its `source_id`.
 
     doc (Doc): A labeled Doc.
     label_map (dict[str, str]): Labels that go by another name; "" leaves their entities out. Others stay as they are.
@@ -40,5 +41,5 @@ def mapped_spans(doc: Doc, label_map: dict[str, str]) -> tuple[SourceSpan, ...]:
     for k, ent in enumerate(doc.ents):
         label = label_map.get(ent.label_, ent.label_)
         if label:
-            spans.append(SourceSpan(ent.start, ent.end, label, ent.ent_id_ or ent.id_ or f"s{k}"))
+            spans.append(SourceSpan(ent.start, ent.end, label, f"s{k}", source_id=ent.ent_id_ or ent.id_))
     return tuple(spans)

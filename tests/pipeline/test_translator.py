@@ -231,12 +231,28 @@ def test_nothing_translated_is_an_empty_doc():
     assert (warm.text, warm._.xproj.sents) == ("Hace calor.", ())
 
 
-def test_ids_of_source_entities_are_kept():
+def test_ids_of_source_entities_are_kept_beside():
     source = Doc(spacy.blank("en").vocab, words=["It", "is", "warm", "."], spaces=[True, True, False, False])
-    source.ents = [Span(source, 0, 1, label="X", span_id="mine"), Span(source, 2, 3, label="Y")]
+    source.ents = [Span(source, 0, 1, label="X", span_id="mine"), Span(source, 2, 3, label="Y", span_id="mine")]
     nlp = made(forward=RECORDER)
     (doc,) = nlp.get_pipe(NAME).translate([source], nlp)
-    assert [s.id for s in doc._.xproj.spans] == ["mine", "s1"]
+    assert [(s.id, s.source_id) for s in doc._.xproj.spans] == [("s0", "mine"), ("s1", "mine")]
+
+
+def test_entities_of_a_ruler_with_ids_are_all_projected():
+    """Each match of a pattern has the pattern's id."""
+    source = spacy.blank("en")
+    ruler = source.add_pipe("entity_ruler")
+    ruler.add_patterns(
+        [{"label": "PER", "pattern": "Ana", "id": "ana"}, {"label": "LOC", "pattern": "Rome", "id": "ana"}]
+    )
+    nlp = made(forward=RECORDER)
+    nlp.add_pipe("xproj_aligner", config={"aligner": {"@xproj_aligners": "test.Diagonal.v1"}})
+    nlp.add_pipe("xproj_projector")
+    nlp.add_pipe("xproj_merger", config={"keys": ["xproj"]})
+    (doc,) = nlp.pipe(nlp.get_pipe(NAME).translate([source("Ana lives in Rome.")], nlp))
+    assert doc._.xproj_report["missing"] == [] and doc._.xproj_report["projected"] == 2
+    assert [(e.text, e.id_) for e in doc.ents] == [("Ana", "s0"), ("Roma", "s1")]
 
 
 def test_forward_is_needed_and_one_language():
