@@ -2,7 +2,11 @@ PYTHON ?= python3
 VENV ?= .venv
 PY = $(VENV)/bin/python
 
-.PHONY: demo distill test check install
+# Tests run side by side, a file by one process: what its fixtures make is made once.
+WORKERS ?= 2
+PYTEST = OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist loadfile
+
+.PHONY: demo distill test test-all test-hostile check install
 
 demo: install
 	$(PY) -m spacy project run all
@@ -11,7 +15,15 @@ distill: install
 	$(PY) -m spacy project run distill
 
 test: install
-	$(PY) -m pytest tests
+	$(PYTEST) -m "not slow" tests
+
+test-all: install
+	$(PYTEST) tests
+
+# The tests on another sort of machine, in random order. TESTS=tests/cli runs some of them.
+TESTS ?= tests
+test-hostile: install
+	PYTHON=$(PY) scripts/hostile.sh -n $(WORKERS) --dist loadfile -m "not slow" $(TESTS)
 
 check: install
 	$(PY) -m ruff check .

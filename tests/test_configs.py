@@ -90,6 +90,7 @@ def test_configs_with_apertium(name, tmp_path):
     assert doc._.xproj.lang == ("es" if "round_trip" in name else "en")
 
 
+@pytest.mark.slow
 def test_ner_cpu_learns(tmp_path):
     data = spacy_file(tmp_path / "train.spacy", "es", 20)
     overrides = {"nlp.lang": "es", "paths.train": data, "paths.dev": data, "training.max_steps": 60}

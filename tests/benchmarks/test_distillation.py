@@ -162,6 +162,7 @@ def found(bench, setting):
     return routes.compare(bench, setting, SHORT)
 
 
+@pytest.mark.slow
 def test_all_methods_on_all_tests(found, setting):
     names = {*SHORT, *(routes.ENSEMBLE.format(name) for name in (routes.TRANSFER, routes.PROJECTION))}
     assert set(found.counts) == names and set(found.labels) == {*SHORT} - {routes.TRANSFER, routes.GOLD}
@@ -175,6 +176,7 @@ def test_all_methods_on_all_tests(found, setting):
     assert found.labels[routes.BOTH[0]]["agreement"] > found.labels[routes.ALONE[0]]["agreement"]
 
 
+@pytest.mark.slow
 def test_a_second_run_takes_what_is_there(bench, setting, found, monkeypatch):
     monkeypatch.setattr(training, "run", lambda *_: pytest.fail("a training ran again"))
     again = routes.compare(bench, setting, SHORT)
@@ -184,6 +186,7 @@ def test_a_second_run_takes_what_is_there(bench, setting, found, monkeypatch):
     assert again.labels == found.labels
 
 
+@pytest.mark.slow
 def test_the_report(found, tmp_path):
     about = {"versions": {"spacy-xproj": "0"}, "seeds": [0, 1], "steps": 4, "quick": True}
     data = {1: {**about, "what": routes.WHAT, "settings": [routes.as_data(found, routes.PAIRS)]}}

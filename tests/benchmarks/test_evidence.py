@@ -37,6 +37,7 @@ def test_every_feature_is_in_one_group():
     assert sorted([*found, "null"]) == sorted(FEATURES)
 
 
+@pytest.mark.slow
 def test_what_is_measured(done):
     figures = done[0]["figures"]
     given = [each for each in figures if each["links"] == "one"]
@@ -51,6 +52,7 @@ def test_what_is_measured(done):
         assert each["adds"]["gain"] == pytest.approx(sign * (each["f1"] - base["f1"]))
 
 
+@pytest.mark.slow
 def test_what_is_written(done):
     text = done[1]
     assert "No weights saw anything" in text and "`--encoder`" in text

@@ -11,20 +11,20 @@ from spacy_xproj.cli import app
 from spacy_xproj.cli.common import handle_errors, load_pipeline
 from spacy_xproj.errors import NotFittedError
 from spacy_xproj.translators.memory import Memory
-from tests.conftest import CONFIGS, VERSES, names
+from tests.conftest import CONFIGS, VERSES, names, said
 
 CONFIG = str(CONFIGS / "project_match.cfg")
 VERBS = ("convert", "translate", "project", "evaluate", "fit", "tune", "teach", "selftrain")
 
 
 def invoke(*args, app=app):
-    return CliRunner().invoke(app, [str(a) for a in args], env={"COLUMNS": "200"})
+    return CliRunner().invoke(app, [str(a) for a in args])
 
 
 def good(*args, **kwargs):
     result = invoke(*args, **kwargs)
     assert result.exit_code == 0, result.output
-    return " ".join(result.output.split())
+    return said(result)
 
 
 def bad(*args):
@@ -33,7 +33,7 @@ def bad(*args):
     assert result.exit_code == 1, result.output
     assert isinstance(result.exception, SystemExit), result.exception
     assert "Traceback" not in result.output
-    return " ".join(result.output.split())
+    return said(result)
 
 
 def evaluate_args(corpus, *more):
@@ -138,7 +138,7 @@ def test_bad_options(corpus, args, message):
 
 def test_options_that_do_not_exist(corpus):
     result = invoke(*evaluate_args(corpus, "--nonsense", "3"))
-    assert result.exit_code == 2 and "--nonsense" in result.output
+    assert result.exit_code == 2 and "--nonsense" in said(result)
     assert invoke("nonsense").exit_code == 2
     assert invoke("evaluate", corpus / "src.conll").exit_code == 2
 
@@ -195,7 +195,7 @@ def test_not_fitted_is_one_message():
     failing = typer.Typer()
     failing.command()(handle_errors(verb))
     result = invoke(app=failing)
-    assert result.exit_code == 1 and "has not been fitted" in result.output
+    assert result.exit_code == 1 and "has not been fitted" in said(result)
 
 
 def test_bugs_are_not_hidden():

@@ -105,6 +105,7 @@ def test_a_resumed_run(corpus, fits, interrupted_after, monkeypatch):
     assert bytes_of(corpus / "out") == bytes_of(corpus / "whole")
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_same_bytes(corpus):
     want = run(corpus, "one", shard=2)
     assert run(corpus, "two", shard=2, n_process=2) == want

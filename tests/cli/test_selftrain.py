@@ -2,7 +2,7 @@ from typer.testing import CliRunner
 
 from spacy_xproj.cli import app
 from tests.cli.test_rounds import SMALL, work  # noqa: F401  (a fixture)
-from tests.conftest import CONFIGS
+from tests.conftest import CONFIGS, said
 
 
 def test_command(work):  # noqa: F811
@@ -22,8 +22,8 @@ def test_command(work):  # noqa: F811
     args += [part for name, value in SMALL.items() if name != "nlp.lang" for part in (f"--{name}", value)]
 
     def call(*more):
-        result = CliRunner().invoke(app, [*map(str, args), *more], env={"COLUMNS": "200"})
-        return result.exit_code, " ".join(result.output.split())
+        result = CliRunner().invoke(app, [*map(str, args), *more])
+        return result.exit_code, said(result)
 
     code, text = call()
     assert code == 0 and "The best student is that of round" in text and "round-1 40" in text, text

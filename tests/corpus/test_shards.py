@@ -220,6 +220,7 @@ def test_work_that_writes_nothing(tmp_path, inputs):
         run_shards(inputs, tmp_path / "out", lambda source, target: {}, key=KEY)
 
 
+@pytest.mark.slow
 def test_two_processes_record_what_is_done_and_give_the_same_bytes(tmp_path, inputs):
     one, two = tmp_path / "one", tmp_path / "two"
     run_shards(inputs, one, copy, key=KEY)

@@ -252,6 +252,7 @@ def overrides(tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_spacy_train(tmp_path, overrides):
     train(CONFIGS / "matcher.cfg", tmp_path / "out", overrides=overrides)
     for name in overrides:

@@ -15,7 +15,7 @@ from spacy_xproj.corpus import read_jsonl
 from spacy_xproj.soft import SoftLabels
 from spacy_xproj.students.supervision import gold_rows
 from spacy_xproj.tags import make_tags
-from tests.conftest import CONFIGS, ROOT
+from tests.conftest import CONFIGS, ROOT, said
 
 CONFIG = str(CONFIGS / "student_cpu.cfg")
 TYPES = ["LOC", "MISC", "ORG", "PER"]
@@ -28,9 +28,9 @@ SMALL = [
 
 
 def command(*args):
-    result = CliRunner().invoke(app, [str(a) for a in args], env={"COLUMNS": "200"})
+    result = CliRunner().invoke(app, [str(a) for a in args])
     assert result.exit_code == 0, f"{result.output}\n{result.exception!r}"
-    return result.output
+    return said(result)
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +60,7 @@ def model(data):
     return data / "out" / "model-best"
 
 
+@pytest.mark.slow
 def test_train(model):
     nlp = spacy.load(model)
     assert nlp.pipe_names == ["tok2vec", "xproj_student"]
@@ -67,6 +68,7 @@ def test_train(model):
     assert nlp.meta["performance"]["ents_f"] > 0.8 and nlp.meta["performance"]["xproj_student_loss"] > 0
 
 
+@pytest.mark.slow
 def test_evaluate(model, data, tmp_path):
     command("evaluate", model, data / "gold.spacy", "--output", tmp_path / "scores.json")
     scores = json.loads((tmp_path / "scores.json").read_text())
@@ -99,6 +101,7 @@ def test_debug_data(data, tmp_path):
     assert "tok2vec, xproj_student" in out and "120 training docs" in out
 
 
+@pytest.mark.slow
 def test_package(model, tmp_path):
     args = ["--name", "student", "--version", "1.2.3", "--build", "none"]
     command("package", model, tmp_path, *args)

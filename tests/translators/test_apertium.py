@@ -437,6 +437,7 @@ def test_one_bad_text_loses_no_other(fake):
     assert fake(["a cat"], "en", "es") == [Translation("a gato")]
 
 
+@pytest.mark.slow
 def test_a_text_that_takes_for_ever(fake, monkeypatch):
     assert fake(["cat"], "en", "es") == [Translation("gato")]
     monkeypatch.setattr(apertium_run, "PATIENCE", 1.5)
