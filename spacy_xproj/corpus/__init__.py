@@ -1,9 +1,9 @@
 """Corpora: reading, converting and writing Docs."""
 
 from ..files import file_hash, read_lines, replacing, text_hash
+from ..languages import blank, lang_code
 from .conll import read_conll, write_conll
 from .jsonl import read_jsonl, write_jsonl
-from .languages import blank, lang_code
 from .readers import FORMATS, read_bitext, read_docs
 from .shards import doc_files, read_file, run_shards, split_file, write_docs, write_file
 

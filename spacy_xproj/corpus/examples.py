@@ -14,10 +14,10 @@ from spacy.training.augment import dont_augment
 from ..bitext import install_extensions
 from ..errors import InputError, XprojError
 from ..evaluate import gold_doc, pair_docs
+from ..languages import blank
 from ..pharaoh import read_pharaoh
 from ..soft import SoftLabels
 from ..tags import split_tags
-from .languages import blank
 from .readers import read_docs
 
 PathLike = Union[str, Path]

@@ -12,9 +12,9 @@ from spacy.tokens import Doc
 from ..bitext import Bitext, install_extensions
 from ..errors import InputError, XprojError
 from ..files import read_lines
+from ..languages import lang_code
 from .conll import read_conll
 from .jsonl import read_jsonl
-from .languages import lang_code
 from .shards import doc_files, read_file
 
 TAGGED = re.compile(r"\S+( \S+){0,3} (O|[BIESLU]-\w+)")  # a token and its tag, and columns between them

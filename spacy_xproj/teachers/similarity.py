@@ -10,10 +10,10 @@ import srsly
 from spacy.tokens import Doc
 from thinc.api import Adam
 
-from ..corpus.languages import blank
 from ..corpus.readers import read_docs
 from ..errors import InputError, NotFittedError, XprojError
 from ..files import replacing
+from ..languages import blank
 from ..ty import SourceWeights
 from .vectors import SentenceVectors, make_ngram_vectors
 

@@ -7,11 +7,11 @@ from functools import cached_property
 from typing import Any, Union
 
 from ..errors import XprojError
+from ..languages import macro_language, parse
 from ..ty import CharSpan, Translation
 from .apertium_run import FIRST, INSTALL, Broken, Installation, Running
 from .apertium_stream import read, squeezed, write
 from .checks import warn_about
-from .language_codes import GROUPS, parse
 
 PLAIN = re.compile(r"[a-z]{2,3}-[a-z]{2,3}")
 
@@ -107,10 +107,11 @@ class Apertium:
         RAISES (XprojError): If there is none.
         """
         modes = [mode for mode in self._installed.modes if PLAIN.fullmatch(mode)]
-        for source in names(source_lang):
-            for target in names(target_lang):
-                if f"{source}-{target}" in modes:
-                    return f"{source}-{target}"
+        asked = [parse(lang).language for lang in (source_lang, target_lang)]
+        pairs = [mode.split("-") for mode in modes]
+        fits = [pair for pair in pairs if [*map(macro_language, pair)] == [*map(macro_language, asked)]]
+        if fits:
+            return "-".join(min(fits, key=lambda pair: sum(a != b for a, b in zip(pair, asked))))
         raise XprojError(
             f"Apertium has no translation from {source_lang!r} to {target_lang!r} installed; it has: "
             f"{', '.join(modes) or 'none'}. Debian's packages are called apertium-SOURCE-TARGET and hold both "
@@ -161,9 +162,3 @@ class Apertium:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
-
-
-def names(lang: str) -> list[str]:
-    """The codes that a language may go by in the name of a mode."""
-    code = parse(lang).language
-    return [code, *GROUPS.get(code, ())]

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Optional, Union
 
 from ..errors import InputError, XprojError
+from ..languages import match_level
 from .memory import Memory, problem
 from .store import Store
-from .tmx import fit, read_tmx, tmx_lines
+from .tmx import read_tmx, tmx_lines
 
 logger = logging.getLogger(__name__)
 PathLike = Union[str, Path]
@@ -31,7 +32,7 @@ def import_memory(
 
     TSV: UTF-8, `source<TAB>target` a line, nothing is escaped. JSONL: UTF-8, `{"source": ..., "target": ...}`
     a line, optionally with "source_lang" and "target_lang". TMX: version 1.4, see `read_tmx`. Blank lines are
-    skipped. Entries of other languages are left out; a narrower code in the file fits (see `fit`).
+    skipped. Entries of other languages are left out; a narrower code in the file fits (see `match_level`).
 
     memory (Memory, Store, str or Path): The memory or its path; made if it is not there.
     file (str or Path): The file to import.
@@ -170,7 +171,7 @@ def _read_jsonl(file: Path, source_lang: str, target_lang: str) -> Rows:
         langs = [row.get("source_lang", source_lang), row.get("target_lang", target_lang)]
         if not all(isinstance(lang, str) for lang in langs):
             raise InputError(file, number, 'Expected language codes in "source_lang" and "target_lang".')
-        wanted = fit(langs[0], source_lang) and fit(langs[1], target_lang)
+        wanted = match_level(langs[0], source_lang) and match_level(langs[1], target_lang)
         yield number, ((row["source"], row["target"]) if wanted else None)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Optional, Union
 
 from ..compat import require
 from ..errors import XprojError
-from .language_codes import language_name, resolve
+from ..languages import language_name, resolve
 
 EXTRA = "spacy-xproj[translate]"
 FAMILIES = "NLLB-200, M2M100, Marian (OPUS-MT) or T5 (MADLAD-400)"

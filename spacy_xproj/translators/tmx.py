@@ -9,22 +9,12 @@ from xml.sax.saxutils import escape, quoteattr
 
 from .. import __version__
 from ..errors import InputError, XprojError
+from ..languages import match_level
 
 CHUNK = 1 << 16
 # These hold code of the document that was translated, or a text of its own (a footnote, an index entry).
 CODES = {"bpt", "ept", "it", "ph", "ut", "sub"}
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-def fit(code: str, wanted: str) -> int:
-    """How well a language code fits the one asked for. Case does not count, nor `_` for `-`.
-
-    code (str): The code in a file.
-    wanted (str): The code asked for.
-    RETURNS (int): 2 for the same code, 1 for a narrower one (`en-GB` for `en`), 0 for any other.
-    """
-    code, wanted = (c.strip().lower().replace("_", "-") for c in (code, wanted))
-    return 2 if code == wanted else int(code.startswith(wanted + "-"))
 
 
 def read_tmx(file: Path, source_lang: str, target_lang: str) -> Iterator[tuple[int, Optional[tuple[str, str]]]]:
@@ -35,7 +25,7 @@ def read_tmx(file: Path, source_lang: str, target_lang: str) -> Iterator[tuple[i
     one. A document type is allowed and never fetched; entities of its own are refused.
 
     file (Path): The file, in an encoding that expat knows or that its XML declaration names.
-    source_lang, target_lang (str): The languages, see `fit`.
+    source_lang, target_lang (str): The languages, see `match_level`.
     YIELDS ((int, Optional[(str, str)])): The line of the unit, and its two texts; None for a unit without
         both.
     RAISES (InputError): With the line.
@@ -128,7 +118,7 @@ def _pick(variants: list[tuple[str, str]], source_lang: str, target_lang: str) -
     best, most = None, 0
     for i, (a, source) in enumerate(variants):
         for j, (b, target) in enumerate(variants):
-            fits = fit(a, source_lang), fit(b, target_lang)
+            fits = match_level(a, source_lang), match_level(b, target_lang)
             if i != j and all(fits) and sum(fits) > most and source.strip() and target.strip():
                 best, most = (source, target), sum(fits)
     return best

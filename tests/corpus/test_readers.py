@@ -6,8 +6,8 @@ import pytest
 import spacy
 
 from spacy_xproj.corpus import blank, lang_code, read_docs, write_file, write_jsonl
-from spacy_xproj.corpus.languages import _warned
 from spacy_xproj.errors import InputError, XprojError
+from spacy_xproj.languages import _warned
 
 NLP = spacy.blank("en")
 

@@ -1,9 +1,8 @@
-import re
-
+import langcodes
 import pytest
 
 from spacy_xproj.errors import XprojError
-from spacy_xproj.translators.language_codes import GROUPS, TABLE, language_name, parse, resolve
+from spacy_xproj.languages import MEANT, language_name, macro_language, parse, resolve
 
 NLLB = pytest.importorskip("transformers.models.nllb.tokenization_nllb").FAIRSEQ_LANGUAGE_CODES
 M2M100 = pytest.importorskip("transformers.models.m2m_100.tokenization_m2m_100").FAIRSEQ_LANGUAGE_CODES["m2m100"]
@@ -11,11 +10,28 @@ OPUS = ["por", "pt_br", "pt_PT", "cmn_Hans", "cmn_Hant", "srp_Cyrl", "srp_Latn",
 MADLAD = ["en", "es", "iw", "fil", "zh", "zh_Latn", "ru", "ru_Latn", "no", "kmr", "ckb", "mni_Mtei", "jv", "sr"]
 
 
-def test_the_table_names_each_code_once():
-    codes = [code for entry in TABLE.split(";") for code in entry.split() if code.islower()]
-    assert len(codes) == len(set(codes)) == len(GROUPS)
-    assert all(re.fullmatch("[a-z]{2,3}", code) for code in codes)
-    assert len(set(GROUPS.values())) == TABLE.count(";") + 1
+@pytest.mark.parametrize("language, macro", MEANT.items())
+def test_our_table_says_only_what_langcodes_does_not(language, macro):
+    assert langcodes.Language.get(language).prefer_macrolanguage().language != macro == macro_language(language)
+
+
+@pytest.mark.parametrize(
+    "codes",
+    ["es spa", "lg lug", "ar ara arb", "ku kur kmr", "el ell gre", "no nor nob nb", "ro ron rum mo", "id ind in",
+     "tl tgl fil", "lv lav lvs", "qu que quy", "nso ns", "sh hbs", "ms msa may zsm zlm", "ja jpn", "ff ful fuv"],
+)  # fmt: skip
+def test_all_codes_of_a_language_are_one(codes):
+    assert len({macro_language(code) for code in codes.split()}) == 1
+
+
+@pytest.mark.parametrize("one, other", [("tw", "ak"), ("prs", "fa"), ("sh", "sr"), ("arz", "ar"), ("nn", "no")])
+def test_languages_that_models_keep_apart(one, other):
+    assert macro_language(one) != macro_language(other)
+
+
+@pytest.mark.parametrize("code", ["", "mul", "roa", "ROMANCE", "zle", "qaa", "123", "spanish"])
+def test_what_is_no_language_has_no_name(code):
+    assert language_name(code) == ""
 
 
 def test_every_language_of_nllb_and_m2m100_has_a_name():
@@ -111,7 +127,7 @@ def test_another_script():
         resolve("sr-Latn", NLLB, "NLLB")
 
 
-@pytest.mark.parametrize("lang, near", [("spanish", "spa_Latn"), ("sp", "spa_Latn"), ("spq_Latn", "spa_Latn")])
+@pytest.mark.parametrize("lang, near", [("spanish", "spa_Latn"), ("sp", "spa_Latn"), ("spz_Latn", "spa_Latn")])
 def test_unknown_languages(lang, near):
     with pytest.raises(XprojError, match=f"NLLB does not know the language '{lang}'.*nearest of its 202.*'{near}'"):
         resolve(lang, NLLB, "NLLB")
