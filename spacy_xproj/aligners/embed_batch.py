@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from ..models.encoder import Side, mean_of_words
 from . import extraction
 from .extraction import ALPHA
 
@@ -14,17 +15,6 @@ if TYPE_CHECKING:
 METHODS = ("inter", "itermax", "mwmf", "softmax", "entmax")
 BY_SIMILARITY = ("inter", "itermax", "mwmf")  # SimAlign's
 POOLINGS = ("any", "mean", "max")
-
-
-class Side(NamedTuple):
-    """One side of a sentence pair.
-
-    vectors (float32 tensor (m, dim)): The vectors of its sub-words, one at least.
-    words (int array (m,)): The word that each is of, ascending.
-    """
-
-    vectors: "Tensor"
-    words: np.ndarray
 
 
 class Found(NamedTuple):
@@ -84,16 +74,6 @@ def extract(sources: Sequence[Side], targets: Sequence[Side], method: str, pooli
     starts = np.flatnonzero(new)
     best = np.maximum.reduceat(values, starts, axis=1) if len(starts) else values
     return Found(pair[starts], source[starts], target[starts], *best)
-
-
-def mean_of_words(side: Side) -> Side:
-    """One vector for each word that has a sub-word: the mean of its sub-words' vectors."""
-    import torch
-
-    words, counts = np.unique(side.words, return_counts=True)
-    # Not index_add_, which adds in an order of its own on a GPU.
-    means = torch.segment_reduce(side.vectors, "mean", lengths=_tensor(counts, side.vectors))
-    return Side(means, words)
 
 
 def _linked(method: str, dot: "Tensor", sim: "Tensor", rows: "Tensor", columns: "Tensor", threshold: float) -> "Tensor":

@@ -11,10 +11,10 @@ import numpy as np
 from ..bitext import Links, SentencePair
 from ..errors import XprojError
 from ..files import text_hash
-from ..huggingface.batches import running, token_batches
+from ..models.batches import running, token_batches
+from ..models.encoder import Encoder, Sentence, Subwords, WithEncoder
 from ..ty import Aligner
 from .embed_batch import METHODS, POOLINGS, Found, extract
-from .encoder import Encoder, Sentence, Subwords, WithEncoder
 
 NAME = "spacy_xproj.Embedding.v1"
 IN_MEMORY = 8  # batches' worth of vectors are kept at a time

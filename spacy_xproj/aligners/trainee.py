@@ -11,11 +11,11 @@ import numpy as np
 from ..bitext import SentencePair
 from ..compat import require
 from ..errors import InputError, XprojError
-from ..huggingface.batches import padded
-from ..huggingface.folder import EXTRA
-from ..huggingface.subwords import Loaded
+from ..models.batches import padded
+from ..models.encoder import Encoder
+from ..models.folder import EXTRA
+from ..models.subwords import Loaded
 from . import objectives
-from .encoder import Encoder
 
 if TYPE_CHECKING:
     from torch import Generator, Tensor

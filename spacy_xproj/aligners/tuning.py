@@ -17,8 +17,8 @@ from ..bitext import SentencePair
 from ..compat import require
 from ..errors import XprojError
 from ..files import folder_beside
-from ..huggingface.batches import token_batches
-from ..huggingface.folder import EXTRA, model_files
+from ..models.batches import token_batches
+from ..models.folder import EXTRA, model_files
 from .trainee import ALIGNING, HIDING, WHO, Pair, Trainee, losses, read_rows
 
 NOTE = "xproj_tuning.json"  # in the model's folder and in a checkpoint: what it was made from, and how it went

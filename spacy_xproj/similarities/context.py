@@ -7,9 +7,9 @@ from typing import Optional, Union
 
 import numpy as np
 
-from ..aligners.encoder import Encoder, Sentence, WithEncoder
 from ..bitext import SentencePair
 from ..errors import XprojError
+from ..models.encoder import Encoder, Sentence, WithEncoder
 from ..ty import Cells, Similarity
 from .forms import Words
 

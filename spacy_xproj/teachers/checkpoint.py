@@ -6,8 +6,8 @@ from typing import Any
 
 from ..compat import require
 from ..errors import InputError
-from ..huggingface.folder import EXTRA
-from ..huggingface.subwords import Loaded, ready
+from ..models.folder import EXTRA
+from ..models.subwords import Loaded, ready
 from ..tags import OUTSIDE
 
 WHO = "spacy_xproj.TokenClassifier.v1"

@@ -11,8 +11,8 @@ from spacy.util import get_model_meta, get_package_path, is_package, load_model
 
 from ..errors import InputError, XprojError
 from ..files import file_hash, text_hash
-from ..huggingface.folder import FilesOnly
 from ..labels import check_label_map, rename_types
+from ..models.folder import FilesOnly
 from ..tags import convert_types, make_tags
 from .members import ESTIMATES, Member
 

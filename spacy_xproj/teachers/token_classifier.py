@@ -9,9 +9,9 @@ import numpy as np
 
 from ..errors import XprojError
 from ..files import text_hash
-from ..huggingface.batches import padded, running, token_batches
-from ..huggingface.folder import LocalModel
-from ..huggingface.subwords import Cut, Ids, Loaded, cut
+from ..models.batches import padded, running, token_batches
+from ..models.folder import LocalModel
+from ..models.subwords import Cut, Ids, Loaded, cut
 from ..tags import OUTSIDE
 from .checkpoint import WHO, labels_of, load
 

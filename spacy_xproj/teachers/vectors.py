@@ -6,8 +6,8 @@ from typing import Any, Optional
 
 import numpy as np
 
-from ..aligners.encoder import Encoder, WithEncoder
 from ..errors import XprojError
+from ..models.encoder import Encoder, WithEncoder
 from ..state import State
 
 NGRAMS = "spacy_xproj.ngram_vectors.v1"

@@ -10,7 +10,7 @@ from typing import Any, Optional, Union
 
 from ..errors import InputError, XprojError
 from ..files import replacing, text_hash
-from ..huggingface.folder import FilesOnly
+from ..models.folder import FilesOnly
 from ..ty import Translation
 from .checks import looping, warn_about
 from .ctranslate_convert import NOTE, WHO, converted_folder, is_converted, is_current, model_hash, parts

@@ -12,7 +12,7 @@ from typing import Any
 from ..compat import require
 from ..errors import InputError, XprojError
 from ..files import file_hash, folder_beside, replacing, text_hash
-from ..huggingface.folder import model_files
+from ..models.folder import model_files
 from .seq2seq import load_weights
 
 WHO = "spacy_xproj.CTranslate2.v1"

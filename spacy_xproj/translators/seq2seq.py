@@ -6,8 +6,8 @@ from typing import Any, Union
 
 from ..compat import require
 from ..errors import XprojError
-from ..huggingface.batches import padded
-from ..huggingface.subwords import valid
+from ..models.batches import padded
+from ..models.subwords import valid
 from .checks import warn_about
 from .families import EXTRA, Family, read_config
 

@@ -10,8 +10,8 @@ from typing import Any, Optional, Union
 from ..compat import require
 from ..errors import XprojError
 from ..files import file_hash, text_hash
-from ..huggingface.batches import padded, running, token_batches
-from ..huggingface.folder import FILES, FilesOnly, copy_model, model_files
+from ..models.batches import padded, running, token_batches
+from ..models.folder import FILES, FilesOnly, copy_model, model_files
 from ..ty import Translation
 from .checks import looping, warn_about
 from .families import EXTRA, Family, load_family, read_config

@@ -13,9 +13,9 @@ import spacy
 
 from spacy_xproj.aligners.embed_batch import METHODS, POOLINGS
 from spacy_xproj.aligners.embedding import EVIDENCE, NAME, EmbeddingAligner, make_embedding
-from spacy_xproj.aligners.encoder import Encoder
 from spacy_xproj.bitext import SentencePair
 from spacy_xproj.errors import InputError, XprojError
+from spacy_xproj.models.encoder import Encoder
 from spacy_xproj.registry import registry
 from spacy_xproj.ty import Aligner
 from tests.aligners.test_extraction import one_by_one

@@ -177,7 +177,8 @@ def one_by_one(source, target, method, pooling):
 def test_many_at_once_as_one_by_one(method, pooling):
     torch = pytest.importorskip("torch")
     from spacy_xproj.aligners.embed_batch import METHODS as KNOWN
-    from spacy_xproj.aligners.embed_batch import Side, extract
+    from spacy_xproj.aligners.embed_batch import extract
+    from spacy_xproj.models.encoder import Side
 
     assert set(KNOWN) == set(METHODS)
     n_links = 0

@@ -14,7 +14,7 @@ from spacy_xproj.aligners.embedding import make_embedding
 from spacy_xproj.aligners.trainee import Trainee, losses, read_rows
 from spacy_xproj.aligners.tuning import CLIP, NOTE, Run, TuningSettings, batches, tune
 from spacy_xproj.errors import XprojError
-from spacy_xproj.huggingface.batches import padded
+from spacy_xproj.models.batches import padded
 from tests.aligners.test_embedding import pair
 from tests.aligners.tiny_encoders import ENCODERS, KINDS, TEXTS, make_encoder
 from tests.conftest import names

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import spacy
 
-from spacy_xproj.aligners.encoder import Encoder
 from spacy_xproj.errors import InputError, XprojError
+from spacy_xproj.models.encoder import Encoder
 from spacy_xproj.registry import registry
 from spacy_xproj.similarities.context import NAME, NOTHING, cosines, make_context
 from spacy_xproj.similarities.fused import make_fused

@@ -8,8 +8,8 @@ import spacy
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from spacy_xproj.aligners.encoder import Encoder
 from spacy_xproj.errors import InputError, XprojError
+from spacy_xproj.models.encoder import Encoder
 from spacy_xproj.registry import registry
 from spacy_xproj.teachers.vectors import make_encoder_vectors, make_ngram_vectors
 from tests.aligners.tiny_encoders import TEXTS, make_encoder

@@ -9,7 +9,7 @@ import spacy
 from thinc.api import Config, ConfigValidationError
 
 from spacy_xproj.errors import InputError, XprojError
-from spacy_xproj.huggingface.batches import token_batches
+from spacy_xproj.models.batches import token_batches
 from spacy_xproj.registry import registry
 from spacy_xproj.translators.memory import make_memory
 from spacy_xproj.translators.transformers import make_transformers

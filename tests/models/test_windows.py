@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_xproj.huggingface.windows import most_context, windows
+from spacy_xproj.models.windows import most_context, windows
 
 
 @pytest.mark.parametrize(

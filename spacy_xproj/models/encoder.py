@@ -9,10 +9,9 @@ import numpy as np
 
 from ..compat import require
 from ..errors import InputError, XprojError
-from ..huggingface.batches import padded, running, token_batches
-from ..huggingface.folder import EXTRA, FilesOnly, LocalModel
-from ..huggingface.subwords import Ids, Loaded, cut, ready
-from .embed_batch import Side, mean_of_words
+from .batches import padded, running, token_batches
+from .folder import EXTRA, FilesOnly, LocalModel
+from .subwords import Ids, Loaded, cut, ready
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,6 +21,17 @@ LAYERS = ("encoder_layers", "num_layers", "num_hidden_layers", "n_layers")  # as
 NORMS = ("layer_norm", "final_layer_norm", "final_norm")  # after the last layer, in encoders that have such a thing
 Sentence = tuple[str, ...]
 Part = TypeVar("Part", bound="WithEncoder")
+
+
+class Side(NamedTuple):
+    """One side of a sentence pair.
+
+    vectors (float32 tensor (m, dim)): The vectors of its sub-words, one at least.
+    words (int array (m,)): The word that each is of, ascending.
+    """
+
+    vectors: "Tensor"
+    words: np.ndarray
 
 
 class Subwords(NamedTuple):
@@ -191,6 +201,18 @@ class Encoder(LocalModel):
         if missing:
             raise InputError(folder, None, f"{self.who}: the model lacks {len(missing)} weights, such as {missing[0]}.")
         return ready(model, tokenizer, folder, self.who)
+
+
+def mean_of_words(side: Side) -> Side:
+    """One vector for each word that has a sub-word: the mean of its sub-words' vectors."""
+    import torch
+
+    words, counts = np.unique(side.words, return_counts=True)
+    # Not index_add_, which adds in an order of its own on a GPU.
+    means = torch.segment_reduce(
+        side.vectors, "mean", lengths=torch.from_numpy(counts.astype("i8")).to(side.vectors.device)
+    )
+    return Side(means, words)
 
 
 class WithEncoder(FilesOnly):
