@@ -13,11 +13,14 @@ from spacy.tokens import DocBin
 from spacy_xproj import fit, translate
 from spacy_xproj.cli.common import load_pipeline
 from spacy_xproj.corpus import read_jsonl
+from spacy_xproj.errors import InputError
+from spacy_xproj.shipped import describe, find_config, shipped_configs
 from spacy_xproj.similarities.ranker import make_ranker
 from spacy_xproj.translators import import_memory
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = ROOT / "configs"
+ALL = sorted(CONFIGS.glob("*.cfg"))
 
 
 def texts(lang, split="train"):
@@ -146,3 +149,28 @@ def test_ner_trf_names_the_published_model():
     config = spacy.util.load_config(CONFIGS / "ner_trf.cfg")
     assert config["paths"]["transformer"] == "xlm-roberta-base"
     assert not os.path.exists("xlm-roberta-base")
+
+
+def test_the_package_has_all_configs():
+    """Those of the installed package, which are these where it is installed from here."""
+    assert [path.read_bytes() for path in shipped_configs().values()] == [p.read_bytes() for p in ALL]
+    assert [*shipped_configs()] == [path.stem for path in ALL]
+
+
+@pytest.mark.parametrize("name", [path.stem for path in ALL])
+def test_each_says_in_one_line_what_it_is(name):
+    assert describe(name).endswith(".") and 20 < len(describe(name)) < 120
+    assert (CONFIGS / f"{name}.cfg").read_text(encoding="utf-8").startswith(f"# {describe(name)}\n")
+
+
+def test_a_path_comes_before_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert find_config("project_match").read_bytes() == (CONFIGS / "project_match.cfg").read_bytes()
+    (tmp_path / "project_match").write_text("mine", encoding="utf-8")
+    assert find_config("project_match").read_text(encoding="utf-8") == "mine"
+    assert find_config(CONFIGS / "teach.cfg") == CONFIGS / "teach.cfg"
+
+
+def test_neither_path_nor_name():
+    with pytest.raises(InputError, match=r"project_rank: There is no such .* project_ranker, project_ref_greedy, "):
+        find_config("project_rank")

@@ -4,6 +4,7 @@ import typer
 from spacy.cli._util import app as spacy_app
 
 from .common import handle_errors
+from .config import config_cli
 from .convert import convert_cli
 from .evaluate import evaluate_cli
 from .fit import fit_cli
@@ -25,6 +26,7 @@ app.command("teach", context_settings=OVERRIDES)(handle_errors(teach_cli))
 app.command("selftrain", context_settings=OVERRIDES)(handle_errors(selftrain_cli))
 app.command("fit", context_settings=OVERRIDES)(handle_errors(fit_cli))
 app.command("tune")(handle_errors(tune_cli))
+app.command("config")(handle_errors(config_cli))
 
 # The entry point `spacy_cli` only makes spaCy import this module.
 spacy_app.add_typer(app)

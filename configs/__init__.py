@@ -1,0 +1,1 @@
+"""Pipelines and training configs. In the package this folder is `spacy_xproj.configs`."""
