@@ -1,6 +1,6 @@
 """The payload of a Doc: the other language's side of it, as plain data (never a Doc)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, NamedTuple, Optional, Union
@@ -18,7 +18,6 @@ class SourceSpan(NamedTuple):
 
     id (str): Names the span, and every span projected from it. It is unique in a Bitext (see `with_unique_ids`).
     score (float): How sure the source side is of it, in [0, 1].
-    source_id (str): The id that the entity has in the source Doc, such as that of a pattern or of an annotation.
     """
 
     start: int
@@ -26,7 +25,6 @@ class SourceSpan(NamedTuple):
     label: str
     id: str = ""
     score: float = 1.0
-    source_id: str = ""
 
 
 class Links(NamedTuple):
@@ -76,6 +74,8 @@ class Bitext:
     sents (sequence of ((start, end), (start, end))): Sentence pairs, source and target offsets. Links, candidates
         and matches never cross one. Empty: one pair of everything.
     provenance (dict[str, str or float]): Which backend, model, version and settings made each field.
+    source_ids (dict[str, str]): By the id of a span, the id that the entity has in the source Doc, such as that of a
+        pattern or of an annotation. It can come many times.
     RAISES (XprojError): If lengths do not agree or a source offset is out of range.
     """
 
@@ -88,12 +88,15 @@ class Bitext:
     evidence: dict[str, np.ndarray] = field(default_factory=dict)
     sents: tuple[Pair, ...] = ()
     provenance: dict[str, Union[str, float]] = field(default_factory=dict)
+    source_ids: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
         put("words", tuple(self.words))
         put("spaces", tuple(map(bool, self.spaces)))
-        put("spans", with_unique_ids([s if type(s) is SourceSpan else SourceSpan(*s) for s in self.spans]))
+        put("source_ids", dict(self.source_ids))
+        spans = tuple(s if type(s) is SourceSpan else SourceSpan(*s) for s in self.spans)
+        put("spans", with_unique_ids(spans, self.source_ids))
         links = np.asarray(self.links, dtype="i4")
         if links.size and links.shape[1:] != (2,):
             raise XprojError(f"Links must be rows of (source word, target word): got the shape {links.shape}.")
@@ -127,8 +130,8 @@ class Bitext:
         if not isinstance(other, Bitext):
             return NotImplemented
         return (
-            (self.lang, self.words, self.spaces, self.spans, self.sents, self.provenance)
-            == (other.lang, other.words, other.spaces, other.spans, other.sents, other.provenance)
+            (self.lang, self.words, self.spaces, self.spans, self.sents, self.provenance, self.source_ids)
+            == (other.lang, other.words, other.spaces, other.spans, other.sents, other.provenance, other.source_ids)
             and np.array_equal(self.links, other.links)
             and np.array_equal(self.scores, other.scores)
             and self.evidence.keys() == other.evidence.keys()
@@ -206,15 +209,16 @@ class Bitext:
         )
 
 
-def with_unique_ids(spans: Sequence[SourceSpan]) -> tuple[SourceSpan, ...]:
-    """Give an id to each span that has none or that of an earlier span, which is then kept as its `source_id`.
+def with_unique_ids(spans: tuple[SourceSpan, ...], source_ids: dict[str, str]) -> tuple[SourceSpan, ...]:
+    """Give an id to each span that has none or that of an earlier span.
 
-    spans (sequence of SourceSpan): The spans of a Bitext.
+    spans (tuple of SourceSpan): The spans of a Bitext.
+    source_ids (dict[str, str]): Those of the Bitext. An id that a span had to give up is added.
     RETURNS (tuple of SourceSpan): The spans, in the same order.
     """
     taken = {span.id for span in spans}
     if len(taken) == len(spans) and "" not in taken:
-        return tuple(spans)
+        return spans
     seen = {""}
     out = []
     for place, span in enumerate(spans):
@@ -223,7 +227,9 @@ def with_unique_ids(spans: Sequence[SourceSpan]) -> tuple[SourceSpan, ...]:
             while name in taken:
                 name += "_"
             taken.add(name)
-            span = span._replace(id=name, source_id=span.source_id or span.id)
+            if span.id:
+                source_ids.setdefault(name, span.id)
+            span = span._replace(id=name)
         seen.add(span.id)
         out.append(span)
     return tuple(out)
@@ -238,12 +244,13 @@ def encode_bitext(obj: Any, chain: Optional[Callable] = None) -> Any:
         "lang": obj.lang,
         "words": obj.words,
         "spaces": bytes(obj.spaces),
-        "spans": [tuple(s if s.source_id else s[:-1]) for s in obj.spans],
+        "spans": [tuple(s) for s in obj.spans],
         "links": obj.links.astype("<i4").tobytes(),
         "scores": obj.scores.astype("<f4").tobytes(),
         "evidence": {k: v.astype("<f4").tobytes() for k, v in obj.evidence.items()},
         "sents": obj.sents,
         "provenance": obj.provenance,
+        "source_ids": obj.source_ids,
     }
 
 
@@ -263,6 +270,7 @@ def decode_bitext(obj: Any, chain: Optional[Callable] = None) -> Any:
         evidence={k: f4(v) for k, v in obj["evidence"].items()},
         sents=obj["sents"],
         provenance=obj["provenance"],
+        source_ids=obj.get("source_ids", {}),
     )
 
 

@@ -13,7 +13,7 @@ from spacy.training import Example
 
 from .bitext import Bitext
 from .errors import XprojError
-from .labels import mapped_spans
+from .labels import mapped_spans, source_ids
 
 
 def pair_docs(
@@ -44,7 +44,7 @@ def pair_docs(
         doc = Doc(nlp.vocab, words=[t.text for t in tgt], spaces=[bool(t.whitespace_) for t in tgt])
         words, spaces = [t.text for t in src], [bool(t.whitespace_) for t in src]
         try:
-            bitext = Bitext(src.lang_, tuple(words), tuple(spaces), spans)
+            bitext = Bitext(src.lang_, tuple(words), tuple(spaces), spans, source_ids=source_ids(src, spans))
             if links is not None:
                 bitext = bitext.replace(links=row[2], provenance={"aligner": "given"})
             bitext.check(len(doc))

@@ -30,8 +30,7 @@ def rename_types(types: Iterable[str], label_map: Mapping[str, str]) -> list[str
 
 
 def mapped_spans(doc: Doc, label_map: dict[str, str]) -> tuple[SourceSpan, ...]:
-    """The Doc's entities under ids of their own, `s0`, `s1`, … An id that an entity has, which may be that of a pattern
-    and come many times, is its `source_id`.
+    """Return the Doc's entities under ids of their own, `s0`, `s1`, …
 
     doc (Doc): A labeled Doc.
     label_map (dict[str, str]): Labels that go by another name; "" leaves their entities out. Others stay as they are.
@@ -41,5 +40,16 @@ def mapped_spans(doc: Doc, label_map: dict[str, str]) -> tuple[SourceSpan, ...]:
     for k, ent in enumerate(doc.ents):
         label = label_map.get(ent.label_, ent.label_)
         if label:
-            spans.append(SourceSpan(ent.start, ent.end, label, f"s{k}", source_id=ent.ent_id_ or ent.id_))
+            spans.append(SourceSpan(ent.start, ent.end, label, f"s{k}"))
     return tuple(spans)
+
+
+def source_ids(doc: Doc, spans: Iterable[SourceSpan]) -> dict[str, str]:
+    """Return the ids that the Doc gives its entities, such as those of patterns. One id can come many times.
+
+    doc (Doc): A labeled Doc.
+    spans (iterable of SourceSpan): From `mapped_spans`.
+    RETURNS (dict[str, str]): By the id of the span; without those that have none.
+    """
+    found = {ent.start: ent.ent_id_ or ent.id_ for ent in doc.ents}
+    return {span.id: found[span.start] for span in spans if found[span.start]}

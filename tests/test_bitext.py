@@ -211,7 +211,7 @@ def test_lists_do_for_tuples():
         {"x": np.ones(1)},
         (((0, 2), (0, 1)),),
     )
-    assert plain.spans[0] == (0, 1, "X", "s0", 1.0, "")
+    assert plain.spans[0] == (0, 1, "X", "s0", 1.0)
     assert plain.text == "a b"
 
 
@@ -344,9 +344,10 @@ def test_extensions_can_be_installed_again():
 
 
 def test_ids_are_unique():
-    given = [SourceSpan(0, 1, "X", "a"), (1, 2, "X", "a"), (1, 2, "Y"), (2, 3, "X", "s2"), (2, 3, "Y", "a", 0.5, "q")]
-    made = Bitext("en", ("v", "w", "x"), (True,) * 3, given)
-    assert [(s.id, s.source_id) for s in made.spans] == [("a", ""), ("s1", "a"), ("s2_", ""), ("s2", ""), ("s4", "q")]
+    given = [SourceSpan(0, 1, "X", "a"), (1, 2, "X", "a"), (1, 2, "Y"), (2, 3, "X", "s2"), (2, 3, "Y", "a", 0.5)]
+    made = Bitext("en", ("v", "w", "x"), (True,) * 3, given, source_ids={"s4": "q"})
+    assert [s.id for s in made.spans] == ["a", "s1", "s2_", "s2", "s4"]
+    assert made.source_ids == {"s1": "a", "s4": "q"}
     assert decode_bitext(encode_bitext(made)) == made
     assert made.replace(spans=made.spans).spans == made.spans
 
@@ -354,5 +355,5 @@ def test_ids_are_unique():
 def test_payloads_from_before_source_ids_can_be_read():
     made = Bitext("en", ("v",), (True,), [SourceSpan(0, 1, "X", "a", 0.5)])
     data = encode_bitext(made)
-    assert data["spans"] == [(0, 1, "X", "a", 0.5)]
+    assert data.pop("source_ids") == {}
     assert decode_bitext({**data, "spans": [[0, 1, "X", "a", 0.5]]}) == made

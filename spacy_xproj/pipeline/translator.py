@@ -14,7 +14,7 @@ from spacy.util import SimpleFrozenList, filter_spans, load_model, minibatch
 
 from ..bitext import Bitext, SourceSpan
 from ..errors import XprojError
-from ..labels import mapped_spans
+from ..labels import mapped_spans, source_ids
 from ..registry import registry  # noqa: F401  (makes the registries that configs name)
 from ..sentences import sentence_offsets
 from ..translators.memory import carries
@@ -311,15 +311,19 @@ def joined_bitext(
     words: list[str] = []
     spaces: list[bool] = []
     spans: list[SourceSpan] = []
+    ids: dict[str, str] = {}
     sents = []
     for part, (c, d) in zip(parts, target):
         start, known = len(words), len(spans)
         words.extend(t.text for t in part)
         spaces.extend(bool(t.whitespace_) for t in part)
-        for k, s in enumerate(mapped_spans(part, label_map)):
-            spans.append(s._replace(start=s.start + start, end=s.end + start, id=f"s{known + k}"))
+        mine = [s._replace(id=f"s{known + k}") for k, s in enumerate(mapped_spans(part, label_map))]
+        ids.update(source_ids(part, mine))
+        spans.extend(s._replace(start=s.start + start, end=s.end + start) for s in mine)
         sents.append(((start, len(words)), (c, d)))
-    return Bitext(lang, tuple(words), tuple(spaces), tuple(spans), sents=tuple(sents), provenance=origin)
+    return Bitext(
+        lang, tuple(words), tuple(spaces), tuple(spans), sents=tuple(sents), provenance=origin, source_ids=ids
+    )
 
 
 def target_doc(translated: Translated, nlp: Language, origin: dict[str, Union[str, float]]) -> Doc:
@@ -347,6 +351,7 @@ def target_doc(translated: Translated, nlp: Language, origin: dict[str, Union[st
         spans,
         sents=() if len(pairs) == 1 and pairs[0][1][1] else tuple(pairs),
         provenance=origin,
+        source_ids=source_ids(source, spans),
     )
     if any(translation.spans is not None for translation in translations):
         group = [Span(target, a, b, label=s.label, span_id=s.id) for a, b, s in carried]

@@ -236,7 +236,8 @@ def test_ids_of_source_entities_are_kept_beside():
     source.ents = [Span(source, 0, 1, label="X", span_id="mine"), Span(source, 2, 3, label="Y", span_id="mine")]
     nlp = made(forward=RECORDER)
     (doc,) = nlp.get_pipe(NAME).translate([source], nlp)
-    assert [(s.id, s.source_id) for s in doc._.xproj.spans] == [("s0", "mine"), ("s1", "mine")]
+    assert [s.id for s in doc._.xproj.spans] == ["s0", "s1"]
+    assert doc._.xproj.source_ids == {"s0": "mine", "s1": "mine"}
 
 
 def test_entities_of_a_ruler_with_ids_are_all_projected():
