@@ -11,7 +11,7 @@ from anyascii import anyascii
 from spacy.tokens import Doc
 
 from spacy_xproj.aligners.statistical import make_statistical
-from spacy_xproj.bitext import Links, SentencePair, install_extensions
+from spacy_xproj.bitext import Links, SentencePair
 from spacy_xproj.corpus import blank, read_docs
 from spacy_xproj.evaluate import pair_docs
 from spacy_xproj.pharaoh import read_pharaoh
@@ -124,7 +124,6 @@ def given_rows(name: str, aligners: Sequence[str]) -> Iterator[Row]:
 
 def gold_docs(name: str) -> tuple[list[Doc], list[Gold]]:
     """Target Docs with a payload but without links, and their gold spans."""
-    install_extensions()
     nlp = spacy.blank("xx")
     source, target = sides(name, nlp)
     gold = [frozenset((e.start, e.end, e.label_) for e in doc.ents) for doc in target]

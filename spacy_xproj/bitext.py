@@ -258,7 +258,6 @@ def decode_bitext(obj: Any, chain: Optional[Callable] = None) -> Any:
     """The inverse hook. What went in as tuples may come as lists; the Bitext takes both."""
     if not (isinstance(obj, dict) and KEY in obj):
         return obj if chain is None else chain(obj)
-    install_extensions()
     f4 = lambda b: np.frombuffer(b, "<f4")  # noqa: E731
     return Bitext(
         lang=obj["lang"],
@@ -275,9 +274,9 @@ def decode_bitext(obj: Any, chain: Optional[Callable] = None) -> Any:
 
 
 def install_extensions() -> None:
-    """Give Docs their `doc._.xproj`, `doc._.xproj_report` and `doc._.xproj_soft`. Safe to call again."""
-    from spacy.tokens import Doc
+    """Give Docs their `doc._.xproj`, `doc._.xproj_report` and `doc._.xproj_soft`. Importing the package does it."""
+    # Not by Doc.set_extension: spaCy imports this package while it imports its Doc, to find the msgpack hooks.
+    from spacy.tokens.underscore import Underscore, get_ext_args
 
     for name in ("xproj", "xproj_report", "xproj_soft"):
-        if not Doc.has_extension(name):
-            Doc.set_extension(name, default=None)
+        Underscore.doc_extensions.setdefault(name, get_ext_args(default=None))

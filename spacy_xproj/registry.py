@@ -16,7 +16,6 @@ REGISTRIES = (
 )
 
 for _name in REGISTRIES:
-    if not hasattr(registry, _name):
-        setattr(registry, _name, catalogue.create("spacy", _name, entry_points=True))
+    setattr(registry, _name, catalogue.create("spacy", _name, entry_points=True))
 
 __all__ = ["REGISTRIES", "registry"]

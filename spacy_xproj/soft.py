@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union
 
 import numpy as np
 
-from .bitext import install_extensions
 from .errors import XprojError
 from .sentences import sentence_offsets
 from .tags import TagScheme
@@ -145,6 +144,5 @@ def decode_soft(obj: Any, chain: Optional[Callable] = None) -> Any:
     """The inverse hook."""
     if not (isinstance(obj, dict) and KEY in obj):
         return obj if chain is None else chain(obj)
-    install_extensions()
     labels = tuple(obj["labels"])
     return SoftLabels(labels, np.frombuffer(obj["probs"], "<f2").reshape(-1, len(labels)), obj["provenance"])

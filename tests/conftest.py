@@ -12,7 +12,7 @@ import wasabi.printer
 from hypothesis import settings
 from spacy.tokens import Doc, DocBin
 
-from spacy_xproj.bitext import Bitext, Links, SourceSpan, install_extensions
+from spacy_xproj.bitext import Bitext, Links, SourceSpan
 from spacy_xproj.errors import NotFittedError
 from spacy_xproj.registry import registry
 
@@ -22,7 +22,6 @@ DATA = Path(os.environ.get("XPROJ_DATA") or ROOT.parent / "shared" / "data")
 
 settings.register_profile("xproj", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("xproj")
-install_extensions()
 # Messages are wrapped, and where depends on the names in them. After few words, a test that does not put the lines
 # together again (see `said`) fails on every machine.
 wasabi.printer.wrap = functools.partial(wasabi.printer.wrap, wrap_max=20)

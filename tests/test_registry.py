@@ -19,6 +19,29 @@ from tests.conftest import ROOT
 HEAVY = ("scipy", "ray", "ctranslate2", "transformers", "sentencepiece", "tokenizers")
 
 
+ORDERS = (
+    "import spacy_xproj, spacy",
+    "import spacy, spacy_xproj",
+    "import srsly; srsly.msgpack_dumps([]); import spacy",
+)
+
+
+@pytest.mark.parametrize("first", ORDERS)
+def test_importing_makes_registries_and_extensions(first):
+    """spaCy imports the package, for its msgpack hooks, in the middle of its own import."""
+    script = (
+        f"{first}\n"
+        "from spacy_xproj import Bitext\n"
+        "doc = spacy.blank('es')('uno')\n"
+        "doc._.xproj = Bitext('en', ('one',), (True,))\n"
+        "assert doc._.xproj_soft is None and doc._.xproj_report is None\n"
+        "print(spacy.util.registry.get('xproj_aligners', 'spacy_xproj.Pharaoh.v1').__name__)\n"
+        "print(spacy.Language.has_factory('xproj_matcher'))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.split() == ["make_pharaoh", "True"], done.stderr
+
+
 def listed():
     """(group, name, value) of each entry point in setup.cfg."""
     parser = configparser.ConfigParser(delimiters=("=",))

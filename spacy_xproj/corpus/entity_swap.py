@@ -9,7 +9,6 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example
 
-from ..bitext import install_extensions
 from ..errors import XprojError
 from ..soft import SoftLabels
 from ..tags import split_tags
@@ -101,7 +100,6 @@ class EntitySwap:
         example (Example): The Example, which is not changed.
         YIELDS (Example): It, and a changed copy where chance and the names allow for one.
         """
-        install_extensions()
         names = self.names(nlp)
         if self.from_corpus:
             collect([example.reference], self.labels, names)

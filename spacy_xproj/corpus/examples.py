@@ -11,7 +11,6 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.training.augment import dont_augment
 
-from ..bitext import install_extensions
 from ..errors import InputError, XprojError
 from ..evaluate import gold_doc, pair_docs
 from ..languages import blank
@@ -97,7 +96,6 @@ class GoldCorpus:
         YIELDS (Example): One a Doc, or one a sentence (see `max_length`).
         RAISES (InputError): If the files do not agree line by line, a Doc has no source side, or none is labeled.
         """
-        install_extensions()
         if not self.shuffle:
             return self.examples(nlp)
         examples = list(self.examples(nlp))

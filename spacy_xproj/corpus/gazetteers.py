@@ -8,7 +8,6 @@ from typing import NamedTuple, Optional, Union
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
-from ..bitext import install_extensions
 from ..compat import require
 from ..errors import InputError, XprojError
 from ..files import read_lines, replacing
@@ -102,7 +101,6 @@ def entities(doc: Doc) -> list[Span]:
     RETURNS (list of Span): The entities, in text order.
     RAISES (XprojError): If its soft labels do not fit it.
     """
-    install_extensions()
     soft = doc._.xproj_soft
     if doc.has_annotation("ENT_IOB") or not isinstance(soft, SoftLabels):
         return list(doc.ents)

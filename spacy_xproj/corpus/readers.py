@@ -9,7 +9,7 @@ from typing import Optional, Union
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..bitext import Bitext, install_extensions
+from ..bitext import Bitext
 from ..errors import InputError, XprojError
 from ..files import read_lines
 from ..languages import lang_code
@@ -87,7 +87,6 @@ def read_bitext(
     YIELDS (Doc): The target, not labeled, with its source in `doc._.xproj`.
     RAISES (InputError): If a line does not have two sides.
     """
-    install_extensions()
     counts = Counter() if counts is None else counts
     lang = lang_code(source_nlp)
     for number, line in read_lines(path):

@@ -14,7 +14,6 @@ from spacy.tokens import Doc, DocBin
 from spacy.vocab import Vocab
 
 from .. import __version__
-from ..bitext import install_extensions
 from ..errors import InputError, XprojError
 from ..files import file_hash, folder_beside, replacing
 
@@ -59,7 +58,6 @@ def read_file(path: PathLike, vocab: Vocab) -> Iterator[Doc]:
     YIELDS (Doc): The Docs.
     RAISES (InputError): If it is not such a file.
     """
-    install_extensions()
     try:
         yield from DocBin().from_disk(path).get_docs(vocab)
     except Exception as err:  # zlib, msgpack, numpy and spaCy all raise their own

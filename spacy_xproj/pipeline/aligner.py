@@ -7,7 +7,6 @@ from spacy.tokens import Doc
 
 from ..bitext import Bitext, SentencePair
 from ..errors import XprojError
-from ..registry import registry  # noqa: F401  (makes the registries that the config below names)
 from ..ty import Aligner
 from .base import BatchPipe, words
 

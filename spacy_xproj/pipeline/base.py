@@ -12,7 +12,7 @@ from spacy.training import Example
 from spacy.util import SimpleFrozenList, from_bytes, from_disk, minibatch, to_bytes, to_disk
 from thinc.api import Config
 
-from ..bitext import Bitext, SentencePair, install_extensions
+from ..bitext import Bitext, SentencePair
 from ..errors import XprojError
 from ..ty import Fittable
 from .batches import Failure, Step, outcomes
@@ -35,11 +35,9 @@ class PayloadPipe(Pipe):
         self.vocab = nlp.vocab
         self.name = name
         self._warned: set[str] = set()  # what this run has warned of
-        install_extensions()
 
     def payload(self, doc: Doc) -> Optional[Bitext]:
         """The Doc's payload, checked against the Doc. Without one: None, and one warning a run."""
-        install_extensions()  # a worker process may not have made the pipe
         bitext = doc._.xproj
         if bitext is None:
             self.warn(

@@ -12,7 +12,6 @@ from thinc.api import NumpyOps
 
 from ..bitext import Bitext, SentencePair
 from ..errors import XprojError
-from ..registry import registry  # noqa: F401  (makes the registries that the config below names)
 from ..similarities.lazy import Lazy, choose
 from ..suggesters import Suggester
 from ..ty import Cells, Similarity, Solver, WeighedCells

@@ -15,7 +15,6 @@ from spacy.util import check_lexeme_norms
 from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
-from ..bitext import install_extensions
 from ..errors import XprojError
 from ..soft import find_entities
 from ..students.losses import LOSSES
@@ -167,7 +166,6 @@ class Student(TrainablePipe):
         self.spans_key = spans_key
         self.overwrite = overwrite
         self.scorer = scorer
-        install_extensions()
 
     # Labels
 

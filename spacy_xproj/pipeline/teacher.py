@@ -12,7 +12,6 @@ from spacy.tokens import Doc, Span
 
 from ..errors import XprojError
 from ..labels import check_label_map, rename_types
-from ..registry import registry  # noqa: F401  (makes the registries that the config below names)
 from ..soft import Entity, SoftLabels, find_entities
 from ..tags import TagScheme, convert_types, make_tags, previous_words, spans_to_iob2, to_iob2
 from ..teachers.agreement import UNKNOWN, against_projection, agreed, combine, harden, mask

@@ -12,7 +12,6 @@ from spacy.util import SimpleFrozenList
 
 from ..errors import XprojError
 from ..labels import check_label_map
-from ..registry import registry  # noqa: F401  (makes the registries that the config below names)
 from ..soft import Entity, find_entities
 from ..tags import SCHEMES, TagScheme
 from .base import BatchPipe

@@ -15,7 +15,6 @@ from spacy.util import SimpleFrozenList, filter_spans, load_model, minibatch
 from ..bitext import Bitext, SourceSpan
 from ..errors import XprojError
 from ..labels import mapped_spans, source_ids
-from ..registry import registry  # noqa: F401  (makes the registries that configs name)
 from ..sentences import sentence_offsets
 from ..translators.memory import carries
 from ..ty import CharSpan, SpanTranslator, Translation, Translator

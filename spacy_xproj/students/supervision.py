@@ -8,7 +8,6 @@ from spacy.attrs import ORTH
 from spacy.tokens import Doc
 from spacy.training import Example
 
-from ..bitext import install_extensions
 from ..errors import XprojError
 from ..soft import SoftLabels
 from ..tags import IOB2_ROLES, ROLES, TagScheme, convert_types, make_tags, to_iob2
@@ -30,7 +29,6 @@ class Mass(NamedTuple):
 
 def soft_labels(eg: Example) -> Optional[SoftLabels]:
     """The soft labels of an Example's reference; else those that a teacher in the pipeline gave its predicted Doc."""
-    install_extensions()
     for doc in (eg.reference, eg.predicted):
         soft = doc._.xproj_soft
         if soft is not None:

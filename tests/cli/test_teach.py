@@ -9,7 +9,6 @@ import spacy
 from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
-from spacy_xproj.bitext import install_extensions
 from spacy_xproj.cli import app
 from spacy_xproj.cli import processing as module
 from spacy_xproj.cli.teach import finish, report, teach
@@ -143,7 +142,6 @@ def test_a_changed_model_is_used(run, pipelines, tmp_path):
 
 
 def test_docs_keep_what_they_carry(run, tmp_path):
-    install_extensions()
     nlp = spacy.blank("es")
     docs = [nlp(text) for text in TEXTS]
     for doc in docs:

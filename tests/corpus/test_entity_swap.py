@@ -278,12 +278,6 @@ def test_gazetteer_of_docs(nlp, tmp_path):
         assert len(read_gazetteer(file, nlp)) == 3
 
 
-def test_docs_need_no_preparation(nlp):
-    """Nothing of the package may have been used before."""
-    Doc.remove_extension("xproj_soft")
-    assert len(collect([Doc(nlp.vocab, words=["Lima"], ents=["B-LOC"])])) == 1
-
-
 def test_the_tokenizer_splits_names(nlp, tmp_path):
     path = tmp_path / "names.tsv"
     path.write_text("ORG\tRolls-Royce (España)\r\n", encoding="utf-8")

@@ -6,7 +6,7 @@ import pytest
 import spacy
 from spacy.vocab import Vocab
 
-from spacy_xproj.bitext import Bitext, install_extensions
+from spacy_xproj.bitext import Bitext
 from spacy_xproj.corpus import (
     doc_files,
     file_hash,
@@ -20,7 +20,6 @@ from spacy_xproj.corpus import (
 )
 from spacy_xproj.errors import InputError, XprojError
 
-install_extensions()
 NLP = spacy.blank("en")
 KEY = {"input": "a", "config": "b"}
 
