@@ -1,11 +1,17 @@
-"""The fenced Python examples of the README and the docs run, and print what their comments say."""
+"""The examples of the README and the docs run, and the verbs, options, programs, files and links in them exist."""
 
 import re
+import shlex
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import srsly
+import typer
 from spacy.util import load_model_from_config
 from thinc.api import Config
+
+from spacy_xproj.cli import app
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -23,6 +29,9 @@ BLOCKS = [
     for number, block in enumerate(INI.findall(path.read_text(encoding="utf-8")), 1)
     if "my_rest.v1" not in block  # which another test makes first
 ]
+VERBS = typer.main.get_command(app).commands
+CALL = re.compile(r"(?:^|python -m spacy |`)xproj ([a-z]+ .*?)(?:`|$)", re.M)
+ROW = re.compile(r"^\| `([a-z]+)( [A-Z][^`]*)` \|(.*)$", re.M)
 PLAIN = """
 [nlp]
 lang = "es"
@@ -57,7 +66,56 @@ def test_example(code, capsys):
     assert capsys.readouterr().out.splitlines() == PRINTED.findall(code)
 
 
+def anchors(text):
+    return {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in re.findall(r"^#+ (.+)$", text, re.M)}
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_links_lead_somewhere(path):
-    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
-        assert (path.parent / target).exists(), target
+    for target, anchor in re.findall(r"\]\(([^)#]*)(?:#([^)]+))?\)", path.read_text(encoding="utf-8")):
+        file = path.parent / target if target else path
+        assert file.exists(), target
+        assert not anchor or anchor in anchors(file.read_text(encoding="utf-8")), f"{target}#{anchor}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_what_is_named_is_there(path):
+    text = path.read_text(encoding="utf-8")
+    for name in re.findall(r"`?((?:configs|docs|scripts|assets|benchmarks)/[\w./-]+\w)", text):
+        assert (ROOT / name).exists(), name
+    for name in re.findall(r"python -m ((?:benchmarks|scripts)[\w.]*)", text):
+        assert find_spec(name), name
+    targets = re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)
+    assert {*re.findall(r"^make ([\w-]+)|`make ([\w-]+)`", text, re.M)} <= {(t, "") for t in targets} | {
+        ("", t) for t in targets
+    }
+
+
+def options(verb):
+    return {name for param in verb.params for name in param.opts}
+
+
+def calls():
+    """All calls of verbs in the docs, the comments of configs and the project's steps: the file and the words."""
+    for path in (*FILES, *sorted((ROOT / "configs").glob("*.cfg"))):
+        text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+        yield from ((path.name, shlex.split(call)) for call in CALL.findall(text) if "--" in call)
+    for command in srsly.read_yaml(ROOT / "project.yml")["commands"]:
+        for line in command["script"]:
+            yield from ((command["name"], shlex.split(call)) for call in CALL.findall(line))
+
+
+@pytest.mark.parametrize("place, words", calls(), ids=lambda value: value if isinstance(value, str) else value[0])
+def test_calls_are_understood(place, words):
+    """Options with a dot are values of the config."""
+    verb = VERBS[words[0]]
+    verb.make_context(words[0], words[1:])
+    given = {word.partition("=")[0] for word in words if word.startswith("--")}
+    assert {name for name in given if "." not in name} <= options(verb)
+
+
+def test_the_table_of_verbs():
+    rows = {verb: usage + rest for verb, usage, rest in ROW.findall((ROOT / "README.md").read_text(encoding="utf-8"))}
+    assert rows.keys() == VERBS.keys()
+    for verb, row in rows.items():
+        assert {*re.findall(r"--[a-z][a-z-]*", row)} <= options(VERBS[verb]), verb
