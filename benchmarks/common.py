@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-import numpy as np
 import spacy
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -11,7 +10,7 @@ from spacy.training import Example
 from scripts.ranker_data import DATA, ROOT, sides
 from spacy_xproj.cli.common import load_pipeline
 from spacy_xproj.corpus.examples import with_links
-from spacy_xproj.evaluate import gold_doc, pair_docs
+from spacy_xproj.corpus.pairing import gold_doc, pair_docs
 
 # set, links, F1 of the published heuristic and of the published greedy matcher on them
 ROWS = (
@@ -38,29 +37,6 @@ def gold_pair(name: str, nlp: Language, links: str = "") -> tuple[list[Doc], lis
     if links:
         docs = with_links(docs, DATA / name / f"align.{links}.pharaoh")
     return list(docs), [gold_doc(doc, nlp) for doc in gold]
-
-
-def counts(docs: Iterable[Doc], gold: Iterable[Doc]) -> np.ndarray:
-    """Right, predicted and gold spans of each Doc: int array (n, 3)."""
-    rows = []
-    for doc, ref in zip(docs, gold):
-        found = {(e.start, e.end, e.label) for e in doc.ents}
-        right = {(e.start, e.end, e.label) for e in ref.ents}
-        rows.append((len(found & right), len(found), len(right)))
-    return np.array(rows)
-
-
-def f1(table: np.ndarray) -> np.ndarray:
-    """F1 of counts (..., n, 3), summed over the n Docs."""
-    right, found, gold = np.moveaxis(table.sum(axis=-2), -1, 0)
-    return 2 * right / np.maximum(found + gold, 1)
-
-
-def interval(table: np.ndarray, samples: int = 1000) -> tuple[float, float]:
-    """95 % percentile bootstrap interval of the F1 over Docs."""
-    rng = np.random.default_rng(0)
-    draws = [f1(table[rng.integers(len(table), size=len(table))]) for _ in range(samples)]
-    return float(np.percentile(draws, 2.5)), float(np.percentile(draws, 97.5))
 
 
 def examples(docs: Sequence[Doc], gold: Sequence[Doc]) -> list[Example]:

@@ -33,6 +33,7 @@ from spacy_xproj.bitext import SentencePair
 from spacy_xproj.cli.common import handle_errors
 from spacy_xproj.corpus import write_file
 from spacy_xproj.errors import XprojError
+from spacy_xproj.evaluate.bootstrap import counts, difference, f1, interval
 from spacy_xproj.files import replacing
 from spacy_xproj.similarities.corpus_stats import CorpusStats, pair_key
 from spacy_xproj.similarities.feature_names import (
@@ -55,10 +56,9 @@ from spacy_xproj.similarities.links import make_links
 from spacy_xproj.similarities.ranker import Ranker, Scored, probabilities
 from spacy_xproj.similarities.surface import make_surface
 
-from .common import DATA, ROOT, config, counts, f1, interval
+from .common import DATA, ROOT, config
 from .evidence_report import report
 from .folds import group
-from .measures import difference
 from .quality import linked, payloads
 
 OUTPUT = ROOT / "metrics" / "evidence"

@@ -25,14 +25,16 @@ from spacy_xproj import fit
 from spacy_xproj.aligners.symmetrize import grow_diag_final_and, intersection
 from spacy_xproj.bitext import Bitext
 from spacy_xproj.corpus import blank, read_docs, read_file, write_file
-from spacy_xproj.evaluate import gold_doc, pair_docs, score
+from spacy_xproj.corpus.pairing import gold_doc, pair_docs
+from spacy_xproj.evaluate import score
+from spacy_xproj.evaluate.bootstrap import counts, difference, f1, interval
+from spacy_xproj.evaluate.calibration import calibration_error, precision_at, reliability, scored
+from spacy_xproj.evaluate.errors import TYPES, causes, error_types
 from spacy_xproj.labels import mapped_spans
 from spacy_xproj.pharaoh import read_pharaoh, write_pharaoh
 
 from .aligners import eflomal_links
-from .common import DATA, ROOT, config, counts, examples, f1, interval, table
-from .errors import TYPES, causes, error_types
-from .measures import calibration_error, difference, precision_at, reliability, scored
+from .common import DATA, ROOT, config, examples, table
 from .source_ner import EN, LABELS, TEXTS, plain, source_model, source_quality
 
 PUBLISHED = ("ref_heuristic", "ref_greedy")

@@ -1,6 +1,8 @@
 """Projection on given links: the published algorithms as configs, and ours. `python -m benchmarks.parity`"""
 
-from .common import ROWS, config, counts, f1, gold_pair, interval, table
+from spacy_xproj.evaluate.bootstrap import counts, f1, interval
+
+from .common import ROWS, config, gold_pair, table
 
 CONFIGS = (
     "project_ref_heuristic.cfg",

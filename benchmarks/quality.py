@@ -25,15 +25,16 @@ from spacy_xproj import fit
 from spacy_xproj.bitext import Bitext
 from spacy_xproj.cli.common import handle_errors
 from spacy_xproj.errors import XprojError
+from spacy_xproj.evaluate.bootstrap import counts, difference, f1, interval, label_counts
+from spacy_xproj.evaluate.calibration import calibration_error, precision_at, reliability, scored
+from spacy_xproj.evaluate.errors import error_types
 from spacy_xproj.files import replacing
 from spacy_xproj.similarities.feature_names import FEATURES, NULL
 from spacy_xproj.similarities.ranker import make_ranker
 
 from . import figures
-from .common import DATA, ROOT, config, counts, f1, gold_pair, interval
-from .errors import error_types
+from .common import DATA, ROOT, config, gold_pair
 from .folds import fold_weights, group
-from .measures import calibration_error, difference, label_counts, precision_at, reliability, scored
 from .report import report
 
 # The config, and whether the learned matcher makes its second pass (None: nothing is learned)

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from spacy_xproj.evaluate.errors import TYPES
+
 from .common import table
-from .errors import TYPES
 
 SHARES = (100, 95, 90, 80, 70, 50)
 GROUPS = {"languages": "language pair", "domain": "domain"}

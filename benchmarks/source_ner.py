@@ -12,9 +12,10 @@ from spacy.tokens import Doc, Span
 
 from scripts.split import is_dev
 from spacy_xproj.corpus import blank, read_docs, write_file
-from spacy_xproj.evaluate import gold_doc
+from spacy_xproj.corpus.pairing import gold_doc
+from spacy_xproj.evaluate.bootstrap import counts, f1
 
-from .common import DATA, ROOT, counts, f1
+from .common import DATA, ROOT
 
 LABELS = ("PER", "LOC", "ORG")
 TEXTS = ("uner", "uner and assets")

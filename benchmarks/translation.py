@@ -31,12 +31,12 @@ from scripts.split import is_dev
 from scripts.train_ranker import ranker_of
 from spacy_xproj.cli.common import reasons_of
 from spacy_xproj.corpus import blank, read_docs, read_file, write_file
-from spacy_xproj.evaluate import gold_doc
+from spacy_xproj.corpus.pairing import gold_doc
+from spacy_xproj.evaluate.bootstrap import counts, difference, f1, interval
 from spacy_xproj.similarities.ranker import read_weights
 
-from .common import DATA, ROOT, counts, f1, interval, table
+from .common import DATA, ROOT, table
 from .folds import fold_weights
-from .measures import difference
 from .source_ner import LABELS, english, plain
 
 SHARE = 0.12

@@ -24,10 +24,11 @@ from spacy_xproj.aligners.statistical import make_statistical
 from spacy_xproj.aligners.tuning import TuningSettings, tune
 from spacy_xproj.bitext import Bitext, SentencePair
 from spacy_xproj.corpus import blank
+from spacy_xproj.evaluate.bootstrap import counts, f1, interval
 from spacy_xproj.ty import Aligner
 
 from .aligners import news
-from .common import DATA, config, counts, f1, gold_pair, interval, table
+from .common import DATA, config, gold_pair, table
 
 EUROPARL = "europarl/en-{}"
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]

@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 from spacy_xproj.aligners.statistical import make_statistical
 from spacy_xproj.bitext import Links, SentencePair
 from spacy_xproj.corpus import blank, read_docs
-from spacy_xproj.evaluate import pair_docs
+from spacy_xproj.corpus.pairing import pair_docs
 from spacy_xproj.pharaoh import read_pharaoh
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -9,7 +9,8 @@ from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.vocab import Vocab
 
-from benchmarks.common import DATA, f1
+from benchmarks.common import DATA
+from spacy_xproj.evaluate.bootstrap import f1
 from spacy_xproj.soft import SoftLabels
 from spacy_xproj.students.losses import LOSSES
 from spacy_xproj.students.supervision import gold_rows

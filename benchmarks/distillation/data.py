@@ -11,8 +11,8 @@ from benchmarks.common import DATA, ROOT, config
 from benchmarks.source_ner import LABELS, english
 from spacy_xproj import fit
 from spacy_xproj.corpus import blank, read_docs
+from spacy_xproj.corpus.pairing import gold_doc, pair_docs
 from spacy_xproj.errors import XprojError
-from spacy_xproj.evaluate import gold_doc, pair_docs
 
 MORE = 600  # sentences of news beside the text itself
 NEWS = {"es": "spa", "de": "deu", "en": "eng"}  # in NTREX

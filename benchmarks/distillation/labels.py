@@ -9,10 +9,10 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
-from benchmarks.common import counts, f1
 from benchmarks.source_ner import plain
 from spacy_xproj import fit
 from spacy_xproj.corpus import blank, read_docs
+from spacy_xproj.evaluate.bootstrap import counts, f1
 from spacy_xproj.students.supervision import gold_rows, soft_rows
 
 from .data import unlabeled

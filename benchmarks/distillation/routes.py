@@ -5,8 +5,7 @@ from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
-from benchmarks.common import counts, f1, interval
-from benchmarks.measures import difference
+from spacy_xproj.evaluate.bootstrap import counts, difference, f1, interval
 
 from .data import Setting, europarl_setting, scarce_setting, shipped_setting
 from .labels import Models, quality, soft, transferred

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import counts, f1
 from spacy_xproj.corpus import blank, read_docs
+from spacy_xproj.evaluate.bootstrap import counts, f1
 from spacy_xproj.files import replacing, text_hash
 
 from .data import Setting, europarl_setting, shipped_setting

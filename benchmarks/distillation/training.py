@@ -24,9 +24,10 @@ from spacy.tokens import Doc
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
 
-from benchmarks.common import ROOT, counts, f1
+from benchmarks.common import ROOT
 from benchmarks.source_ner import plain
 from spacy_xproj.corpus import blank, read_docs, write_file
+from spacy_xproj.evaluate.bootstrap import counts, f1
 from spacy_xproj.files import file_hash, replacing, text_hash
 
 # What a trained model depends on but for its data and its config

@@ -11,8 +11,9 @@ from wasabi import msg
 
 from ..corpus import blank, read_docs
 from ..corpus.examples import with_links
+from ..corpus.pairing import gold_doc, pair_docs
 from ..errors import InputError
-from ..evaluate import gold_doc, pair_docs, score
+from ..evaluate import score
 from ..fitting import fit as fit_pipeline
 from .common import Chain, Corpus, PathLike, load_pipeline, show_counts, write_json
 
@@ -86,6 +87,12 @@ def evaluate_cli(
     msg.table(rows, header=("score", "value"), aligns=("l", "r"), divider=True)
     per_type = [(name, *(f"{v[x]:.4f}" for x in "prf")) for name, v in found["ents_per_type"].items()]
     msg.table(per_type, header=("label", "P", "R", "F"), aligns=("l", "r", "r", "r"), divider=True)
+    counts = ("correct", "incorrect", "partial", "missed", "spurious")
+    matches = [
+        (name, *(f"{v[x]:.4f}" for x in "prf"), *(v[x] for x in counts)) for name, v in found["ents_by_match"].items()
+    ]
+    msg.table(matches, header=("match", "P", "R", "F", *counts), aligns=["l"] + ["r"] * 8, divider=True)
+    show_counts({f"error: {k}": v for k, v in found["errors"].items()})
     show_counts({f"not projected: {k}": v for k, v in found["not_projected"].items()})
     show_counts({f"note: {k}": v for k, v in found["notes"].items()})
     show_counts(found["input"])

@@ -20,8 +20,8 @@ from thinc.api import require_gpu
 
 from .. import __version__
 from ..corpus import blank, file_hash, read_docs, read_file, text_hash, write_file
+from ..corpus.pairing import gold_doc
 from ..errors import InputError, XprojError
-from ..evaluate import gold_doc
 from ..files import folder_beside
 from ..fitting import fit
 from ..soft import SoftLabels

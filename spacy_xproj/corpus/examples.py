@@ -12,11 +12,11 @@ from spacy.training import Example
 from spacy.training.augment import dont_augment
 
 from ..errors import InputError, XprojError
-from ..evaluate import gold_doc, pair_docs
 from ..languages import blank
 from ..pharaoh import read_pharaoh
 from ..soft import SoftLabels
 from ..tags import split_tags
+from .pairing import gold_doc, pair_docs
 from .readers import read_docs
 
 PathLike = Union[str, Path]

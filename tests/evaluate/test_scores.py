@@ -5,8 +5,9 @@ from spacy.scorer import Scorer
 from spacy.tokens import Doc, Span
 from spacy.training import Example
 
+from spacy_xproj.corpus.pairing import gold_doc, pair_docs
 from spacy_xproj.errors import XprojError
-from spacy_xproj.evaluate import gold_doc, pair_docs, score
+from spacy_xproj.evaluate import score
 from tests.conftest import ents
 
 
@@ -95,6 +96,11 @@ def test_scores_by_hand(nlp, sides):
     assert got["ceiling_f"] == pytest.approx(2 * 4 / (4 + 5))  # the second LOC has no partner
     assert got["ceiling_drop_f"] == pytest.approx(2 * 4 / (4 + 5))
     assert got["not_projected"] == {"no_links": 1} and got["notes"] == {}
+    assert got["projection_rate"] == pytest.approx(3 / 4)
+    assert got["label_match"] == pytest.approx(2 / 3)  # the first Doc lacks its LOC; the third has none on either side
+    assert got["errors"] == {"missed": 1, "more of the type than in the source": 1, "too short": 1}
+    assert got["causes"] == {"boundary": 1, "not projected, no_links": 1, "source: lacks the span": 1}
+    assert got["calibration_error"] is not None
     assert [got[k] for k in ("n_docs", "n_source", "n_gold", "n_projected")] == [3, 4, 5, 3]
 
 
@@ -130,4 +136,5 @@ def test_ceilings(nlp):
 def test_nothing_to_score(nlp):
     got = score([])
     assert (got["ents_f"], got["ents_per_type"], got["projection_ratio"], got["ceiling_f"]) == (0, {}, 0, 0)
+    assert (got["projection_rate"], got["label_match"], got["char_f"], got["calibration_error"]) == (0, 0, 0, None)
     assert score([Example(plain(nlp, "a"), plain(nlp, "a"))])["ents_f"] == 0

@@ -12,11 +12,11 @@ from typing import NamedTuple, Optional
 
 from spacy.tokens import Doc
 
+from .spans import Entity, entities, is_known, shared
+
 TOO_SHORT, TOO_LONG, CROSSES, OTHER_LABEL = "too short", "too long", "crosses", "label otherwise"
 NOTHING, MISSED, MORE = "nothing there in gold", "missed", "more of the type than in the source"
 TYPES = (TOO_SHORT, TOO_LONG, CROSSES, NOTHING, MISSED, OTHER_LABEL, MORE)
-
-Entity = tuple[int, int, str]
 
 
 class Error(NamedTuple):
@@ -59,7 +59,7 @@ def causes(docs: Iterable[Doc], gold: Iterable[Doc]) -> Counter:
 
 def errors(doc: Doc, ref: Doc) -> Iterator[Error]:
     """The errors of one Doc: wrong spans in text order, then gold spans that were not found."""
-    found, gold = entities(doc), entities(ref)
+    found, gold = [span for span in entities(doc) if is_known(ref, *span[:2])], entities(ref)
     source = Counter(span.label for span in doc._.xproj.spans)
     total = Counter(label for *_, label in gold)
     lacking, surplus = total - source, source - total
@@ -88,15 +88,6 @@ def errors(doc: Doc, ref: Doc) -> Iterator[Error]:
             yield Error(MISSED, f"not projected, {reason}", None, span)
         else:
             yield Error(MISSED, "projected elsewhere", None, span)
-
-
-def entities(doc: Doc) -> list[Entity]:
-    return [(e.start, e.end, e.label_) for e in doc.ents]
-
-
-def shared(a: Entity, b: Entity) -> int:
-    """How many words two spans share."""
-    return max(0, min(a[1], b[1]) - max(a[0], b[0]))
 
 
 def boundary(span: Entity, gold: Entity) -> str:

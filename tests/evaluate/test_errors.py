@@ -1,7 +1,8 @@
 import spacy
 from spacy.tokens import Doc, Span
 
-from benchmarks.errors import (
+from spacy_xproj.bitext import Bitext, SourceSpan
+from spacy_xproj.evaluate.errors import (
     CROSSES,
     MISSED,
     MORE,
@@ -14,7 +15,6 @@ from benchmarks.errors import (
     error_types,
     errors,
 )
-from spacy_xproj.bitext import Bitext, SourceSpan
 
 NLP = spacy.blank("xx")
 WORDS = 10

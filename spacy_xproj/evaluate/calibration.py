@@ -1,4 +1,4 @@
-"""What the quality benchmark measures: plain functions of arrays, and of Docs."""
+"""How well the scores of projected spans tell which of them are right."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from spacy.tokens import Doc
 
-from .common import f1
+from .spans import entities, is_known
 
 
 class Bin(NamedTuple):
@@ -19,38 +19,25 @@ class Bin(NamedTuple):
     precision: float
 
 
-class Difference(NamedTuple):
-    """Of two F1: the first minus the second, its 95 % interval, and the two-sided p of there being none."""
-
-    gain: float
-    low: float
-    high: float
-    p: float
-
-
 def scored(docs: Iterable[Doc], gold: Iterable[Doc]) -> tuple[np.ndarray, np.ndarray]:
-    """The score of each projected span, and whether it is right: float and bool arrays (n,)."""
+    """Return the score of each projected span, and whether it is right; spans on tokens without a gold label are left
+    out.
+
+    docs (iterable of Doc): As a projection left them.
+    gold (iterable of Doc): The same Docs with gold entities, in the same order.
+    RETURNS (float array (n,), bool array (n,)): In the order of the Docs and their `doc.spans["xproj"]`.
+    """
     score: list[float] = []
     right: list[bool] = []
     for doc, ref in zip(docs, gold):
-        answers = {(e.start, e.end, e.label_) for e in ref.ents}
+        answers = set(entities(ref))
         if "xproj" in doc.spans:  # without a payload there is none
             group = doc.spans["xproj"]
-            right += [(s.start, s.end, s.label_) in answers for s in group]
-            score += group.attrs["scores"].tolist()
+            for span, points in zip(group, group.attrs["scores"].tolist()):
+                if is_known(ref, span.start, span.end):
+                    score.append(points)
+                    right.append((span.start, span.end, span.label_) in answers)
     return np.array(score, float), np.array(right, bool)
-
-
-def label_counts(docs: Iterable[Doc], gold: Iterable[Doc]) -> dict[str, list[int]]:
-    """Right, predicted and gold spans by label."""
-    out: dict[str, list[int]] = {}
-    for doc, ref in zip(docs, gold):
-        found = {(e.start, e.end, e.label_) for e in doc.ents}
-        answers = {(e.start, e.end, e.label_) for e in ref.ents}
-        for place, spans in enumerate((found & answers, found, answers)):
-            for *_, label in spans:
-                out.setdefault(label, [0, 0, 0])[place] += 1
-    return dict(sorted(out.items()))
 
 
 def reliability(score: np.ndarray, right: np.ndarray, bins: int = 10) -> list[Bin]:
@@ -84,19 +71,3 @@ def precision_at(score: np.ndarray, right: np.ndarray, coverages: Sequence[float
     hits = np.cumsum(right[np.argsort(-score, kind="stable")])
     kept = [max(int(np.ceil(share * len(score) - 1e-9)), 1) for share in coverages]
     return [float(hits[n - 1] / n) for n in kept]
-
-
-def difference(ours: np.ndarray, theirs: np.ndarray, samples: int = 2000) -> Difference:
-    """Paired bootstrap of a difference of F1 over Docs (Efron and Tibshirani 1993; Berg-Kirkpatrick et al. 2012).
-
-    ours, theirs (int arrays (n, 3)): `counts` of the same Docs.
-    RETURNS (Difference): With a percentile interval. p is twice the share of samples on the other side of 0, or at it,
-        with one sample added to both; so it is never below 2 / (samples + 1).
-    """
-    rng = np.random.default_rng(0)
-    draws = (rng.integers(len(ours), size=len(ours)) for _ in range(samples))
-    found = np.array([f1(ours[draw]) - f1(theirs[draw]) for draw in draws])
-    tail = min((found <= 0).sum(), (found >= 0).sum())
-    low, high = np.percentile(found, (2.5, 97.5))
-    gain = float(f1(ours) - f1(theirs))
-    return Difference(gain, float(low), float(high), float(min(2 * (tail + 1) / (samples + 1), 1)))

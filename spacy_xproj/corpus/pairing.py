@@ -1,0 +1,67 @@
+"""Two sides of the same text put into one Doc, and the gold side of an Example."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
+from typing import Optional
+
+import numpy as np
+from spacy.language import Language
+from spacy.tokens import Doc, Span
+from spacy.vocab import Vocab
+
+from ..bitext import Bitext
+from ..errors import XprojError
+from ..labels import mapped_spans, source_ids
+
+
+def bare_copy(doc: Doc, vocab: Vocab) -> Doc:
+    """Return a new Doc of the same words and white space, without annotation."""
+    return Doc(vocab, words=[t.text for t in doc], spaces=[bool(t.whitespace_) for t in doc])
+
+
+def pair_docs(
+    source: Iterable[Doc],
+    target: Iterable[Doc],
+    nlp: Language,
+    *,
+    labels: Sequence[str] = (),
+    links: Optional[Iterable[np.ndarray]] = None,
+) -> Iterator[Doc]:
+    """Put two sides that agree line by line into target Docs with a payload. Entities of the target are left out.
+
+    source, target (Iterable[Doc]): The two sides.
+    nlp (Language): Its vocab becomes the Docs' vocab.
+    labels (sequence of str): Take the source entities with these labels only; none: all.
+    links (Optional[Iterable[int array (n, 2)]]): The word links of each pair.
+    RAISES (XprojError): If the sides, or the links, differ in number, or a link is out of range.
+    """
+    missing = object()
+    streams = (source, target) if links is None else (source, target, links)
+    for number, row in enumerate(zip_longest(*streams, fillvalue=missing), 1):
+        if any(item is missing for item in row):
+            names = ("source sentences", "target sentences", "lines of links")
+            ended = " and ".join(name for name, item in zip(names, row) if item is missing)
+            raise XprojError(f"The sides must agree line by line, but there are only {number - 1} {ended}.")
+        src, tgt = row[:2]
+        spans = tuple(s for s in mapped_spans(src, {}) if not labels or s.label in labels)
+        doc = bare_copy(tgt, nlp.vocab)
+        words, spaces = [t.text for t in src], [bool(t.whitespace_) for t in src]
+        try:
+            bitext = Bitext(src.lang_, tuple(words), tuple(spaces), spans, source_ids=source_ids(src, spans))
+            if links is not None:
+                bitext = bitext.replace(links=row[2], provenance={"aligner": "given"})
+            bitext.check(len(doc))
+        except XprojError as err:
+            raise XprojError(f"Sentence pair {number}: {err}") from None
+        doc._.xproj = bitext
+        yield doc
+
+
+def gold_doc(doc: Doc, nlp: Language, labels: Sequence[str] = ()) -> Doc:
+    """The gold side of an Example: the same tokens in the pipeline's vocab, with the entities of these labels. What is
+    not known stays so: spaCy's scorer passes over it."""
+    gold = bare_copy(doc, nlp.vocab)
+    kept = [e for e in doc.ents if not labels or e.label_ in labels]
+    ents = [Span(gold, e.start, e.end, label=e.label_) for e in kept]
+    gold.set_ents(ents, missing=[gold[t.i : t.i + 1] for t in doc if not t.ent_iob], default="outside")
+    return gold
