@@ -1,6 +1,6 @@
 """The payload of a Doc: the other language's side of it, as plain data (never a Doc)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, NamedTuple, Optional, Union
@@ -58,6 +58,18 @@ class SentencePair(NamedTuple):
     evidence: dict[str, np.ndarray]
     places: tuple[int, ...]
     offset: tuple[int, int]
+
+
+def depths(spans: Sequence[SourceSpan]) -> list[int]:
+    """Return for each span how many of the others hold it: 0 for an outermost one. Of two over the same words the
+    later one counts as held."""
+    out = [0] * len(spans)
+    around: list[SourceSpan] = []
+    for k in sorted(range(len(spans)), key=lambda k: (spans[k].start, -spans[k].end)):
+        around = [span for span in around if span.end > spans[k].start]
+        out[k] = sum(span.end >= spans[k].end for span in around)
+        around.append(spans[k])
+    return out
 
 
 @dataclass(frozen=True, eq=False)

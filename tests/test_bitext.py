@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.tokens import Doc, DocBin
 
-from spacy_xproj.bitext import Bitext, Links, SourceSpan, decode_bitext, encode_bitext, install_extensions
+from spacy_xproj.bitext import Bitext, Links, SourceSpan, decode_bitext, depths, encode_bitext, install_extensions
 from spacy_xproj.errors import XprojError
 from tests.conftest import bitext, payload_doc
 
@@ -357,3 +357,9 @@ def test_payloads_from_before_source_ids_can_be_read():
     data = encode_bitext(made)
     assert data.pop("source_ids") == {}
     assert decode_bitext({**data, "spans": [[0, 1, "X", "a", 0.5]]}) == made
+
+
+def test_depths():
+    spans = [(2, 3), (0, 4), (0, 4), (0, 2), (1, 2), (3, 6), (5, 6), (6, 7)]
+    assert depths([SourceSpan(*span, "X") for span in spans]) == [2, 0, 1, 2, 3, 0, 1, 0]
+    assert depths([]) == []

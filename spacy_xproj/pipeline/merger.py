@@ -6,7 +6,7 @@ from typing import NamedTuple
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..bitext import Bitext
+from ..bitext import Bitext, depths
 from ..errors import XprojError
 from .base import words
 from .projection_pipe import SPANS_KEY, Projection, ProjectionPipe
@@ -99,13 +99,15 @@ class Merger(ProjectionPipe):
         """Merge, without touching the Doc. See `ProjectionPipe.predict`; where a pipe before has left a report, its
         reasons and notes stand."""
         votes = self.votes(doc, bitext)
-        taken: set[int] = set()
+        depth = [*depths(bitext.spans), 0]  # the last is for spans without a source span
+        taken: dict[int, set[int]] = {level: set() for level in depth}
         placed: dict[int, int] = {}
         found = []
         for vote in sorted(votes, key=lambda v: (-v.votes, v.first, v.start - v.end, v.start)):
             at = set(range(vote.start, vote.end))
-            if taken.isdisjoint(at) and (vote.source < 0 or placed.get(vote.source, vote.first) == vote.first):
-                taken |= at
+            here = taken[depth[vote.source]]
+            if here.isdisjoint(at) and (vote.source < 0 or placed.get(vote.source, vote.first) == vote.first):
+                here |= at
                 placed[vote.source] = vote.first
                 found.append(Projection(vote.start, vote.end, vote.source, vote.score, vote.label))
         report = doc._.xproj_report or {}

@@ -9,7 +9,7 @@ from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example
 
-from ..bitext import Bitext, SentencePair, SourceSpan
+from ..bitext import Bitext, SentencePair, SourceSpan, depths
 from ..errors import XprojError
 from .base import PayloadPipe, words
 
@@ -32,13 +32,28 @@ class Projection(NamedTuple):
     label: str = ""
 
 
+def nesting_levels(pair: SentencePair) -> list[SentencePair]:
+    """Return the sentence pair once for each level of nesting of its source spans, the outermost first.
+
+    Projected together, a span would have to leave the words of those nested in it to them.
+    """
+    depth = depths(pair.spans)
+    if not any(depth):
+        return [pair]
+    levels = [[k for k, d in enumerate(depth) if d == level] for level in sorted(set(depth))]
+    return [
+        pair._replace(spans=tuple(pair.spans[k] for k in index), places=tuple(pair.places[k] for k in index))
+        for index in levels
+    ]
+
+
 class ProjectionPipe(PayloadPipe):
     """A pipe that turns the payload's source spans into entities of the Doc.
 
     min_score (float): A projected span that scores below this is doubtful.
     doubtful (str): "keep" it in `doc.ents`; "drop" it; or "mask" it: its tokens become missing values, which the NER
         loss leaves out.
-    spans_key (str): The key in `doc.spans` of all projected spans.
+    spans_key (str): The key in `doc.spans` of all projected spans, nested ones too.
     annotate_ents (bool): Set `doc.ents`. If not, it stays as it is, for a pipe that merges projections.
     """
 
@@ -76,8 +91,8 @@ class ProjectionPipe(PayloadPipe):
 
         doc (Doc): The Doc.
         bitext (Bitext): Its payload.
-        RETURNS (list of Projection, dict[int, str], list of str): The projections, disjoint and in text order; a reason
-            code for each source span that has none; notes for the report.
+        RETURNS (list of Projection, dict[int, str], list of str): The projections in text order, which are disjoint but
+            for those of nested source spans; a reason code for each source span that has none; notes for the report.
         """
         found: list[Projection] = []
         notes: list[str] = []
@@ -90,42 +105,60 @@ class ProjectionPipe(PayloadPipe):
             if not pair.target:
                 reasons.update(dict.fromkeys(pair.places, "not_translated"))
                 continue
-            rows, missed, note = self.predict_pair(pair, doc)
-            if note:
-                notes.append(note)
-            for k in pair.places:
-                del reasons[k]
-            offset = pair.offset[1]
-            found.extend(Projection(a + offset, b + offset, pair.places[k], score) for k, a, b, score in rows)
-            reasons.update((pair.places[k], reason) for k, reason in missed.items())
+            for level in nesting_levels(pair):
+                rows, missed, note = self.predict_pair(level, doc)
+                if note:
+                    notes.append(note)
+                for k in level.places:
+                    del reasons[k]
+                offset = level.offset[1]
+                found.extend(Projection(a + offset, b + offset, level.places[k], score) for k, a, b, score in rows)
+                reasons.update((level.places[k], reason) for k, reason in missed.items())
         found.sort()
         return found, reasons, notes
 
     def predict_pair(self, pair: SentencePair, doc: Doc) -> PairResult:
-        """Project the source spans of one sentence pair of a Doc."""
+        """Project the source spans of one sentence pair of a Doc, none of which is nested in another."""
         raise NotImplementedError
 
     def set_annotations(
         self, doc: Doc, bitext: Bitext, found: list[Projection], reasons: dict[int, str], notes: list[str]
     ) -> None:
         """Write `doc.ents`, `doc.spans[spans_key]` (scores in `attrs["scores"]`) and `doc._.xproj_report`, where every
-        source span counts once, as projected or as missing."""
-        spans, ents, masked = [], [], []
-        kept, doubtful = set(), "masked" if self.doubtful == "mask" else "low_score"
-        for start, end, k, score, label in found:
-            source = bitext.spans[k] if k >= 0 else SourceSpan(0, 0, label)
-            span = Span(doc, start, end, label=label or source.label, span_id=source.id)
-            spans.append(span)
-            if score >= self.min_score or self.doubtful == "keep":
+        source span counts once, as projected or as missing.
+
+        In `doc.ents` the projection of an outer source span wins over that of one nested in it.
+        """
+        depth = [*depths(bitext.spans), 0]  # the last is for spans without a source span
+        spans: dict[Projection, Span] = {}
+        for each in found:
+            source = bitext.spans[each.source] if each.source >= 0 else SourceSpan(0, 0, each.label)
+            label = each.label or source.label
+            spans[each] = Span(doc, each.start, each.end, label=label, span_id=source.id)
+        ents: list[Span] = []
+        kept: set[int] = set()
+        taken: set[int] = set()
+        masked: set[int] = set()
+        missed: dict[int, str] = {}
+        for each, span in sorted(spans.items(), key=lambda item: depth[item[0].source]):
+            at = range(each.start, each.end)
+            if each.score < self.min_score and self.doubtful != "keep":
+                missed[each.source] = "masked" if self.doubtful == "mask" else "low_score"
+                masked.update(at if self.doubtful == "mask" else ())
+            elif taken.isdisjoint(at):
                 ents.append(span)
-                kept.add(k)
-            elif self.doubtful == "mask":
-                masked.append(span)
-        reasons = {**reasons, **{p.source: doubtful for p in found if p.source not in kept}}
+                taken.update(at)
+                kept.add(each.source)
+            else:
+                missed.setdefault(each.source, "conflict")
+        reasons = {**reasons, **{k: why for k, why in missed.items() if k not in kept}}
         if self.annotate_ents:
-            doc.set_ents(ents, missing=masked, default="outside")
+            missing = [Span(doc, i, i + 1) for i in sorted(masked - taken)]
+            doc.set_ents(sorted(ents), missing=missing, default="outside")
         scores = np.array([p.score for p in found], dtype="f4")
-        doc.spans[self.spans_key] = SpanGroup(doc, name=self.spans_key, spans=spans, attrs={"scores": scores})
+        doc.spans[self.spans_key] = SpanGroup(
+            doc, name=self.spans_key, spans=list(spans.values()), attrs={"scores": scores}
+        )
         doc._.xproj_report = {
             "source_spans": len(bitext.spans),
             "projected": len(kept - {-1}),

@@ -12,7 +12,7 @@ from ..bitext import SentencePair
 from ..errors import XprojError
 from ..ty import GoldPair, Similarity, Trainable
 from .base import ExampleDocs, Processed, words
-from .projection_pipe import ProjectionPipe
+from .projection_pipe import ProjectionPipe, nesting_levels
 
 
 class TrainableProjection(ProjectionPipe):
@@ -113,6 +113,7 @@ class TrainableProjection(ProjectionPipe):
             ents, tags = eg.get_aligned_ents_and_ner()
             for pair in bitext.pairs(words(doc)):
                 if pair.spans and pair.target:
+                    pair = nesting_levels(pair)[0]  # gold entities are not nested
                     a = pair.offset[1]
                     b = a + len(pair.target)
                     gold = frozenset((e.start - a, e.end - a, e.label_) for e in ents if a <= e.start and e.end <= b)

@@ -107,3 +107,12 @@ def test_annotate_ents_false_leaves_the_entities():
 def test_keys_are_checked(keys):
     with pytest.raises(XprojError, match="keys must name"):
         made(keys=keys)
+
+
+def test_nested_source_spans():
+    nlp = made(keys=["xproj"])
+    doc = payload_doc(nlp, "Banco de Roma", "Bank of Rome", [(0, 3, "ORG", "bank"), (2, 3, "LOC", "city")])
+    spans = [Span(doc, 0, 3, label="ORG", span_id="bank"), Span(doc, 2, 3, label="LOC", span_id="city")]
+    doc.spans["xproj"] = SpanGroup(doc, name="xproj", spans=spans)
+    assert ents(nlp(doc)) == [(0, 3, "ORG")]
+    assert [s.id_ for s in doc.spans["xproj"]] == ["bank", "city"] and missed(doc) == {"city": "conflict"}
