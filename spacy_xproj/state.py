@@ -1,5 +1,7 @@
 """The state of a part: a name, a format number, and spaCy's four serialisation methods, written once for all parts."""
 
+import hashlib
+import shutil
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar, Union, runtime_checkable
@@ -54,6 +56,17 @@ class State:
         """The parts whose states belong to this one's (dict), by name. Those without a state are passed over."""
         return {}
 
+    def expected_parts(self, names: Collection[str]) -> dict[str, Any]:
+        """The parts to be loaded (dict), by name.
+
+        names (collection of str): Those of the saved state.
+        """
+        return self.state_parts()
+
+    def state_hash(self) -> str:
+        """The start of a hash (str, 12 digits) of the state, without its parts: it tells what was learnt."""
+        return hashlib.sha256(self._packed([])).hexdigest()[:12]
+
     def to_bytes(self) -> bytes:
         """The state, as msgpack.
 
@@ -79,13 +92,16 @@ class State:
     def to_disk(self, path: Union[str, Path]) -> None:
         """Write the state.
 
-        path (str or Path): A file. A folder where there are parts; it is made if it is not there.
+        path (str or Path): A file. A folder where there are parts; it is made if it is not there. Of parts that were
+            saved there before, those that are no more are removed.
         """
         path, parts = Path(path), stateful(self.state_parts())
         if parts:
             if path.is_file():
                 path.unlink()
             path.mkdir(parents=True, exist_ok=True)
+            for name in set(self._saved_before(path / OWN)) - set(parts):
+                remove(path / name)
         for name, part in parts.items():
             part.to_disk(path / name)
         with replacing(own_file(path)) as beside:
@@ -126,8 +142,14 @@ class State:
             raise self._unlike(f"that of {name}, format {number}")
         return state
 
+    def _saved_before(self, path: Path) -> list[str]:
+        try:
+            return self._unpacked(path.read_bytes()).get("parts", [])
+        except (OSError, XprojError):
+            return []
+
     def _expected(self, saved: Collection[str]) -> dict[str, Stateful]:
-        parts = stateful(self.state_parts())
+        parts = stateful(self.expected_parts(saved))
         missing, spare = [sorted(set(a) - set(b)) for a, b in ((parts, saved), (saved, parts))]
         if missing or (spare and not self.state_spare):
             mine, theirs = (", ".join(map(repr, sorted(names))) or "none" for names in (parts, saved))
@@ -155,6 +177,23 @@ def stateful(parts: dict[str, Any]) -> dict[str, Stateful]:
     return {name: part for name, part in parts.items() if isinstance(part, Stateful)}
 
 
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def own_file(path: Path) -> Path:
     """Where a part's own state is in the file or folder that it was saved to."""
     return path / OWN if path.is_dir() else path
+
+
+def too_large(who: str, what: str) -> XprojError:
+    """The error of a part that can be saved to files only.
+
+    who (str): The part.
+    what (str): What is in it.
+    """
+    return XprojError(f"{who} holds {what}, which is too large for bytes. Save it with to_disk and load it from there.")

@@ -107,9 +107,8 @@ class EflomalAligner(State):
     @cached_property
     def provenance(self) -> str:
         """What made the links: the settings, and a hash of what was learnt."""
-        state = hashlib.sha256(self.to_bytes()).hexdigest()[:12]
         model, cognate = self.settings.model, self.settings.cognate
-        return f"{NAME} ({self.symmetrization}, model={model}, cognate={cognate}, fitted={state})"
+        return f"{NAME} ({self.symmetrization}, model={model}, cognate={cognate}, fitted={self.state_hash()})"
 
     def fit(self, pairs: Iterable[SentencePair]) -> None:
         """Align the corpus, and keep its links and priors. What was learnt before is forgotten.

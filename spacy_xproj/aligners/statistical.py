@@ -1,6 +1,5 @@
 """`spacy_xproj.Statistical.v1`: word links learnt from the corpus itself, with no model and nothing to install."""
 
-import hashlib
 from array import array
 from collections.abc import Iterable, Sequence
 from copy import copy
@@ -129,10 +128,9 @@ class StatisticalAligner(State):
     @cached_property
     def provenance(self) -> str:
         """What made the links: the settings, and a hash of what was learnt."""
-        state = hashlib.sha256(self.to_bytes()).hexdigest()[:12]
         how = self.symmetrization + (f" > {self.threshold}" if self.symmetrization == "posterior" else "")
         null, diagonal, cognate = self.model.null, self.model.diagonal, self.model.cognate
-        return f"{NAME} ({how}, null={null}, diagonal={diagonal}, cognate={cognate}, fitted={state})"
+        return f"{NAME} ({how}, null={null}, diagonal={diagonal}, cognate={cognate}, fitted={self.state_hash()})"
 
     def fit(self, pairs: Iterable[SentencePair]) -> None:
         """Learn which words are translations of each other. What was learnt before is forgotten.

@@ -103,16 +103,6 @@ class Further(Parts):
         does."""
         return partial(prepare, self.parts.values()) if told(self.parts.values()) else None
 
-    def load(self, states: dict[str, bytes]) -> None:
-        """Take the states of the parts over. Those of parts that there are not are left aside.
-
-        RAISES (ValueError): If one is missing.
-        """
-        for name, part in self.stateful().items():
-            if name not in states:
-                raise ValueError(f"no state of the evidence {name!r}")
-            part.from_bytes(states[name])
-
 
 def likeliest(worth: np.ndarray, span: np.ndarray) -> np.ndarray:
     """The indices of the `LIKELY` cells of each source span that are worth most, of equal ones the first; ascending.

@@ -3,14 +3,13 @@
 import math
 import re
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
 import numpy as np
-import srsly
 
 from ..bitext import SentencePair
 from ..errors import XprojError
+from ..state import State
 from ..ty import AnyCells, Cells, Fittable, Similarity
 from .lazy import Costly, OpenCells
 from .lexicon import make_lexicon
@@ -70,8 +69,10 @@ def names(found: Iterable[str]) -> str:
     return ", ".join(repr(name) for name in sorted(found)) or "(none)"
 
 
-class Fused:
+class Fused(State):
     """See `make_fused`."""
+
+    state_name = NAME
 
     def __init__(self, similarities: dict[str, Similarity], weights: dict[str, float]):
         self.own = Parts(similarities, NAME, "part")
@@ -147,46 +148,10 @@ class Fused:
         """
         prepare((part for name, part in self.similarities.items() if self.weights[name]), pairs)
 
-    # Serialization: of the parts that have a state
+    # Serialization: of the parts
 
-    def to_bytes(self) -> bytes:
-        """The states of the parts, as msgpack.
-
-        RETURNS (bytes): Equal for equal states.
-        """
-        return srsly.msgpack_dumps({"name": NAME, "parts": self.own.states()})
-
-    def from_bytes(self, data: bytes) -> "Fused":
-        """Take over the states of the parts.
-
-        data (bytes): From `to_bytes`.
-        RETURNS (Fused): Itself.
-        RAISES (XprojError): If the data is something else, or that of other parts.
-        """
-        try:
-            state: Any = srsly.msgpack_loads(data)
-            if state["name"] != NAME:
-                raise ValueError(state["name"])
-            if list(state["parts"]) != list(self.own.stateful()):
-                raise ValueError(f"parts {names(state['parts'])} instead of {names(self.own.stateful())}")
-            for name, part in self.own.stateful().items():
-                part.from_bytes(state["parts"][name])
-        except Exception as err:
-            raise XprojError(f"Expected the state of {NAME}, but got other data ({err}).") from err
-        return self
-
-    def to_disk(self, path: Union[str, Path]) -> None:
-        """Write the states of the parts into a folder, each under its name."""
-        Path(path).mkdir(parents=True, exist_ok=True)
-        self.own.to_disk(Path(path))
-
-    def from_disk(self, path: Union[str, Path]) -> "Fused":
-        """Read them from there.
-
-        RAISES (InputError): If one is missing or cannot be used.
-        """
-        self.own.from_disk(Path(path))
-        return self
+    def state_parts(self) -> dict[str, Any]:
+        return self.similarities
 
 
 class FusedLearner(Fused):

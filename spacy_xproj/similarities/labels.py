@@ -1,17 +1,17 @@
 """`spacy_xproj.Labels.v1`: what a spaCy pipeline for the target language finds in the target sentence."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional
 
 import numpy as np
-import srsly
 
 from ..bitext import SentencePair
-from ..errors import InputError, XprojError
+from ..errors import XprojError
+from ..models.pipelines import SpacyPipeline
+from ..state import State
 from ..ty import Cells, Similarity
 
 if TYPE_CHECKING:
-    from spacy.language import Language
+    pass
 
 NAME = "spacy_xproj.Labels.v1"
 Entity = tuple[int, int, str, float]
@@ -44,18 +44,19 @@ def make_labels(
     )
 
 
-class Labels:
+class Labels(State):
     """See `make_labels`.
 
-    nlp (Optional[Language]): The pipeline, once it is loaded.
+    pipeline (SpacyPipeline): The pipeline, with which it can be loaded where `model` is not.
     """
+
+    state_name = NAME
 
     def __init__(
         self, model: str, label_map: dict[str, str], *, other_label: float, discard_labels: bool, spans_key: str
     ):
-        self.model, self.label_map = model, label_map
+        self.pipeline, self.label_map = SpacyPipeline(model, who=NAME), label_map
         self.other_label, self.discard_labels, self.spans_key = other_label, discard_labels, spans_key
-        self.nlp: Optional[Language] = None
         self._last: tuple[tuple[str, ...], list[Entity]] = ((), [])  # a sentence is often asked for twice
 
     def __call__(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> Cells:
@@ -95,7 +96,7 @@ class Labels:
     def predict(self, target: tuple[str, ...]) -> list[Entity]:
         from spacy.tokens import Doc
 
-        nlp = self.loaded()
+        nlp = self.pipeline.nlp
         doc = nlp(Doc(nlp.vocab, words=list(target)))
         if not self.spans_key:
             found = [(e.start, e.end, e.label_, 1.0) for e in doc.ents]
@@ -106,70 +107,14 @@ class Labels:
             found = [(s.start, s.end, s.label_, float(score)) for s, score in zip(group, scores)]
         else:
             raise XprojError(
-                f"{NAME}: the pipeline {self.model!r} makes no doc.spans[{self.spans_key!r}]: it has the pipes "
+                f"{NAME}: its pipeline makes no doc.spans[{self.spans_key!r}]: it has the pipes "
                 f"{', '.join(nlp.pipe_names) or '(none)'}, and made the keys {', '.join(doc.spans) or '(none)'}."
             )
         found = [(start, end, self.label_map.get(label, label), score) for start, end, label, score in found]
         return [entity for entity in found if entity[2]]
 
-    def loaded(self) -> "Language":
-        """The pipeline.
+    def state_parts(self) -> dict[str, Any]:
+        return {"pipeline": self.pipeline}
 
-        RAISES (XprojError): If it cannot be loaded.
-        """
-        if self.nlp is None:
-            from spacy.util import load_model
-
-            if not self.model:
-                raise XprojError(f"{NAME}: set 'model' to the package name or the folder of a spaCy pipeline.")
-            try:
-                self.nlp = load_model(self.model)
-            except (OSError, ValueError) as err:
-                raise XprojError(f"{NAME} cannot load the pipeline {self.model!r}, its setting 'model'. {err}") from err
-        return self.nlp
-
-    # Serialization: with the pipeline, so that it can be loaded where `model` is not
-
-    def to_bytes(self) -> bytes:
-        """The pipeline, its config with it, as msgpack."""
-        nlp = self.loaded()
-        return srsly.msgpack_dumps({"name": NAME, "config": nlp.config.to_str(), "nlp": nlp.to_bytes()})
-
-    def from_bytes(self, data: bytes) -> "Labels":
-        """Take over a pipeline.
-
-        data (bytes): From `to_bytes`.
-        RETURNS (Labels): Itself.
-        RAISES (XprojError): If the data is something else.
-        """
-        from spacy.util import load_model_from_config
-        from thinc.api import Config
-
-        try:
-            state: Any = srsly.msgpack_loads(data)
-            if state["name"] != NAME:
-                raise ValueError(state["name"])
-            config = Config().from_str(state["config"], interpolate=False)
-            nlp = load_model_from_config(config, auto_fill=True).from_bytes(state["nlp"])
-        except Exception as err:
-            raise XprojError(f"Expected the state of {NAME}, but got other data ({err}).") from err
-        self.nlp, self._last = nlp, ((), [])
-        return self
-
-    def to_disk(self, path: Union[str, Path]) -> None:
-        """Write the pipeline to a folder, as any spaCy pipeline."""
-        self.loaded().to_disk(path)
-
-    def from_disk(self, path: Union[str, Path]) -> "Labels":
-        """Read it from there.
-
-        RAISES (InputError): If it cannot be used.
-        """
-        from spacy.util import load_model
-
-        try:
-            self.nlp = load_model(Path(path))
-        except (OSError, ValueError) as err:
-            raise InputError(path, None, f"Expected the pipeline of {NAME}. {err}") from err
+    def set_state(self, state: dict[str, Any]) -> None:
         self._last = (), []
-        return self

@@ -4,20 +4,18 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Optional, Union
+from typing import Any, Optional, Union
 
 import numpy as np
-import srsly
 
 from ..bitext import SentencePair
 from ..errors import NotFittedError, XprojError
-from ..files import StateFile
+from ..state import State
 from ..ty import Cells, Fittable, Similarity
 from .lexicon_table import Entry, LexiconTable, form_key, form_text, word_key
 from .links import make_links
 
 NAME = "spacy_xproj.Lexicon.v1"
-FORMAT = 1
 
 
 def make_lexicon(
@@ -41,8 +39,10 @@ def make_lexicon(
     return Lexicon(base or make_links(), path, smoothing=smoothing, min_score=min_score)
 
 
-class Lexicon(StateFile):
+class Lexicon(State):
     """See `make_lexicon`. What was learnt and what was given in a file are kept apart: the given rows win."""
+
+    state_name = NAME
 
     def __init__(self, base: Similarity, path: Optional[str], *, smoothing: float, min_score: float):
         self.base, self.path = base, path
@@ -185,40 +185,23 @@ class Lexicon(StateFile):
 
     # Serialization
 
-    def to_bytes(self) -> bytes:
-        """What was learnt and what was given, as msgpack; also the state of the base.
-
-        RETURNS (bytes): Equal for equal states.
-        """
-        state: dict[str, object] = {"name": NAME, "format": FORMAT, "seen": sorted(self.seen)}
+    def state(self) -> dict[str, Any]:
+        """What was learnt, and the rows of the file."""
+        state: dict[str, Any] = {"seen": sorted(self.seen)}
         if self.learned is not None:
             state["learned"] = self.learned.state()
         if self._given is not None or self.path:
             state["given"] = self.given.state()
-        if hasattr(self.base, "to_bytes"):
-            state["base"] = self.base.to_bytes()
-        return srsly.msgpack_dumps(state)
+        return state
 
-    def from_bytes(self, data: bytes) -> "Lexicon":
-        """Take over a state. Rows of a file that are in it take the place of the file in the settings.
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take over a state. Rows of a file that are in it take the place of the file in the settings."""
+        learned = LexiconTable.load(state["learned"]) if "learned" in state else None
+        given = LexiconTable.load(state["given"]) if "given" in state else None
+        self.learned, self._given, self.seen = learned, given, frozenset(state["seen"])
 
-        data (bytes): From `to_bytes`.
-        RETURNS (Lexicon): Itself.
-        RAISES (XprojError): If the data is something else.
-        """
-        try:
-            state = srsly.msgpack_loads(data)
-            if (state["name"], state["format"]) != (NAME, FORMAT):
-                raise ValueError(f"{state['name']}, format {state['format']}")
-            learned = LexiconTable.load(state["learned"]) if "learned" in state else None
-            given = LexiconTable.load(state["given"]) if "given" in state else None
-            seen = frozenset(state["seen"])
-            if hasattr(self.base, "from_bytes"):
-                self.base.from_bytes(state["base"])
-        except Exception as err:
-            raise XprojError(f"Expected the state of {NAME}, format {FORMAT}, but got other data ({err}).") from err
-        self.learned, self._given, self.seen = learned, given, seen
-        return self
+    def state_parts(self) -> dict[str, Any]:
+        return {"base": self.base}
 
 
 class Places:

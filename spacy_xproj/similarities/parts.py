@@ -1,11 +1,9 @@
 """Similarities by name inside of another one: their learning and their states."""
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from ..bitext import SentencePair
-from ..errors import InputError
 from ..ty import Fittable, Similarity
 
 
@@ -37,33 +35,6 @@ class Parts:
         pairs = list(pairs)
         for part in self.learners().values():
             part.fit(pairs)
-
-    # Serialization: of the parts that have a state, by name
-
-    def stateful(self) -> dict[str, Any]:
-        """Those that have a state."""
-        return {name: part for name, part in self.parts.items() if hasattr(part, "to_bytes")}
-
-    def states(self) -> dict[str, bytes]:
-        """Their states."""
-        return {name: part.to_bytes() for name, part in self.stateful().items()}
-
-    def to_disk(self, path: Path) -> None:
-        """Write them into a folder, each under its name."""
-        for name, part in self.stateful().items():
-            part.to_disk(path / name)
-
-    def from_disk(self, path: Path) -> None:
-        """Read them from there.
-
-        RAISES (InputError): If one is missing or cannot be used.
-        """
-        for name, part in self.stateful().items():
-            if not (path / name).exists():
-                raise InputError(
-                    path, None, f"Expected the state of {self.owner}, but there is none of its {self.kind} {name!r}."
-                )
-            part.from_disk(path / name)
 
 
 def told(parts: Iterable[Any]) -> list[Any]:

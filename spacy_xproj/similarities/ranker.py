@@ -3,16 +3,14 @@
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from pathlib import Path
-from typing import Any, NamedTuple, Optional, Union
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
-import srsly
 from thinc.api import Model
 
 from ..bitext import SentencePair
-from ..errors import InputError, XprojError
-from ..files import StateFile, replacing
+from ..errors import XprojError
+from ..state import State
 from ..ty import GoldPair, Similarity, WeighedCells
 from .adaptation import Adaptation
 from .corpus_stats import CorpusStats, pair_key
@@ -27,8 +25,6 @@ from .pair_lexicon import PairLexicon, Vote, votes
 from .weights import NAME, by_name, read_weights, write_weights
 
 __all__ = ["NAME", "PRIOR", "Ranker", "make_ranker", "probabilities", "read_weights", "write_weights"]
-FORMAT = 2
-OWN = "ranker.msgpack"  # beside the states of its evidence
 PRIOR = 30.0
 MEASURED = 1000  # sentence pairs that the scale of the features is measured on
 
@@ -63,7 +59,7 @@ def make_ranker(
     if prior < 0:
         raise XprojError(f"{NAME}: prior must be at least 0, not {prior}.")
     parts = evidence or {}
-    read = read_weights(weights, parts)
+    read = read_weights(weights or None, parts)
     return Ranker(read, max_length=max_length, lexicon=lexicon, floor=floor, prior=prior, evidence=parts)
 
 
@@ -82,8 +78,12 @@ class Scored(NamedTuple):
     probs: list[np.ndarray]
 
 
-class Ranker(StateFile):
+class Ranker(State):
     """See `make_ranker`."""
+
+    state_name = NAME
+    state_format = 2
+    state_spare = True
 
     def __init__(
         self,
@@ -280,19 +280,9 @@ class Ranker(StateFile):
 
     # Serialization
 
-    def to_bytes(self) -> bytes:
-        """The weights, what was learnt from the corpus, and the states of the evidence, as msgpack.
-
-        RETURNS (bytes): Equal for equal states.
-        """
-        parts = {"parts": self.further.states()} if self.further.stateful() else {}
-        return srsly.msgpack_dumps({**self.state(), **parts})
-
-    def state(self) -> dict[str, object]:
-        """All but the states of the evidence."""
-        state: dict[str, object] = {
-            "name": NAME,
-            "format": FORMAT,
+    def state(self) -> dict[str, Any]:
+        """The weights, and what was learnt from the corpus."""
+        state: dict[str, Any] = {
             "features": list(with_parts(self.further.parts)),
             "weights": {stage: self.weight(stage).astype("<f8").tobytes() for stage in STAGES},
         }
@@ -304,62 +294,25 @@ class Ranker(StateFile):
             state["voter"] = self.voter.astype("<f8").tobytes()
         return state
 
-    def from_bytes(self, data: bytes) -> "Ranker":
-        """Take over weights, corpus and evidence. Weights go by name: those of evidence that it does not have are left
-        aside, and evidence that they were not learnt with has the weight 0.
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take over weights and corpus. Weights go by name: those of evidence that it does not have are left aside, and
+        evidence that they were not learnt with has the weight 0."""
+        names = state["features"]
+        if names[: len(FEATURES)] != list(FEATURES):
+            raise ValueError("other features")
 
-        data (bytes): From `to_bytes`.
-        RETURNS (Ranker): Itself.
-        RAISES (XprojError): If the data is something else.
-        """
-        return self.load(data, evidence=True)
+        def read(raw: bytes) -> np.ndarray:
+            return by_name(dict(zip(names, np.frombuffer(raw, "<f8"))), self.further.parts)
 
-    def to_disk(self, path: Union[str, Path]) -> None:
-        """Write the state to a file. With evidence that has a state: into a folder, as `OWN`, and each of those under
-        its name.
-
-        path (str or Path): The file or folder.
-        """
-        if not self.further.stateful():
-            return super().to_disk(path)
-        with replacing(Path(path) / OWN) as beside:
-            beside.write_bytes(srsly.msgpack_dumps(self.state()))
-        self.further.to_disk(Path(path))
-
-    def from_disk(self, path: Union[str, Path]) -> "Ranker":
-        """Read the state from there.
-
-        RETURNS (Ranker): Itself.
-        RAISES (InputError): If it cannot be used.
-        """
-        if not Path(path).is_dir():
-            return super().from_disk(path)
-        try:
-            self.load((Path(path) / OWN).read_bytes(), evidence=False)
-        except (OSError, XprojError) as err:
-            raise InputError(path, None, str(err)) from err
-        self.further.from_disk(Path(path))
-        return self
-
-    def load(self, data: bytes, *, evidence: bool) -> "Ranker":
-        """As `from_bytes`, with the states of the evidence or without."""
-        try:
-            state = srsly.msgpack_loads(data)
-            names = state["features"]
-            if (state["name"], state["format"], names[: len(FEATURES)]) != (NAME, FORMAT, list(FEATURES)):
-                raise ValueError(f"{state['name']}, format {state['format']}, or other features")
-            read = lambda raw: by_name(dict(zip(names, np.frombuffer(raw, "<f8"))), self.further.parts)  # noqa: E731
-            weights = {stage: read(state["weights"][stage]) for stage in STAGES}
-            stats = CorpusStats.load(state["stats"]) if "stats" in state else None
-            lexicon = PairLexicon.load(state["lexicon"]) if "lexicon" in state else None
-            voter = read(state["voter"]) if "voter" in state else None
-            if evidence:
-                self.further.load(state.get("parts", {}))
-        except Exception as err:
-            raise XprojError(f"Expected the state of {NAME}, format {FORMAT}, but got other data ({err}).") from err
+        weights = {stage: read(state["weights"][stage]) for stage in STAGES}
+        stats = CorpusStats.load(state["stats"]) if "stats" in state else None
+        lexicon = PairLexicon.load(state["lexicon"]) if "lexicon" in state else None
+        voter = read(state["voter"]) if "voter" in state else None
         self.start_from(weights)
         self.stats, self.lexicon, self.voter = stats, lexicon, voter
-        return self
+
+    def state_parts(self) -> dict[str, Any]:
+        return self.further.parts
 
 
 def probabilities(cells: np.ndarray, null: np.ndarray, span: np.ndarray) -> list[np.ndarray]:

@@ -1,18 +1,17 @@
 """Any spaCy pipeline that finds entities as a teacher: a distribution over IOB2 tags for each token of a Doc."""
 
 import json
-import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 import numpy as np
-from spacy.util import get_model_meta, get_package_path, is_package, load_model
 
 from ..errors import InputError, XprojError
-from ..files import file_hash, text_hash
+from ..files import text_hash
 from ..labels import check_label_map, rename_types
-from ..models.folder import FilesOnly
+from ..models.pipelines import SpacyPipeline
+from ..state import State
 from ..tags import convert_types, make_tags
 from .members import ESTIMATES, Member
 
@@ -61,7 +60,7 @@ def make_pipeline(
     )
 
 
-class PipelineTeacher(FilesOnly):
+class PipelineTeacher(State):
     """A teacher by spaCy pipelines, which are loaded at first use, from files on this machine only.
 
     They get the words of the Doc, sentence by sentence where it has sentences, and do not tokenize anew. They may be of
@@ -77,6 +76,8 @@ class PipelineTeacher(FilesOnly):
     The other arguments are those of `make_pipeline`.
     RAISES (XprojError): If a setting is out of range.
     """
+
+    state_name = NAME
 
     def __init__(
         self,
@@ -106,20 +107,9 @@ class PipelineTeacher(FilesOnly):
         self.exclude = sorted(set(exclude))
         self._use([str(model) for model in models])
 
-    def _use(self, models: list[str]) -> None:
-        self.models = models
-        self._hash = ""
+    def _use(self, models: Sequence[str]) -> None:
+        self.pipelines = [SpacyPipeline(model, who=NAME, exclude=self.exclude) for model in models]
         self._members: list[Member] = []
-
-    @property
-    def folders(self) -> list[Path]:
-        """The pipelines' folders (list of Path).
-
-        RAISES (XprojError): If there is none, or a name is neither a folder nor a package.
-        """
-        if not self.models:
-            raise XprojError(f"{NAME} has no pipeline. Set 'model' to the folder of one, or load it with from_disk.")
-        return [find_folder(model) for model in self.models]
 
     @property
     def types(self) -> list[str]:
@@ -129,7 +119,7 @@ class PipelineTeacher(FilesOnly):
     @property
     def labels(self) -> list[str]:
         """The tags in the order of the columns (list of str); empty without a pipeline. This loads the pipelines."""
-        return make_tags(self.types) if self.models else []
+        return make_tags(self.types) if self.pipelines else []
 
     @property
     def estimate(self) -> str:
@@ -140,17 +130,16 @@ class PipelineTeacher(FilesOnly):
     @property
     def key(self) -> str:
         """The content of the pipelines' files and the settings, as a hash (str)."""
-        if not self._hash:
-            self._hash = text_hash("".join(f"{file_hash(folder)}\n" for folder in self.folders))
+        content = text_hash("".join(f"{pipeline.hash}\n" for pipeline in self.pipelines))
         settings = [self.pipe, self.wanted, self.label_map, self.beam_width, self.beam_density, self.smoothing]
-        return f"{NAME}:{text_hash(json.dumps([self._hash, *settings, self.exclude], sort_keys=True))[:32]}"
+        return f"{NAME}:{text_hash(json.dumps([content, *settings, self.exclude], sort_keys=True))[:32]}"
 
     @property
     def provenance(self) -> str:
         """The number of pipelines, the estimate and the start of the key (str)."""
-        if not self.models:
+        if not self.pipelines:
             return f"{NAME} (without a pipeline)"
-        return f"{NAME} ({len(self.models)}, {self.estimate}, {self.key.split(':')[-1][:12]})"
+        return f"{NAME} ({len(self.pipelines)}, {self.estimate}, {self.key.split(':')[-1][:12]})"
 
     def load(self) -> list[Member]:
         """The pipelines, loaded by the first call.
@@ -158,16 +147,18 @@ class PipelineTeacher(FilesOnly):
         RETURNS (list of Member): One a pipeline.
         RAISES (InputError): If one cannot be loaded, or finds no entities.
         """
+        if not self.pipelines:
+            raise XprojError(f"{NAME} has no pipeline. Set 'model' to the folder of one, or load it with from_disk.")
         if not self._members:
-            members = []
-            for folder in self.folders:
-                try:
-                    nlp = load_model(folder, exclude=self.exclude)
-                    members.append(Member(nlp, self.pipe, self.wanted))
-                except (OSError, ValueError) as err:
-                    raise InputError(folder, None, f"{NAME} cannot use this pipeline. {err}") from err
-            self._members = members
+            self._members = [self._member(pipeline) for pipeline in self.pipelines]
         return self._members
+
+    def _member(self, pipeline: SpacyPipeline) -> Member:
+        nlp = pipeline.nlp
+        try:
+            return Member(nlp, self.pipe, self.wanted)
+        except ValueError as err:
+            raise InputError(pipeline.model, None, f"{NAME} cannot use this pipeline. {err}") from err
 
     def __call__(self, docs: Sequence["Doc"]) -> list[np.ndarray]:
         """The distributions of the tokens of each Doc. The Docs are not changed.
@@ -185,53 +176,12 @@ class PipelineTeacher(FilesOnly):
                 total += convert_types(rows, member.types, types, self.label_map) / len(members)
         return [((1 - self.smoothing) * total + self.smoothing / size).astype("f4") for total in totals]
 
-    def to_disk(self, path: Union[str, Path]) -> None:
-        """Copy the pipelines, each into a folder of its own, named by its number. Without one nothing is written.
+    def state_parts(self) -> dict[str, Any]:
+        return {f"{number:02d}": pipeline for number, pipeline in enumerate(self.pipelines)}
 
-        path (str or Path): The folder to copy them into. What is there in their place is replaced.
-        """
-        path = Path(path)
-        for k, folder in enumerate(self.folders if self.models else ()):
-            place = path / f"{k:02d}"
-            if place.resolve() != folder:
-                beside = path / f".{k:02d}.tmp"
-                shutil.rmtree(beside, ignore_errors=True)
-                shutil.copytree(folder, beside)
-                shutil.rmtree(place, ignore_errors=True)
-                beside.rename(place)
-        for place in path.iterdir() if self.models else ():
-            if place.is_dir() and place.name.isdigit() and int(place.name) >= len(self.models):
-                shutil.rmtree(place)
-
-    def from_disk(self, path: Union[str, Path]) -> "PipelineTeacher":
-        """Take the pipelines that `to_disk` copied, if it did. They stay there, and are loaded at the next use.
-
-        path (str or Path): The folder.
-        RETURNS (PipelineTeacher): Itself.
-        """
-        if Path(path).exists():
-            self._use([str(place.resolve()) for place in sorted(Path(path).iterdir()) if place.name.isdigit()])
-        return self
+    def expected_parts(self, names: Collection[str]) -> dict[str, Any]:
+        self._use([""] * len(names))
+        return self.state_parts()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_members": []}
-
-
-def find_folder(model: str) -> Path:
-    """The folder of a pipeline.
-
-    model (str): A folder, or the name of an installed package.
-    RETURNS (Path): The folder.
-    RAISES (XprojError): If it is neither.
-    """
-    path = Path(model)
-    if path.is_dir():
-        return path.resolve()
-    if is_package(model):
-        root = get_package_path(model)
-        meta = get_model_meta(root)
-        return root / f"{meta['lang']}_{meta['name']}-{meta['version']}"
-    raise XprojError(
-        f"{NAME}: expected the folder of a spaCy pipeline or the name of an installed one, got {model!r}. Nothing is "
-        "downloaded."
-    )

@@ -1,24 +1,20 @@
 """`spacy_xproj.similarity_weights.v1`: teachers count by how much the target text looks like their language."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import Optional, Union
+from typing import Any, Optional, Union
 
 import numpy as np
-import srsly
 from spacy.tokens import Doc
 from thinc.api import Adam
 
 from ..corpus.readers import read_docs
 from ..errors import InputError, NotFittedError, XprojError
-from ..files import replacing
 from ..languages import blank
+from ..state import State
 from ..ty import SourceWeights
 from .vectors import SentenceVectors, make_ngram_vectors
 
 NAME = "spacy_xproj.similarity_weights.v1"
-FORMAT = 1  # of the serialized state
 LEVELS = ("domain", "sentence")
 TEMPERATURES = ("variance", "deviation")
 BATCH = 32
@@ -100,12 +96,14 @@ def make_similarity_weights(
     )
 
 
-class SimilarityWeights:
+class SimilarityWeights(State):
     """See `make_similarity_weights`.
 
     names (list of str): The sources that it was fitted on, sorted.
     domain (float32 array (sources,)): Their mean weights over the target texts.
     """
+
+    state_name = NAME
 
     def __init__(
         self,
@@ -131,7 +129,7 @@ class SimilarityWeights:
         self.beta = beta  # one divided by the temperature
         # The logits of a vector g are g @ slopes + offsets: centring, U, V and the mu_k in one.
         self.slopes, self.offsets, self.domain = slopes, offsets, domain
-        self._hash = hashlib.sha256(self._state()).hexdigest()[:12]
+        self._hash = self.state_hash()
 
     @property
     def fitted(self) -> bool:
@@ -210,74 +208,17 @@ class SimilarityWeights:
 
     # Serialization
 
-    def to_bytes(self) -> bytes:
-        """What was learnt, as msgpack, with the state of the vectors. The settings belong to the config.
-
-        RETURNS (bytes): Equal for equal states.
-        RAISES (XprojError): If the vectors have a model that is saved as files only.
-        """
-        inner = self.vectors.to_bytes() if hasattr(self.vectors, "to_bytes") else b""
-        return srsly.msgpack_dumps({"own": self._state(), "vectors": inner})
-
-    def from_bytes(self, data: bytes) -> "SimilarityWeights":
-        """Take over what was learnt.
-
-        data (bytes): From `to_bytes`.
-        RETURNS (SimilarityWeights): Itself.
-        RAISES (XprojError): If the data is something else, or the vectors have other settings.
-        """
-        try:
-            state = srsly.msgpack_loads(data)
-            own, inner = state["own"], state["vectors"]
-        except Exception as err:
-            raise XprojError(f"Expected the state of {NAME}, format {FORMAT}, but got other data ({err}).") from err
-        if hasattr(self.vectors, "from_bytes"):
-            self.vectors.from_bytes(inner)
-        self._take(own)
-        return self
-
-    def to_disk(self, path: Union[str, Path]) -> None:
-        """Write what was learnt into a folder, with the state of the vectors.
-
-        path (str or Path): The folder, made if it is not there.
-        """
-        path = Path(path)
-        with replacing(path / "weights") as beside:
-            beside.write_bytes(self._state())
-        if hasattr(self.vectors, "to_disk"):
-            self.vectors.to_disk(path / "vectors")
-
-    def from_disk(self, path: Union[str, Path]) -> "SimilarityWeights":
-        """Read what `to_disk` wrote.
-
-        path (str or Path): The folder.
-        RETURNS (SimilarityWeights): Itself.
-        RAISES (InputError): If it cannot be used.
-        """
-        path = Path(path)
-        if hasattr(self.vectors, "from_disk"):
-            self.vectors.from_disk(path / "vectors")
-        try:
-            self._take((path / "weights").read_bytes())
-        except (OSError, XprojError) as err:
-            raise InputError(path / "weights", None, str(err)) from err
-        return self
-
-    def _state(self) -> bytes:
+    def state(self) -> dict[str, Any]:
+        """What was learnt."""
         arrays = {"slopes": self.slopes, "offsets": self.offsets, "domain": self.domain}
-        about = {"name": NAME, "format": FORMAT, "names": self.names, "beta": self.beta}
-        return srsly.msgpack_dumps({**about, **{key: x.astype("<f4") for key, x in arrays.items()}})
+        return {"names": self.names, "beta": self.beta, **{key: x.astype("<f4") for key, x in arrays.items()}}
 
-    def _take(self, data: bytes) -> None:
-        try:
-            state = srsly.msgpack_loads(data)
-            if (state["name"], state["format"]) != (NAME, FORMAT):
-                raise ValueError(f"{state['name']}, format {state['format']}")
-            names, beta = state["names"], state["beta"]
-            slopes, offsets, domain = (state[key].astype("f4") for key in ("slopes", "offsets", "domain"))
-        except Exception as err:
-            raise XprojError(f"Expected the state of {NAME}, format {FORMAT}, but got other data ({err}).") from err
-        self._set(names, beta, slopes, offsets, domain)
+    def set_state(self, state: dict[str, Any]) -> None:
+        slopes, offsets, domain = (state[key].astype("f4") for key in ("slopes", "offsets", "domain"))
+        self._set(state["names"], state["beta"], slopes, offsets, domain)
+
+    def state_parts(self) -> dict[str, Any]:
+        return {"vectors": self.vectors}
 
 
 def train(

@@ -155,7 +155,7 @@ def test_all_that_learn_are_fitted_and_saved(tmp_path):
     for pair in some_pairs():
         assert table(fused(pair)) == table(again(pair)) == table(third(pair))
     (tmp_path / "state" / "ranker").unlink()
-    with pytest.raises(InputError, match="none of its part 'ranker'"):
+    with pytest.raises(InputError, match="state of its part 'ranker' is missing"):
         fresh().from_disk(tmp_path / "state")
     other = make_fused({"links": make_links(), "lex": make_lexicon()}, {"links": 0.2, "lex": 0.3})
     with pytest.raises(XprojError, match="parts 'lexicon', 'ranker' instead of 'lex'"):

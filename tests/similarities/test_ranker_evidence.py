@@ -278,7 +278,7 @@ def test_states_of_the_parts_are_saved(tmp_path):
     ranker.start_from(weighty("alike", "lexicon", lexicon=1.0, alike_gap=2.0))
     ranker.fit(pairs())
     ranker.to_disk(tmp_path / "state")
-    assert {path.name for path in (tmp_path / "state").iterdir()} == {"ranker.msgpack", "lexicon"}
+    assert {path.name for path in (tmp_path / "state").iterdir()} == {"state.msgpack", "lexicon"}
     for again in (made().from_bytes(ranker.to_bytes()), made().from_disk(tmp_path / "state")):
         assert again.fitted and again.to_bytes() == ranker.to_bytes()
         assert [plain(again(p)) for p in pairs()] == [plain(ranker(p)) for p in pairs()]
@@ -295,7 +295,7 @@ def test_a_state_that_is_missing(tmp_path):
     (tmp_path / "state" / "lexicon").unlink()
     with pytest.raises(InputError, match="'lexicon'"):
         made().from_disk(tmp_path / "state")
-    (tmp_path / "state" / "ranker.msgpack").unlink()
+    (tmp_path / "state" / "state.msgpack").unlink()
     with pytest.raises(InputError):
         made().from_disk(tmp_path / "state")
 

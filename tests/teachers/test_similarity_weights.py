@@ -239,7 +239,7 @@ def test_state(sources, tmp_path, idf):
         assert text.encode() not in weights.to_bytes()  # paths of this machine
     expected = weights(docs(DUTCH), list(sources))
     weights.to_disk(tmp_path / "state")
-    assert names(tmp_path / "state") == {"weights", "vectors"}
+    assert names(tmp_path / "state") == {"state.msgpack", "vectors"}
     blank = lambda: make(None, vectors=make_ngram_vectors(size=256, idf=idf), level="sentence")  # noqa: E731
     for again in (blank().from_bytes(weights.to_bytes()), blank().from_disk(tmp_path / "state")):
         assert again.fitted and again.to_bytes() == weights.to_bytes() and again.provenance == weights.provenance
@@ -264,7 +264,7 @@ def test_a_state_that_does_not_fit(sources, tmp_path):
     with pytest.raises(XprojError, match="size"):
         make(None, vectors=make_ngram_vectors(size=128)).from_bytes(weights.to_bytes())
     weights.to_disk(tmp_path / "state")
-    (tmp_path / "state" / "weights").write_bytes(b"other")
+    (tmp_path / "state" / "state.msgpack").write_bytes(b"other")
     with pytest.raises(InputError, match="other data"):
         make(None).from_disk(tmp_path / "state")
     with pytest.raises(InputError):
