@@ -1,41 +1,28 @@
 """`spacy_xproj.Eflomal.v1`: word links by eflomal, whose links and priors are kept."""
 
 import hashlib
-from array import array
+import subprocess
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from itertools import pairwise
-from typing import Any, NamedTuple, Optional
-
-import numpy as np
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Optional
 
 from ..bitext import Links, SentencePair
 from ..compat import require
 from ..errors import NotFittedError, XprojError
+from ..pharaoh import parse_pharaoh
 from ..state import State
 from ..ty import Aligner
-from . import eflomal_run
-from .eflomal_run import LIMIT, Directed, Priors, Settings, Side
 from .statistical import _root
 from .symmetrize import SYMMETRIZATIONS
 
 NAME = "spacy_xproj.Eflomal.v1"
-DTYPES = ("<i8", "<f4", "<i4", "<i4", "<i4", "<i4", "<u8", "<i2", "<i2", "<i2")  # of the fields of Priors and Known
+MAX_WORDS = 1023  # of the longest sentence that eflomal aligns
 
-
-class Known(NamedTuple):
-    """The links of the corpus, sentence pair by sentence pair.
-
-    keys (uint64 array (k,)): A hash of each sentence pair, ascending.
-    source, target (int16 arrays (k,)): Its numbers of words.
-    links (int16 array): One after the other, the source word of each target word, then the target word of each source
-        word; -1 for none.
-    """
-
-    keys: np.ndarray
-    source: np.ndarray
-    target: np.ndarray
-    links: np.ndarray
+Text = tuple[str, str]  # the two sentences of a pair as eflomal reads them
+Directed = tuple[str, str]  # the links of a pair in the Pharaoh format: forward, reverse
 
 
 def make_eflomal(
@@ -51,11 +38,11 @@ def make_eflomal(
     symmetrization (str): How links of the two directions are combined: "intersection", "union" or
         "grow-diag-final-and".
     model (int): 1: IBM model 1, 2: and an HMM, 3: and fertility.
-    length (float): How long eflomal samples when it is fitted, relative to its default.
-    samplers (int): Independent samplers then, whose probabilities are averaged.
-    stem (int): Words are lower-cased and cut to so many characters; 0 leaves them whole, as eflomal itself does.
-    cognate (float): What it speaks for a link that its words begin alike (three letters, or the whole stem where it is
-        shorter or begins with a digit or sign), in links; 0: nothing, as in eflomal itself.
+    length (float): Number of iterations, relative to eflomal's default.
+    samplers (int): Number of independent samplers, whose probabilities are averaged.
+    stem (int): Number of letters that are left of each word, which is lower-cased. 0 leaves words whole.
+    cognate (float): Prior count of a link between two words that begin alike (three letters, or the whole stem where
+        it is shorter or begins with a digit or sign). 0: none, as in eflomal itself.
     RETURNS (Aligner): The aligner. It must be fitted.
     RAISES (XprojError): If a setting is out of its range, or eflomal is not installed.
     """
@@ -72,43 +59,39 @@ def make_eflomal(
         if not ok:
             raise XprojError(f"{NAME}: {name} must be {expected}, not {value}.")
     require("eflomal", NAME, "spacy-xproj[eflomal]")
-    return EflomalAligner(symmetrization, Settings(model, length, samplers, cognate), stem=stem)
+    return EflomalAligner(symmetrization, stem, cognate, model=model, rel_iterations=length, n_samplers=samplers)
 
 
 class EflomalAligner(State):
     """See `make_eflomal`.
 
-    `fit` aligns the whole corpus at once, keeps the links, and takes priors from them. A sentence pair of the corpus
-    gets its links from there, any other is aligned by the priors, by itself. eflomal cannot be seeded: another `fit`,
-    and aligning a pair that was not in the corpus again, can give somewhat different links. Sentences of more than
-    1,023 words are beyond eflomal and get none.
+    `fit` aligns the whole corpus at once, keeps the links, and has eflomal count its priors from them. A sentence pair
+    of the corpus gets its links from there. Other pairs are aligned with the priors, all pairs of one call together.
+    eflomal takes no seed: fitting again, and aligning a pair that was not in the corpus again, can give somewhat
+    different links. Pairs with a sentence of no words or of more than 1,023 get no links.
+
+    symmetrization (str), stem (int), cognate (float): As in `make_eflomal`.
+    settings: Of `eflomal.Aligner`.
     """
 
     state_name = NAME
+    state_format = 2
 
-    def __init__(self, symmetrization: str, settings: Settings, *, stem: int):
-        self.symmetrization, self.settings, self.stem = symmetrization, settings, stem
-        self._set_state([], [], None, None)
-
-    def _set_state(
-        self, source: Iterable[str], target: Iterable[str], priors: Optional[Priors], known: Optional[Known]
-    ) -> None:
-        self.stems = tuple({stem: k for k, stem in enumerate(stems)} for stems in (source, target))
-        self.priors, self.known = priors, known
-        if known is not None:
-            self._ends = np.r_[0, np.cumsum(known.source.astype("i8") + known.target)]
-        self.__dict__.pop("provenance", None)
+    def __init__(self, symmetrization: str, stem: int, cognate: float, **settings: Any):
+        self.symmetrization, self.stem, self.cognate, self.settings = symmetrization, stem, cognate, settings
+        self.priors: list[str] = []  # lines in eflomal's format
+        self.links: dict[str, Directed] = {}  # of the corpus, by the hash of a pair
 
     @property
     def fitted(self) -> bool:
         """Whether `fit` has run, or a fitted state has been loaded."""
-        return self.priors is not None
+        return bool(self.links)
 
     @cached_property
     def provenance(self) -> str:
         """What made the links: the settings, and a hash of what was learnt."""
-        model, cognate = self.settings.model, self.settings.cognate
-        return f"{NAME} ({self.symmetrization}, model={model}, cognate={cognate}, fitted={self.state_hash()})"
+        model = self.settings["model"]
+        return f"{NAME} ({self.symmetrization}, model={model}, cognate={self.cognate}, fitted={self.state_hash()})"
 
     def fit(self, pairs: Iterable[SentencePair]) -> None:
         """Align the corpus, and keep its links and priors. What was learnt before is forgotten.
@@ -116,30 +99,17 @@ class EflomalAligner(State):
         pairs (iterable of SentencePair): The corpus, read once. Pairs with an empty side say nothing.
         RAISES (XprojError): If no sentence pair has words on both sides, or eflomal fails.
         """
-        stems: tuple[dict[str, int], dict[str, int]] = {}, {}
-        ids, lengths, keys = (array("i"), array("i")), (array("q"), array("q")), array("Q")
-        for pair in pairs:
-            if _alignable(pair):
-                text = self._stemmed(pair)
-                keys.append(_key(text))
-                for words, index, numbers, length in zip(text, stems, ids, lengths):
-                    numbers.extend(index.setdefault(word, len(index)) for word in words)
-                    length.append(len(words))
-        if not keys:
+        texts = [text for text in map(self._text, pairs) if text]
+        if not texts:
             raise XprojError(f"{NAME} was given no sentence pair with words on both sides to fit on.")
-        roots: dict[str, int] = {}
-        sides = []
-        for index, numbers, length in zip(stems, ids, lengths):
-            of_stem = np.array([roots.setdefault(_root(stem), len(roots)) for stem in index], "i4")
-            flat = np.frombuffer(numbers, "i4")
-            sides.append(Side(flat, of_stem[flat], np.frombuffer(length, "i8")))
-        source, target = sides
-        (forward, reverse), priors = eflomal_run.learn(source, target, self.settings)
-        different, first = np.unique(np.frombuffer(keys, "u8"), return_index=True)
-        per_pair = list(zip(_split(forward, target.length), _split(reverse, source.length)))
-        links = np.concatenate([direction for k in first.tolist() for direction in per_pair[k]])
-        m, n = (side.length[first].astype("i2") for side in sides)
-        self._set_state(*stems, priors, Known(different, m, n, links))
+        links = self._run(texts, [])
+        eflomal = require("eflomal", NAME, "spacy-xproj[eflomal]")
+        priors = StringIO()
+        eflomal.write_priors(priors, *eflomal.calculate_priors(*zip(*texts), *zip(*links)))
+        self.priors, self.links = priors.getvalue().splitlines(), {}
+        for text, directed in zip(texts, links):
+            self.links.setdefault(_key(text), directed)
+        self.__dict__.pop("provenance", None)
 
     def __call__(self, pairs: Sequence[SentencePair]) -> list[Links]:
         """Link the words of each sentence pair.
@@ -150,93 +120,67 @@ class EflomalAligner(State):
         RAISES (NotFittedError): If it was not fitted.
         RAISES (XprojError): If eflomal fails.
         """
-        if self.priors is None:
+        if not self.fitted:
             raise NotFittedError(NAME)
-        sides = [self._stemmed(pair) if _alignable(pair) else None for pair in pairs]
-        keys = [_key(words) if words is not None else None for words in sides]
-        found: dict[Optional[int], Directed] = {}
-        new = {}
-        for key, words in zip(keys, sides):
-            if key is not None and words is not None and key not in found and key not in new:
-                links = self._remembered(key, *map(len, words))
-                if links is None:
-                    new[key] = words
-                else:
-                    found[key] = links
-        if new:
-            found.update(zip(new, self._align(list(new.values()), self.priors)))
-        none = np.zeros(0, "i2"), np.zeros(0, "i2")
-        return [self._links(*found.get(key, none)) for key in keys]
+        texts = [self._text(pair) for pair in pairs]
+        found = {text: self.links[key] for text in texts if text and (key := _key(text)) in self.links}
+        new = [text for text in dict.fromkeys(texts) if text and text not in found]
+        found.update(zip(new, self._run(new, self.priors) if new else []))
+        return [self._combined(*(found[text] if text else ("", ""))) for text in texts]
 
-    def _remembered(self, key: int, m: int, n: int) -> Optional[Directed]:
-        assert self.known is not None
-        k = int(np.searchsorted(self.known.keys, np.uint64(key)))
-        if k == len(self.known.keys) or (self.known.keys[k], self.known.source[k], self.known.target[k]) != (key, m, n):
+    def _text(self, pair: SentencePair) -> Optional[Text]:
+        """The two sentences in stems, or None if eflomal cannot align them."""
+        if not all(0 < len(side) <= MAX_WORDS for side in (pair.source, pair.target)):
             return None
-        a, b = self._ends[k : k + 2]
-        return self.known.links[a : a + n], self.known.links[a + n : b]
+        # A blank within a word would make two of it.
+        cut = [["_".join(w.lower()[: self.stem or None].split()) or "_" for w in side] for side in (pair[0], pair[1])]
+        return " ".join(cut[0]), " ".join(cut[1])
 
-    def _align(self, texts: list[tuple[list[str], list[str]]], priors: Priors) -> Iterable[Directed]:
-        sides = []
-        roots: dict[str, int] = {}
-        for rows, index in zip(zip(*texts), self.stems):
-            words = [word for row in rows for word in row]
-            ids = np.array([index.get(word, -1) for word in words], "i4")
-            root = np.array([roots.setdefault(_root(word), len(roots)) for word in words], "i4")
-            sides.append(Side(ids, root, np.array([len(row) for row in rows], "i8")))
-        forward, reverse = eflomal_run.align(sides[0], sides[1], priors, self.settings)
-        return zip(_split(forward, sides[1].length), _split(reverse, sides[0].length))
+    def _run(self, texts: Sequence[Text], priors: list[str]) -> list[Directed]:
+        eflomal = require("eflomal", NAME, "spacy-xproj[eflomal]")
+        with TemporaryDirectory(prefix="xproj-eflomal-") as folder:
+            files = [Path(folder) / name for name in ("forward", "reverse")]
+            try:
+                aligner = eflomal.Aligner(**self.settings)
+                aligner.align(*zip(*texts), *map(str, files), priors_input=[*priors, *self._cognates(texts)] or None)
+            except (OSError, subprocess.CalledProcessError) as err:
+                raise XprojError(f"The program eflomal failed on {len(texts)} sentence pairs ({err}).") from err
+            return list(zip(*(file.read_text(encoding="ascii").splitlines() for file in files), strict=True))
 
-    def _links(self, forward: np.ndarray, reverse: np.ndarray) -> Links:
-        i, j = np.flatnonzero(reverse >= 0), np.flatnonzero(forward >= 0)
-        links = SYMMETRIZATIONS[self.symmetrization](
-            np.stack([forward[j], j], axis=1), np.stack([i, reverse[i]], axis=1)
-        )
-        views = (forward[links[:, 1]] == links[:, 0], reverse[links[:, 0]] == links[:, 1])
-        evidence = {name: view.astype("f4") for name, view in zip(("forward", "reverse"), views)}
-        return Links(links, (evidence["forward"] + evidence["reverse"]) / 2, evidence)
+    def _cognates(self, texts: Sequence[Text]) -> list[str]:
+        """Priors for the words of a pair that begin alike."""
+        met: set[Text] = set()
+        for source, target in texts if self.cognate else ():
+            words = target.split()
+            roots = list(map(_root, words))
+            met.update((a, b) for a in source.split() for b, root in zip(words, roots) if _root(a) == root)
+        return [f"LEX\t{a}\t{b}\t{self.cognate}" for a, b in sorted(met)]
 
-    def _stemmed(self, pair: SentencePair) -> tuple[list[str], list[str]]:
-        source, target = ([word.lower()[: self.stem or None] for word in side] for side in (pair.source, pair.target))
-        return source, target
-
-    # Serialization
+    def _combined(self, forward: str, reverse: str) -> Links:
+        directed = parse_pharaoh(forward), parse_pharaoh(reverse)
+        links = SYMMETRIZATIONS[self.symmetrization](*directed)
+        views = [(links[:, None] == one).all(axis=2).any(axis=1).astype("f4") for one in directed]
+        return Links(links, (views[0] + views[1]) / 2, dict(zip(("forward", "reverse"), views)))
 
     def state(self) -> dict[str, Any]:
-        """The stems, the priors, and the links of the corpus."""
-        state: dict[str, Any] = {"stem": self.stem}
-        if self.priors is not None and self.known is not None:
-            state["stems"] = [list(stems) for stems in self.stems]
-            arrays = (*self.priors, *self.known)
-            state["arrays"] = [x.astype(dtype).tobytes() for x, dtype in zip(arrays, DTYPES, strict=True)]
-        return state
+        """The stem length that the links belong to, the priors, and the links of the corpus."""
+        return {"stem": self.stem, "priors": self.priors, "links": self.links}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Take over what was learnt. RAISES (XprojError): If it was learnt on stems of another length."""
-        priors = known = None
-        stem = state["stem"]
-        source, target = state.get("stems", ([], []))
-        if "arrays" in state:
-            arrays = [np.frombuffer(x, dtype) for x, dtype in zip(state["arrays"], DTYPES, strict=True)]
-            n_priors = len(Priors._fields)
-            priors, known = Priors(*arrays[:n_priors]), Known(*arrays[n_priors:])
+        """Take over what was learnt.
+
+        RAISES (XprojError): If it was learnt on stems of another length.
+        """
+        stem, priors = state["stem"], [str(line) for line in state["priors"]]
+        links = {str(key): (str(forward), str(reverse)) for key, (forward, reverse) in state["links"].items()}
         if stem != self.stem:
             raise XprojError(
                 f"{NAME} was fitted with stem = {stem}, but the config has stem = {self.stem}. Set it back, or fit "
                 "again."
             )
-        self._set_state(source, target, priors, known)
+        self.priors, self.links = priors, links
+        self.__dict__.pop("provenance", None)
 
 
-def _alignable(pair: SentencePair) -> bool:
-    return 0 < len(pair.source) <= LIMIT and 0 < len(pair.target) <= LIMIT
-
-
-def _key(sides: tuple[list[str], list[str]]) -> int:
-    text = "\n".join("\t".join(words) for words in sides)
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
-
-
-def _split(links: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:
-    ends = np.r_[0, np.cumsum(lengths)].tolist()
-    return [links[a:b] for a, b in pairwise(ends)]
+def _key(text: Text) -> str:
+    return hashlib.blake2b("\n".join(text).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
