@@ -7,7 +7,7 @@ import typer
 from wasabi import msg
 
 from spacy_xproj.cli.common import handle_errors
-from spacy_xproj.translators import import_memory
+from spacy_xproj.memory_files import import_memory
 
 
 @handle_errors

@@ -18,7 +18,7 @@ LEVELS = (
     {"models", "corpus"},
     PARTS,
     {"pipeline"},
-    {"fitting", "evaluate"},
+    {"fitting", "evaluate", "memory_files"},
     {"projection"},
     {"runs", "review"},
     {"cli"},

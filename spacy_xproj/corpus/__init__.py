@@ -4,6 +4,7 @@ from ..files import file_hash, read_lines, replacing, text_hash
 from ..languages import blank, lang_code
 from .conll import read_conll, write_conll
 from .jsonl import read_jsonl, write_jsonl
+from .pairs import read_pairs, write_pairs
 from .readers import FORMATS, read_bitext, read_docs
 from .shards import doc_files, read_file, run_shards, split_file, write_docs, write_file
 
@@ -19,6 +20,7 @@ __all__ = [
     "read_file",
     "read_jsonl",
     "read_lines",
+    "read_pairs",
     "replacing",
     "run_shards",
     "split_file",
@@ -27,4 +29,5 @@ __all__ = [
     "write_docs",
     "write_file",
     "write_jsonl",
+    "write_pairs",
 ]

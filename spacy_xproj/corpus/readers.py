@@ -15,6 +15,7 @@ from ..files import read_lines
 from ..languages import lang_code
 from .conll import read_conll
 from .jsonl import read_jsonl
+from .pairs import read_tsv
 from .shards import doc_files, read_file
 
 TAGGED = re.compile(r"\S+( \S+){0,3} (O|[BIESLU]-\w+)")  # a token and its tag, and columns between them
@@ -87,15 +88,8 @@ def read_bitext(
     YIELDS (Doc): The target, not labeled, with its source in `doc._.xproj`.
     RAISES (InputError): If a line does not have two sides.
     """
-    counts = Counter() if counts is None else counts
     lang = lang_code(source_nlp)
-    for number, line in read_lines(path):
-        if not line.strip():
-            counts["blank_lines"] += 1
-            continue
-        sides = line.split("\t")
-        if len(sides) != 2 or not all(side.strip() for side in sides):
-            raise InputError(path, number, f"Expected source<TAB>target with text on both sides, got {sides}.")
+    for number, sides in read_tsv(path, counts=counts):
         try:
             source, doc = source_nlp.make_doc(sides[0]), nlp.make_doc(sides[1])
         except ValueError as err:  # longer than nlp.max_length

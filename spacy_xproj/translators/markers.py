@@ -8,8 +8,8 @@ from typing import NamedTuple, Optional
 import numpy as np
 from rapidfuzz.fuzz import ratio
 
+from ..texts import normalize
 from ..ty import CharSpan
-from .store import normalize
 
 
 class Style(NamedTuple):

@@ -9,8 +9,9 @@ import srsly
 
 from ..errors import XprojError
 from ..files import replacing
+from ..texts import normalize, pair_problem
 from ..ty import CharSpan, SpanTranslator, Translation, Translator
-from .store import Store, normalize
+from .store import Store
 
 MAX_MISSING = 10_000
 ENTRIES, BEHIND = "people.jsonl", "translator"  # in a saved memory's folder
@@ -262,23 +263,9 @@ def normal_spans(text: str, spans: Sequence[CharSpan]) -> Spans:
     return tuple(sorted(out))
 
 
-def problem(source: Any, target: Any) -> str:
-    """What keeps two texts from being an entry, as a sentence; "" if nothing does."""
-    for side, text in (("source", source), ("target", target)):
-        if not isinstance(text, str):
-            return f"Expected a {side} text, got {type(text).__name__}."
-        if not normalize(text):
-            return f"The {side} text is empty: give both texts, or leave the entry out."
-        try:
-            text.encode("utf8")
-        except UnicodeEncodeError as err:
-            return f"The {side} text is not valid Unicode ({err.reason}, at character {err.start})."
-    return ""
-
-
 def _checked(pairs: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
     for number, (source, target) in enumerate(pairs, 1):
-        message = problem(source, target)
+        message = pair_problem(source, target)
         if message:
             raise XprojError(f"Pair {number} cannot be added. {message}")
         yield source, target

@@ -2,10 +2,10 @@
 
 import json
 import sqlite3
-import unicodedata
 from collections.abc import Iterable, Iterator
 
 from ..database import Database
+from ..texts import normalize
 from ..ty import Translation
 
 SCHEMA = """
@@ -25,16 +25,6 @@ INSERT = (
     "INSERT OR IGNORE INTO entries (source_lang, target_lang, backend, source, target, spans, origin) "
     "VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
-
-
-def normalize(text: str) -> str:
-    """The form of a text that the memory goes by: Unicode NFC, every run of white space (NO-BREAK SPACE, ZERO
-    WIDTH NO-BREAK SPACE and the other Unicode spaces included) one space, none at the ends. Case is kept.
-
-    text (str): Any text.
-    RETURNS (str): Its normal form, which is its own normal form.
-    """
-    return " ".join(unicodedata.normalize("NFC", text).replace("\ufeff", " ").split())
 
 
 class Store(Database):

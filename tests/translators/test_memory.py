@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.registry import registry
 from spacy_xproj.similarities.score_cache import ScoreCache
+from spacy_xproj.texts import normalize
 from spacy_xproj.translators import memory as memory_module
 from spacy_xproj.translators.memory import Memory, make_memory, translator_key
-from spacy_xproj.translators.store import normalize
 from spacy_xproj.ty import Translation
 
 FORK = multiprocessing.get_context("fork")

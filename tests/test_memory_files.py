@@ -6,9 +6,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from spacy_xproj.errors import InputError, XprojError
-from spacy_xproj.translators import export_memory, import_memory
+from spacy_xproj.memory_files import export_memory, import_memory
+from spacy_xproj.texts import normalize
 from spacy_xproj.translators.memory import Memory
-from spacy_xproj.translators.store import normalize
 from spacy_xproj.ty import Translation
 
 FORMATS = ["tsv", "jsonl", "tmx"]
@@ -53,7 +53,7 @@ def test_round_trip(tmp_path, format):
     assert export_memory(two, again, "en", "es", format=format) == len(PAIRS)
     assert again.read_bytes() == file.read_bytes()
     assert import_memory(two, file, "en", "es")["known"] == len(PAIRS)
-    assert not [name for name in os.listdir(tmp_path) if name.endswith(".new")]
+    assert not [name for name in os.listdir(tmp_path) if name.startswith(".")]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
@@ -108,7 +108,7 @@ def test_import_options(tmp_path, caplog):
     assert "1 entries" in caplog.text
     assert look_up(memory, "dog", "cat") == ["can", "gato"]
     assert [t.text for t in memory(["perro", "gato"], "es", "en")] == ["dog", "cat"]
-    assert import_memory(memory.store, file, "en", "es", overwrite=True)["replaced"] == 1
+    assert import_memory(memory, file, "en", "es", overwrite=True)["replaced"] == 1
     assert look_up(memory, "dog") == ["perro"]
     with memory.store.connected() as connection:
         assert connection.execute("SELECT DISTINCT origin FROM entries").fetchall() == [("a.tsv",)]
@@ -228,7 +228,7 @@ def test_tmx_language_codes(tmp_path):
 
 
 def test_tmx_is_read_across_chunks(tmp_path, monkeypatch):
-    monkeypatch.setattr("spacy_xproj.translators.tmx.CHUNK", 7)
+    monkeypatch.setattr("spacy_xproj.corpus.tmx.CHUNK", 7)
     body = "".join(unit(f"a{k} &amp; \u00e9", f"b{k}") for k in range(20))
     rows, _ = import_tmx(tmp_path, tmx(body))
     assert rows == [(f"a{k} & \u00e9", f"b{k}") for k in range(20)]

@@ -1,0 +1,164 @@
+"""Files of translations: pairs of a source text and a target text, in TSV, JSONL and TMX."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Optional, Union
+
+from ..errors import InputError, XprojError
+from ..files import read_lines, replacing
+from ..languages import match_level
+from ..texts import pair_problem
+from .tmx import read_tmx, tmx_lines
+
+PathLike = Union[str, Path]
+Pair = tuple[str, str]
+Rows = Iterator[tuple[int, Optional[Pair]]]  # the line of an entry, and its texts; None if it is of other languages
+
+
+def read_pairs(
+    path: PathLike,
+    source_lang: str,
+    target_lang: str,
+    *,
+    format: Optional[str] = None,
+    counts: Optional[Counter] = None,
+) -> Iterator[Pair]:
+    """Read translations.
+
+    `tsv`: UTF-8, `source<TAB>target` a line, nothing is escaped. `jsonl`: UTF-8, `{"source": ..., "target": ...}` a
+    line, optionally with "source_lang" and "target_lang". `tmx`: version 1.4, see `read_tmx`. Blank lines are passed
+    over.
+
+    path (str or Path): The file.
+    source_lang, target_lang (str): The direction. Entries of other languages are left out; a narrower code in the file
+        fits (see `match_level`).
+    format (Optional[str]): "tsv", "jsonl" or "tmx". None: by the ending of the file's name.
+    counts (Optional[Counter]): Entries of other languages and, in TMX, those without a text on one side are added as
+        `skipped`.
+    YIELDS ((str, str)): Source text and target text.
+    RAISES (InputError): With file and line where there is one: if the file is not in the format, a text is empty or not
+        valid Unicode, or no entry is left.
+    """
+    read = FORMATS[_format(path, format)][0]
+    skipped, empty = 0, True
+    try:
+        for line, pair in read(Path(path), source_lang, target_lang):
+            if pair is None:
+                skipped += 1
+            elif message := pair_problem(*pair):
+                raise InputError(path, line, message)
+            else:
+                empty = False
+                yield pair
+    except OSError as err:
+        raise InputError(path, None, f"The file cannot be read ({err}).") from err
+    finally:
+        if counts is not None:
+            counts["skipped"] += skipped
+    if empty:
+        message = (
+            f"Expected translations from {source_lang!r} to {target_lang!r}, got none ({skipped} entries were of other "
+            "languages or had an empty side). Check the file and the language codes."
+        )
+        raise InputError(path, None, message)
+
+
+def write_pairs(
+    path: PathLike, pairs: Iterable[Pair], source_lang: str, target_lang: str, *, format: Optional[str] = None
+) -> int:
+    """Write translations, whole or not at all.
+
+    path (str or Path): The file. Its folder must be there.
+    pairs (iterable of (str, str)): Source texts and target texts.
+    source_lang, target_lang (str): The direction.
+    format (Optional[str]): As in `read_pairs`.
+    RETURNS (int): The number of pairs.
+    RAISES (XprojError): If a text cannot be written in the format: tabs and line breaks in TSV, which has no way of
+        escaping them; control characters in TMX.
+    """
+    write = FORMATS[_format(path, format)][1]
+    count = 0
+
+    def counted() -> Iterator[Pair]:
+        nonlocal count
+        for pair in pairs:
+            count += 1
+            yield pair
+
+    if not Path(path).parent.is_dir():
+        raise InputError(path, None, "The file cannot be written: there is no such folder.")
+    try:
+        with replacing(path) as beside, beside.open("w", encoding="utf8", newline="\n") as file:
+            file.writelines(write(counted(), source_lang, target_lang))
+    except OSError as err:
+        raise InputError(path, None, f"The file cannot be written ({err}).") from err
+    return count
+
+
+def read_tsv(path: PathLike, *_: str, counts: Optional[Counter] = None) -> Iterator[tuple[int, Pair]]:
+    """Read `source<TAB>target` lines.
+
+    path (str or Path): The file, in UTF-8.
+    counts (Optional[Counter]): Blank lines are passed over, and added as `blank_lines`.
+    YIELDS ((int, (str, str))): The number of the line, and its two texts.
+    RAISES (InputError): If a line does not have two sides with text.
+    """
+    for number, line in read_lines(path):
+        sides = line.split("\t")
+        if not line.strip():
+            if counts is not None:
+                counts["blank_lines"] += 1
+        elif len(sides) != 2 or not all(side.strip() for side in sides):
+            raise InputError(path, number, f"Expected source<TAB>target with text on both sides, got {sides}.")
+        else:
+            yield number, (sides[0], sides[1])
+
+
+def _tsv_lines(pairs: Iterable[Pair], source_lang: str, target_lang: str) -> Iterator[str]:
+    for source, target in pairs:
+        if any(c in source + target for c in "\t\n\r"):
+            raise XprojError(
+                f"The translation of {source!r} holds a tab or a line break, which TSV cannot hold: write JSONL or TMX."
+            )
+        yield f"{source}\t{target}\n"
+
+
+def _read_jsonl(path: Path, source_lang: str, target_lang: str) -> Rows:
+    for number, line in read_lines(path):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as err:
+            raise InputError(path, number, f"Expected a JSON object on one line, got something else ({err}).") from err
+        if not isinstance(row, dict) or "source" not in row or "target" not in row:
+            raise InputError(path, number, 'Expected a JSON object with "source" and "target".')
+        langs = [row.get("source_lang", source_lang), row.get("target_lang", target_lang)]
+        if not all(isinstance(lang, str) for lang in langs):
+            raise InputError(path, number, 'Expected language codes in "source_lang" and "target_lang".')
+        wanted = match_level(langs[0], source_lang) and match_level(langs[1], target_lang)
+        yield number, ((row["source"], row["target"]) if wanted else None)
+
+
+def _jsonl_lines(pairs: Iterable[Pair], source_lang: str, target_lang: str) -> Iterator[str]:
+    for source, target in pairs:
+        row = {"source": source, "target": target, "source_lang": source_lang, "target_lang": target_lang}
+        yield json.dumps(row, ensure_ascii=False) + "\n"
+
+
+FORMATS: dict[str, tuple[Callable[..., Rows], Callable[..., Iterator[str]]]] = {
+    "tsv": (read_tsv, _tsv_lines),
+    "jsonl": (_read_jsonl, _jsonl_lines),
+    "tmx": (read_tmx, tmx_lines),
+}
+
+
+def _format(path: PathLike, format: Optional[str]) -> str:
+    name = format if format is not None else Path(path).suffix.removeprefix(".").lower()
+    if name not in FORMATS:
+        raise InputError(
+            path, None, f"Expected one of the formats {', '.join(FORMATS)}, got {name!r}: give it by name."
+        )
+    return name

@@ -1,0 +1,32 @@
+"""Texts as a translation memory compares them, and what makes two texts a usable pair."""
+
+import unicodedata
+from typing import Any
+
+
+def normalize(text: str) -> str:
+    """Return the form in which texts are compared: Unicode NFC, every run of white space (NO-BREAK SPACE, ZERO WIDTH
+    NO-BREAK SPACE and the other Unicode spaces included) one space, none at the ends. Case is kept.
+
+    text (str): Any text.
+    RETURNS (str): Its normal form, which is its own normal form.
+    """
+    return " ".join(unicodedata.normalize("NFC", text).replace("\ufeff", " ").split())
+
+
+def pair_problem(source: Any, target: Any) -> str:
+    """Say why two values are not a text and its translation.
+
+    source, target (Any): The values.
+    RETURNS (str): A sentence, or "" if nothing is wrong.
+    """
+    for side, text in (("source", source), ("target", target)):
+        if not isinstance(text, str):
+            return f"Expected a {side} text, got {type(text).__name__}."
+        if not normalize(text):
+            return f"The {side} text is empty: give both texts, or leave the entry out."
+        try:
+            text.encode("utf8")
+        except UnicodeEncodeError as err:
+            return f"The {side} text is not valid Unicode ({err.reason}, at character {err.start})."
+    return ""
