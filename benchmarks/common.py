@@ -8,9 +8,9 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from scripts.ranker_data import DATA, ROOT, sides
-from spacy_xproj.cli.common import load_pipeline
 from spacy_xproj.corpus.examples import with_links
 from spacy_xproj.corpus.pairing import gold_doc, pair_docs
+from spacy_xproj.runs.pipelines import load_pipeline
 
 # set, links, F1 of the published heuristic and of the published greedy matcher on them
 ROWS = (

@@ -29,10 +29,10 @@ import spacy_xproj
 from scripts.ranker_data import GIVEN
 from scripts.split import is_dev
 from scripts.train_ranker import ranker_of
-from spacy_xproj.cli.common import reasons_of
 from spacy_xproj.corpus import blank, read_docs, read_file, write_file
 from spacy_xproj.corpus.pairing import gold_doc
 from spacy_xproj.evaluate.bootstrap import counts, difference, f1, interval
+from spacy_xproj.runs.project import count_projected
 from spacy_xproj.similarities.ranker import read_weights
 
 from .common import DATA, ROOT, table
@@ -131,7 +131,7 @@ def projected(run: Run, way: str) -> tuple[list[Doc], Counter]:
     if not path.exists():
         nlp = target_pipeline(run, way, blank("es"))
         write_file(tqdm(spacy_xproj.project(gold_english(run), nlp, batch_size=1000), desc=way, mininterval=10), path)
-    docs = list(reasons_of(read_file(path, blank("es").vocab), reasons))
+    docs = list(count_projected(read_file(path, blank("es").vocab), reasons))
     return docs, reasons
 
 

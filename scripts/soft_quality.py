@@ -12,10 +12,11 @@ from spacy.scorer import PRFScore
 from spacy.tokens import Doc
 from wasabi import msg
 
-from spacy_xproj.cli.common import handle_errors, write_json
+from spacy_xproj.cli.common import handle_errors
 from spacy_xproj.compat import require
 from spacy_xproj.corpus import read_docs, replacing
 from spacy_xproj.errors import XprojError
+from spacy_xproj.files import write_json
 
 BINS = 10
 STYLE = {"svg.hashsalt": "spacy_xproj", "svg.fonttype": "none", "axes.spines.top": False, "axes.spines.right": False}

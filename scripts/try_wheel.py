@@ -15,8 +15,9 @@ from typing import Annotated
 import typer
 from wasabi import msg
 
-from spacy_xproj.cli.common import handle_errors, write_json
+from spacy_xproj.cli.common import handle_errors
 from spacy_xproj.errors import XprojError
+from spacy_xproj.files import write_json
 
 RUN = """
 import importlib, importlib.util, json, sys

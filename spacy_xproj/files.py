@@ -1,14 +1,20 @@
-"""Files: lines with their numbers, hashes, and writing that leaves nothing half-done."""
+"""Files: lines with their numbers, hashes, locks, and writing that leaves nothing half-done."""
 
+import glob
 import hashlib
+import json
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar, Union
+from typing import Any, Optional, TypeVar, Union
+
+from filelock import FileLock, Timeout
 
 from .errors import InputError, XprojError
+
+NOTE = ".xproj.json"  # in a folder that a verb wrote: what it was made from, and the files that belong to it
 
 
 def read_lines(path: Union[str, Path]) -> Iterator[tuple[int, str]]:
@@ -41,6 +47,7 @@ def replacing(path: Union[str, Path]) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield beside
@@ -65,13 +72,141 @@ def folder_beside(path: Union[str, Path]) -> Iterator[Path]:
         shutil.rmtree(beside)
 
 
+@contextmanager
+def replacing_folder(path: Union[str, Path], **note: Any) -> Iterator[Path]:
+    """Write a folder beside its place, and put it there once it is whole, with a note in it. A folder that is there
+    already is renamed before it is removed, so that a process that is killed loses neither.
+
+    path (str or Path): Where it is to be. See `check_replaceable`.
+    note: What it was made from, and whatever a later run wants to know. `hash`, the hash of the folder, is added.
+    YIELDS (Path): The empty folder to write to. After an exception it is removed, and `path` stays as it was.
+    RAISES (XprojError): If what is there may not be replaced.
+    """
+    path = Path(path)
+    check_replaceable(path)
+    new, old = (path.with_name(f".{path.name}.{kind}") for kind in ("new", "old"))
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    try:
+        yield new
+        files = sorted(file.relative_to(new).as_posix() for file in new.rglob("*") if file.is_file())
+        write_json(new / NOTE, {**note, "hash": file_hash(new), "files": files})
+        if path.exists():
+            os.replace(path, old)
+        os.replace(new, path)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        _recover(path)
+
+
+def check_replaceable(path: Union[str, Path]) -> None:
+    """Make sure that a verb may write a folder: it is new or empty, or a verb wrote it and nothing was put into it.
+
+    path (str or Path): The folder.
+    RAISES (XprojError): If it may not be replaced.
+    """
+    path = Path(path)
+    _recover(path)
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    note = read_note(path)
+    if note is None:
+        raise XprojError(f"{path} is not empty, and was not written by xproj. Remove it or give another OUT.")
+    names = {file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()}
+    if foreign := sorted(names - {NOTE, *note["files"]}):
+        raise XprojError(f"{path} holds {foreign[0]}, which xproj did not write. Move it, or give another OUT.")
+
+
+def read_note(path: Union[str, Path]) -> Optional[dict[str, Any]]:
+    """Read the note in a folder that a verb wrote.
+
+    path (str or Path): The folder.
+    RETURNS (Optional[dict]): See `replacing_folder`. None if there is no such folder, or no note in it.
+    """
+    _recover(Path(path))
+    with suppress(OSError, ValueError):
+        note = json.loads((Path(path) / NOTE).read_text(encoding="utf-8"))
+        return note if isinstance(note, dict) and {"hash", "files"} <= note.keys() else None
+    return None
+
+
+def is_intact(path: Union[str, Path], state: Optional[str]) -> bool:
+    """Whether a file or folder is there and has this hash."""
+    return state is not None and Path(path).exists() and file_hash(path) == state
+
+
+def _recover(path: Path) -> None:
+    """Put back what a process that was killed had renamed, and not yet replaced."""
+    old = path.with_name(f".{path.name}.old")
+    if old.exists() and not path.exists():
+        os.replace(old, path)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def locked(path: Union[str, Path]) -> Iterator[None]:
+    """Keep other runs from writing to the same place.
+
+    path (str or Path): The file or folder that is written.
+    RAISES (XprojError): If another run is writing it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise XprojError(f"{path}: another run is writing it. Wait until it is done, or give another OUT.") from None
+    try:
+        yield
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
+
+
+def remove_leftovers(path: Union[str, Path]) -> None:
+    """Remove what processes that were killed left beside a file that they were writing."""
+    path = Path(path)
+    for file in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
+        process = file.name[len(path.name) + 2 : -len(".tmp")]
+        if process.isdecimal() and not _is_running(int(process)):
+            shutil.rmtree(file) if file.is_dir() else file.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is another user's
+        return True
+    return True
+
+
+def write_lines(path: Union[str, Path], lines: Iterable[str]) -> None:
+    """Write a text file, whole or not at all.
+
+    path (str or Path): The file, which will be in UTF-8.
+    lines (iterable of str): Its lines, without their ends.
+    """
+    with replacing(path) as beside:
+        beside.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def write_json(path: Union[str, Path], data: Any) -> None:
+    """Write a JSON file, whole or not at all."""
+    write_lines(path, [json.dumps(data, indent=2, ensure_ascii=False)])
+
+
 def text_hash(text: str) -> str:
     """The sha256 of a text in UTF-8, as hexadecimal digits."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def file_hash(path: Union[str, Path]) -> str:
-    """The sha256 of a file; of a folder, that of the names and hashes of all files in it but hidden ones.
+    """The sha256 of a file; of a folder, that of the names and hashes of all files in it, but for hidden ones and
+    `__pycache__`.
 
     path (str or Path): The file or folder.
     RETURNS (str): Hexadecimal digits.
@@ -79,7 +214,8 @@ def file_hash(path: Union[str, Path]) -> str:
     """
     path = Path(path)
     if path.is_dir():
-        names = sorted(p.relative_to(path).as_posix() for p in path.rglob("[!.]*") if p.is_file())
+        found = (p.relative_to(path) for p in path.rglob("*") if p.is_file())
+        names = sorted(p.as_posix() for p in found if not any(x[0] == "." or x == "__pycache__" for x in p.parts))
         return text_hash("".join(f"{name}\0{file_hash(path / name)}\n" for name in names))
     if not path.exists():
         raise InputError(path, None, "There is no such file or folder.")

@@ -11,10 +11,10 @@ from spacy.cli.train import train
 from spacy.tokens import DocBin
 
 from spacy_xproj import fit, translate
-from spacy_xproj.cli.common import load_pipeline
 from spacy_xproj.corpus import read_jsonl
 from spacy_xproj.errors import InputError
 from spacy_xproj.memory_files import import_memory
+from spacy_xproj.runs.pipelines import load_pipeline
 from spacy_xproj.shipped import describe, find_config, shipped_configs
 from spacy_xproj.similarities.ranker import make_ranker
 

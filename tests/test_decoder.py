@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from spacy.tokens import Doc
 
-from spacy_xproj.cli.round_files import hard_doc
-from spacy_xproj.cli.teach import finish
 from spacy_xproj.corpus.gazetteers import entities
+from spacy_xproj.runs.rounds import hard_doc
+from spacy_xproj.runs.teach import with_state
 from spacy_xproj.soft import SoftLabels, find_entities
 from spacy_xproj.tags import TagScheme
 
@@ -88,7 +88,7 @@ def test_by_hand(way, words, tags, starts, want):
     doc = doc_of([word.replace("_", " ") for word in words.split()], tags.split(), starts)
     assert [(span.start, span.end) for span in way(doc)] == want
     counts = Counter()
-    list(finish([doc], "", counts))
+    list(with_state([doc], "", counts))
     assert counts["entity:X"] == len(want)
 
 

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import pytest
 
-from spacy_xproj.cli.evaluate import evaluate
+from spacy_xproj.runs.evaluate import evaluate
 from tests.conftest import CONFIGS, DATA
 
 pytestmark = pytest.mark.skipif(not DATA.exists(), reason="the data folder is absent (XPROJ_DATA)")

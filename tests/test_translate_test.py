@@ -11,8 +11,8 @@ import pytest
 import spacy
 from spacy.cli.package import package
 
-from spacy_xproj.cli.fit import fit
 from spacy_xproj.corpus import read_docs
+from spacy_xproj.runs.fit import fit
 from tests.conftest import CONFIGS, ROOT
 
 pytestmark = pytest.mark.skipif(shutil.which("apertium") is None, reason="the program apertium is not installed")

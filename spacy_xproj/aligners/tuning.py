@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Union
+from typing import Any, NamedTuple, Optional, Union
 
 import numpy as np
 from tqdm import tqdm
@@ -16,12 +16,13 @@ from tqdm import tqdm
 from ..bitext import SentencePair
 from ..compat import require
 from ..errors import XprojError
-from ..files import folder_beside
+from ..files import check_replaceable, folder_beside, is_intact, read_note, replacing_folder, write_json
+from ..keys import Key, run_key, warn_of_changes
 from ..models.batches import token_batches
 from ..models.folder import EXTRA, model_files
 from .trainee import ALIGNING, HIDING, WHO, Pair, Trainee, losses, read_rows
 
-NOTE = "xproj_tuning.json"  # in the model's folder and in a checkpoint: what it was made from, and how it went
+NOTE = "xproj_tuning.json"  # in a checkpoint: what it was made from, and how it went
 OBJECTIVES = (*ALIGNING, *HIDING)
 CLIP = 1.0  # the longest gradient
 
@@ -114,7 +115,8 @@ def tune(
     progress: bool = False,
 ) -> Tuned:
     """Tune a model, or go on from the last checkpoint of an earlier call with the same text, model and settings. On the
-    CPU the result is the same to the bit, stopped or not. What was finished before is not done again.
+    CPU the result is the same to the bit, stopped or not. What was finished before is not done again. What was made
+    from something else is made anew, with a warning: checkpoints at once, a finished model once the new one is whole.
 
     pairs (iterable of SentencePair): The parallel text.
     out (str or Path): The folder to write: a whole model with its tokenizer. Until it is done there are checkpoints in
@@ -129,8 +131,7 @@ def tune(
     """
     torch = require("torch", WHO, EXTRA)
     out, checkpoints = Path(out), Path(f"{out}.checkpoint")
-    if out.exists() and not (out / NOTE).exists() and (not out.is_dir() or any(out.iterdir())):
-        raise XprojError(f"{out} is there already, and is no tuned model. Give another OUT.")
+    check_replaceable(out)
     trainee = Trainee(
         model,
         settings.objectives,
@@ -142,10 +143,15 @@ def tune(
     rows, left_out, text = read_rows(tqdm(pairs, unit="pair", disable=not progress), trainee)
     lengths = [2 * max(len(side.ids) for side in pair) for pair in rows]
     steps = settings.steps or len(token_batches(lengths, settings.batch_tokens))
-    key = {**asdict(settings), "objectives": sorted(settings.objectives), "model": trainee.hash, "text": text}
-    if out.exists() and (out / NOTE).exists():
-        return Tuned(False, steps, len(rows), left_out, read_note(out, key)["history"])
-    run = Run(trainee, settings, steps, key)
+    key = run_key({}, {**asdict(settings), "objectives": sorted(settings.objectives)})
+    key |= {"model": trainee.hash, "text": text}
+    note = read_note(out)
+    if note and note["key"] == key and is_intact(out, note["hash"]):
+        remove_checkpoints(checkpoints)
+        return Tuned(False, steps, len(rows), left_out, note["history"])
+    if note and note["key"] != key:
+        warn_of_changes(out, note["key"], key)
+    run = Tuner(trainee, settings, steps, key)
     run.resume(checkpoints)
     place = run.model.device
     with (
@@ -161,7 +167,7 @@ def tune(
             if run.step % settings.every == 0 and run.step < steps:
                 run.save(checkpoints)
     run.finish(out)
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    remove_checkpoints(checkpoints)
     return Tuned(True, steps, len(rows), left_out, run.history)
 
 
@@ -183,16 +189,16 @@ def batches(lengths: Sequence[int], settings: TuningSettings, start: int) -> Ite
         epoch, done = epoch + 1, 0
 
 
-class Run:
-    """A model on its way.
+class Tuner:
+    """A model that is being tuned.
 
     trainee (Trainee), settings (TuningSettings): What learns, and how.
     steps (int): How many steps there are in all.
-    key (dict): All that the result depends on.
+    key (dict[str, str]): All that the result depends on.
     Attributes: `step` (int), those done; `history`, see `Tuned`.
     """
 
-    def __init__(self, trainee: Trainee, settings: TuningSettings, steps: int, key: dict[str, Any]):
+    def __init__(self, trainee: Trainee, settings: TuningSettings, steps: int, key: Key):
         import torch
 
         self.trainee, self.settings, self.steps, self.key = trainee, settings, steps, key
@@ -243,17 +249,19 @@ class Run:
         return means
 
     def resume(self, folder: Path) -> None:
-        """Go on from the last checkpoint, if there is one.
+        """Go on from the last checkpoint, if there is one. Checkpoints that were made from something else are removed.
 
         folder (Path): Where they are.
-        RAISES (XprojError): If it was made otherwise.
         """
         from safetensors.torch import load_file
 
         found = sorted(folder.glob("step-*"))
         if not found:
             return
-        note = read_note(found[-1], self.key)
+        note = json.loads((found[-1] / NOTE).read_text(encoding="utf-8"))
+        if note["key"] != self.key:
+            warn_of_changes(folder, note["key"], self.key)
+            return remove_checkpoints(folder)
         self.step, self.history = note["step"], note["history"]
         for name, values in load_file(found[-1] / "weights.safetensors").items():
             self.weights[name].data.copy_(values)
@@ -280,47 +288,32 @@ class Run:
             new.mkdir()
             save_file({name: weight.detach() for name, weight in self.weights.items()}, new / "weights.safetensors")
             save_file(moments, new / "optimizer.safetensors")
-            self._write_note(new)
+            write_json(new / NOTE, self._note())
             os.replace(new, place)
-        for other in (*folder.glob("step-*"), *folder.glob(".step-*.tmp")):
-            if other != place:
-                shutil.rmtree(other)
+        remove_checkpoints(folder, but=place)
 
     def finish(self, out: Path) -> None:
         """Write the whole model, with the tokenizer as it was.
 
         out (Path): The folder.
         """
-        with folder_beside(out) as beside:
-            new = beside / "new"
-            new.mkdir()
+        with replacing_folder(out, **self._note()) as new:
             for file in model_files(self.trainee.folder):
                 if ".safetensors" not in file.name:
                     shutil.copyfile(file, new / file.name)
             self.model.eval().save_pretrained(new, safe_serialization=True)
-            self._write_note(new)
-            os.replace(new, out)
 
-    def _write_note(self, folder: Path) -> None:
+    def _note(self) -> dict[str, Any]:
         means = {name: float(np.mean(values)) for name, values in self._since.items()}
         self._since.clear()
         self.history.append({"step": self.step, **means})
-        note = {"key": self.key, "step": self.step, "history": self.history}
-        (folder / NOTE).write_text(json.dumps(note, indent=1) + "\n", encoding="utf-8")
+        return {"key": self.key, "step": self.step, "history": self.history}
 
 
-def read_note(folder: Path, key: dict[str, Any]) -> dict[str, Any]:
-    """What was noted with a model or a checkpoint.
-
-    folder (Path): Where it is.
-    key (dict): What the result is to depend on.
-    RETURNS (dict): `key`, `step` and `history`.
-    RAISES (XprojError): If it was made from something else.
-    """
-    note = json.loads((folder / NOTE).read_text(encoding="utf-8"))
-    other = [name for name in key if note["key"].get(name) != key[name]]
-    if other:
-        raise XprojError(
-            f"{folder} was tuned with another {', '.join(other)}. Give the same ones, or another OUT; or remove it."
-        )
-    return note
+def remove_checkpoints(folder: Path, but: Optional[Path] = None) -> None:
+    """Remove the checkpoints in a folder, all or all but one, and the folder if nothing else is in it."""
+    for place in (*folder.glob("step-*"), *folder.glob(".step-*.tmp")):
+        if place != but:
+            shutil.rmtree(place)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()

@@ -7,7 +7,7 @@ import typer
 from spacy.cli._util import parse_config_overrides
 from wasabi import msg
 
-from .rounds import self_train
+from ..runs.selftrain import self_train
 
 
 def selftrain_cli(

@@ -6,7 +6,7 @@ from .conll import read_conll, write_conll
 from .jsonl import read_jsonl, write_jsonl
 from .pairs import read_pairs, write_pairs
 from .readers import FORMATS, read_bitext, read_docs
-from .shards import doc_files, read_file, run_shards, split_file, write_docs, write_file
+from .shards import doc_files, read_file, write_file
 
 __all__ = [
     "FORMATS",
@@ -22,11 +22,8 @@ __all__ = [
     "read_lines",
     "read_pairs",
     "replacing",
-    "run_shards",
-    "split_file",
     "text_hash",
     "write_conll",
-    "write_docs",
     "write_file",
     "write_jsonl",
     "write_pairs",

@@ -2,18 +2,20 @@
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice, tee
+from itertools import tee
 from pathlib import Path
 from typing import Optional, Union
 
+import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.training.augment import dont_augment
 
 from ..errors import InputError, XprojError
+from ..files import read_lines
 from ..languages import blank
-from ..pharaoh import read_pharaoh
+from ..pharaoh import parse_pharaoh, read_pharaoh
 from ..soft import SoftLabels
 from ..tags import split_tags
 from .pairing import gold_doc, pair_docs
@@ -39,7 +41,7 @@ def make_corpus(
     path (Optional[str]): Target Docs with gold entities, in any format that `read_docs` reads.
     source (Optional[str]): The labeled source side, line by line with it. None: the Docs have a payload already, or
         soft labels, or both.
-    alignments (Optional[str]): Word links in Pharaoh format, line by line with it. None: those of the payload, or an
+    alignments (Optional[str]): Word links in Pharaoh format, see `with_links`. None: those of the payload, or an
         aligner in the pipeline finds them.
     source_lang (str): Language code of `source`.
     labels (sequence of str): Take the entities with these labels only, on both sides; none: all. In soft labels the
@@ -105,8 +107,10 @@ class GoldCorpus:
     def examples(self, nlp: Language) -> Iterator[Example]:
         """The Examples in order."""
         docs, gold = tee(read_docs(self.path, nlp, limit=self.limit))
-        labeled = False
-        for predicted, doc in zip(self.predicted(docs, nlp), gold):
+        labeled, found = False, self.predicted(docs, nlp, self.limit)
+        if self.alignments is not None:  # the file of links is about all Docs, also those beyond the limit
+            found = with_links(found, self.predicted(read_docs(self.path, nlp), nlp), self.alignments)
+        for predicted, doc in zip(found, gold):
             labeled = labeled or doc.has_annotation("ENT_IOB") or doc._.xproj_soft is not None
             reference = gold_doc(doc, nlp, self.labels)
             reference._.xproj_soft = self.soft(doc)
@@ -133,14 +137,12 @@ class GoldCorpus:
         probs[:, soft.labels.index("O")] += probs[:, others].sum(1)
         return SoftLabels(tuple(soft.labels[i] for i in kept), probs[:, kept].clip(0, 1), soft.provenance)
 
-    def predicted(self, docs: Iterator[Doc], nlp: Language) -> Iterator[Doc]:
+    def predicted(self, docs: Iterator[Doc], nlp: Language, limit: int = 0) -> Iterator[Doc]:
         """New Docs with the payload and without entities."""
         if self.source is None:
-            found = self.with_payload(docs, nlp)
-        else:
-            source = read_docs(self.source, blank(self.source_lang), limit=self.limit)
-            found = naming(f"{self.source} and {self.path}", pair_docs(source, docs, nlp, labels=self.labels))
-        return found if self.alignments is None else with_links(found, self.alignments, self.limit)
+            return self.with_payload(docs, nlp)
+        source = read_docs(self.source, blank(self.source_lang), limit=limit)
+        return naming(f"{self.source} and {self.path}", pair_docs(source, docs, nlp, labels=self.labels))
 
     def with_payload(self, docs: Iterable[Doc], nlp: Language) -> Iterator[Doc]:
         """Docs that came with their payload or with soft labels."""
@@ -180,26 +182,40 @@ def naming(files: str, docs: Iterator[Doc]) -> Iterator[Doc]:
         raise InputError(files, None, str(err)) from None
 
 
-def with_links(docs: Iterable[Doc], alignments: PathLike, limit: int = 0) -> Iterator[Doc]:
-    """Docs with the links of a Pharaoh file, a line a Doc.
+def with_links(docs: Iterable[Doc], again: Iterable[Doc], alignments: PathLike) -> Iterator[Doc]:
+    """Give Docs the links of a Pharaoh file. It has a line for each Doc or a line for each sentence pair: whichever
+    agrees with the number of its lines. The indices of a line count within its Doc, or within its sentence pair.
 
-    limit (int): Read at most so many lines; 0: all.
-    RAISES (InputError): If the file has too few or too many lines, or a link that is out of range.
+    docs (iterable of Doc): The Docs, with a payload.
+    again (iterable of Doc): The same Docs, which are read first to count them: the same list, or another reading.
+    alignments (str or Path): The file.
+    YIELDS (Doc): The Docs.
+    RAISES (InputError): If the number of lines agrees with neither, or a link is out of range.
+    RAISES (XprojError): If a Doc has no payload.
     """
-    lines = islice(read_pharaoh(alignments), limit or None)
-    number = 0
-    for number, doc in enumerate(docs, 1):
-        links = next(lines, None)
-        if links is None:
-            raise InputError(alignments, None, f"It has only {number - 1} lines, but there are more Docs.")
+    n_docs = n_pairs = 0
+    for n_docs, doc in enumerate(again, 1):
         if doc._.xproj is None:
-            raise XprojError(f"Doc {number} has no source side in doc._.xproj to link.")
-        try:
-            bitext = doc._.xproj.replace(links=links, provenance={**doc._.xproj.provenance, "aligner": "given"})
-            bitext.check(len(doc))
-        except XprojError as err:
-            raise InputError(alignments, number, str(err)) from None
-        doc._.xproj = bitext
+            raise XprojError(f"Doc {n_docs} has no source side in doc._.xproj to link.")
+        n_pairs += len(doc._.xproj.sents) or 1
+    n_lines = sum(1 for _ in read_pharaoh(alignments))
+    if n_lines not in (n_docs, n_pairs):
+        raise InputError(
+            alignments,
+            None,
+            f"Expected a line for each of the {n_docs} Docs, or for each of their {n_pairs} sentence pairs, but it has "
+            f"{n_lines} lines.",
+        )
+    lines = read_lines(alignments)
+    for doc in docs:
+        bitext = doc._.xproj
+        whole = ((0, len(bitext.words)), (0, len(doc)))
+        links = []
+        for (a, b), (c, d) in [whole] if n_lines == n_docs else bitext.sents or [whole]:
+            number, line = next(lines)
+            try:
+                links.append(parse_pharaoh(line, b - a, d - c) + np.array([a, c], "i4"))
+            except XprojError as err:
+                raise InputError(alignments, number, str(err)) from None
+        doc._.xproj = bitext.replace(links=np.concatenate(links), provenance={**bitext.provenance, "aligner": "given"})
         yield doc
-    if next(lines, None) is not None:
-        raise InputError(alignments, number + 1, f"It has more lines than there are Docs ({number}).")

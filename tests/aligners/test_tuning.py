@@ -12,8 +12,10 @@ from transformers import AutoModel
 from spacy_xproj.aligners import objectives
 from spacy_xproj.aligners.embedding import make_embedding
 from spacy_xproj.aligners.trainee import Trainee, losses, read_rows
-from spacy_xproj.aligners.tuning import CLIP, NOTE, Run, TuningSettings, batches, tune
+from spacy_xproj.aligners.tuning import CLIP, NOTE, Tuner, TuningSettings, batches, tune
 from spacy_xproj.errors import XprojError
+from spacy_xproj.files import NOTE as FOLDER_NOTE
+from spacy_xproj.files import read_note
 from spacy_xproj.models.batches import padded
 from tests.aligners.test_embedding import pair
 from tests.aligners.tiny_encoders import ENCODERS, KINDS, TEXTS, make_encoder
@@ -48,7 +50,7 @@ def contents(folder):
 
 def stop_at(monkeypatch, step):
     """Have the run fail before this step is done. Returns the steps that are begun."""
-    begun, take = [], Run.take
+    begun, take = [], Tuner.take
 
     def taken(self, batch):
         begun.append(self.step + 1)
@@ -56,7 +58,7 @@ def stop_at(monkeypatch, step):
             raise KeyboardInterrupt
         return take(self, batch)
 
-    monkeypatch.setattr(Run, "take", taken)
+    monkeypatch.setattr(Tuner, "take", taken)
     return begun
 
 
@@ -110,23 +112,32 @@ def test_done_before(folder, tmp_path, monkeypatch):
 
 
 def test_from_something_else(folder, tmp_path, monkeypatch):
-    run(folder(), tmp_path / "out")
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        stop_at(patch, 4)
-        run(folder(), tmp_path / "begun")
-    for out in ("out", "begun"):
-        before = contents(tmp_path)
-        for changes, message in (
-            ({"lr": 2e-3}, "another lr"),
-            ({"objectives": ("so",), "seed": 1}, "another objectives, seed"),
-            ({"pairs": PAIRS[1:]}, "another text"),
-        ):
-            with pytest.raises(XprojError, match=message):
-                run(folder(), tmp_path / out, **changes)
-        with pytest.raises(XprojError, match="another model"):
-            run(make_encoder(tmp_path / "other", positions=130, seed=1), tmp_path / out)
-        shutil.rmtree(tmp_path / "other")
-        assert contents(tmp_path) == before
+    """It is made anew, with a warning, and a finished model stays until the new one is whole."""
+    other = make_encoder(tmp_path / "other", positions=130, seed=1)
+    run(folder(), tmp_path / "plain")
+    for model, changes, message in (
+        (folder(), {"lr": 2e-3}, r"the lr: 0.001 → 0.002\. It is made anew"),
+        (folder(), {"objectives": ("so",), "seed": 1}, r"the objectives: .*, the seed: 0 → 1"),
+        (folder(), {"pairs": PAIRS[1:]}, "the text changed"),
+        (other, {}, "the model changed"),
+    ):
+        for out in ("out", "begun"):
+            shutil.rmtree(tmp_path / out, ignore_errors=True)
+            shutil.copytree(tmp_path / "plain", tmp_path / out)
+            with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+                stop_at(patch, 4)
+                with pytest.warns(UserWarning, match=message):
+                    run(model, tmp_path / out, **changes)
+            assert contents(tmp_path / out) == contents(tmp_path / "plain")
+            if out == "out":  # the checkpoint of the other run is not gone on with
+                with monkeypatch.context() as patch, pytest.warns(UserWarning, match="checkpoint was made from"):
+                    begun = stop_at(patch, None)
+                    run(folder(), tmp_path / out, **{**changes, "every": 3, "steps": 5})
+                assert begun[0] == 1
+            else:
+                with pytest.warns(UserWarning, match=message):
+                    assert run(model, tmp_path / out, **changes).new
+            assert not (tmp_path / f"{out}.checkpoint").exists()
 
 
 def test_other_seeds_and_what_is_outside(folder, tmp_path):
@@ -145,7 +156,7 @@ def test_families(folder, tmp_path, kind):
     done = run(folder(kind), tmp_path / "out", objectives=learns, steps=2)
     assert done.pairs == len(PAIRS) and done.left_out == {} and done.steps == 2
     before, after = contents(folder(kind)), contents(tmp_path / "out")
-    assert {*after} == {*before, NOTE}
+    assert {*after} == {*before, FOLDER_NOTE}
     for name in before:
         assert (before[name] == after[name]) == (name != "model.safetensors"), name
     aligners = [make_embedding(str(path), layer=3, device="cpu") for path in (folder(kind), tmp_path / "out")]
@@ -249,7 +260,7 @@ def test_once_through_the_text(folder, tmp_path):
     done = run(folder(), tmp_path / "out", steps=0, objectives=("so",))
     longest = 2 * 24  # sub-words of the longest sentence, both sides
     assert 1 < done.steps <= len(PAIRS) and done.steps >= len(PAIRS) * 10 / FAST.batch_tokens
-    assert json.loads((tmp_path / "out" / NOTE).read_text())["step"] == done.steps
+    assert read_note(tmp_path / "out")["step"] == done.steps
     assert run(folder(), tmp_path / "one", steps=0, objectives=("so",), batch_tokens=longest * 100).steps == 1
 
 
@@ -322,8 +333,8 @@ def test_what_cannot_be_used(folder, tmp_path):
     change_config(tmp_path / "broken", num_hidden_layers=2)
     before = contents(tmp_path)
     for model, out, changes, message in (
-        (folder(), "full", {}, "is there already, and is no tuned model"),
-        (folder(), "file", {}, "is there already, and is no tuned model"),
+        (folder(), "full", {}, "not written by xproj"),
+        (folder(), "file", {}, "not written by xproj"),
         (folder(), "out", {"pairs": []}, "there is no sentence pair"),
         (folder(), "out", {"lr": 1e30, "warmup": 0.0}, "Lower lr"),
         (folder(), "out", {"layer": 5}, "has 4 layers, and layer is 5"),

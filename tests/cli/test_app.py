@@ -8,8 +8,9 @@ from spacy.cli._util import app as spacy_app
 from typer.testing import CliRunner
 
 from spacy_xproj.cli import app
-from spacy_xproj.cli.common import handle_errors, load_pipeline
+from spacy_xproj.cli.common import handle_errors
 from spacy_xproj.errors import NotFittedError
+from spacy_xproj.runs.pipelines import load_pipeline
 from spacy_xproj.translators.memory import Memory
 from tests.conftest import CONFIGS, VERSES, names, said
 
@@ -99,8 +100,12 @@ def test_translate_project_fit(corpus):
         ("src.conll", b"", "src.conll: It is empty"),
         ("src.conll", b"a\tO\n\xff\tO\n", "src.conll, line 2: Expected text in UTF-8"),
         ("tgt.conll", b"a\tB\n", "tgt.conll, line 1: Expected a tag"),
-        ("links.pharaoh", b"0-0\n", "links.pharaoh: It has only 1 lines"),
-        ("links.pharaoh", b"0-0\n0-4\n", "links.pharaoh, line 2: A link points at target word 4"),
+        (
+            "links.pharaoh",
+            b"0-0\n",
+            "the 5 Docs, or for each of their 5 sentence pairs, but it has 1 lines",
+        ),
+        ("links.pharaoh", b"0-0\n0-4\n\n\n\n", "links.pharaoh, line 2: The link '0-4' points at target word 4"),
         ("links.pharaoh", b"0-0\n0-0\nx\n", "links.pharaoh, line 3:"),
         ("links.pharaoh", b"0-0\n\xff\n", "links.pharaoh, line 2: Expected text in UTF-8"),
     ],

@@ -1,8 +1,8 @@
 from typer.testing import CliRunner
 
 from spacy_xproj.cli import app
-from tests.cli.test_rounds import SMALL, work  # noqa: F401  (a fixture)
 from tests.conftest import CONFIGS, said
+from tests.runs.test_rounds import SMALL, work  # noqa: F401  (a fixture)
 
 
 def test_command(work):  # noqa: F811

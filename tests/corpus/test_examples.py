@@ -115,7 +115,7 @@ def test_files_of_different_length(longer, corpus, nlp):
         rows(nlp, path=paths["target"], source=paths["source"], alignments=paths["links"])
     message = str(caught.value)
     if longer == "links":
-        assert "links.pharaoh, line 6" in message and "more lines than there are Docs (5)" in message
+        assert "links.pharaoh: Expected a line for each of the 5 Docs" in message and "it has 6 lines" in message
     else:
         assert "src.conll and " in message and "tgt.conll" in message and "only 5" in message
         assert ("source sentences" in message) == (longer == "target")
@@ -123,7 +123,7 @@ def test_files_of_different_length(longer, corpus, nlp):
 
 def test_too_few_links_and_links_out_of_range(corpus, nlp):
     settings = {"path": str(corpus / "tgt.conll"), "source": str(corpus / "src.conll")}
-    for text, where in (("0-0\n", "only 1 lines"), ("0-0\n0-9\n" + "\n" * 3, "line 2")):
+    for text, where in (("0-0\n", "but it has 1 lines"), ("0-0\n0-9\n" + "\n" * 3, "line 2")):
         (corpus / "links.pharaoh").write_text(text)
         with pytest.raises(InputError, match=where):
             rows(nlp, alignments=str(corpus / "links.pharaoh"), **settings)

@@ -6,10 +6,10 @@ import spacy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_xproj.cli.common import load_pipeline
 from spacy_xproj.errors import InputError, NotFittedError, XprojError
 from spacy_xproj.fitting import fit, unfitted
 from spacy_xproj.registry import registry
+from spacy_xproj.runs.pipelines import load_pipeline
 from spacy_xproj.similarities.fused import make_fused
 from spacy_xproj.similarities.labels import make_labels
 from spacy_xproj.similarities.lexicon import make_lexicon

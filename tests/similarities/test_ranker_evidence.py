@@ -10,9 +10,9 @@ from spacy.cli.train import train
 from spacy.tokens import Span
 from thinc.api import Adam
 
-from spacy_xproj.cli.common import load_pipeline
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.fitting import fit, unfitted
+from spacy_xproj.runs.pipelines import load_pipeline
 from spacy_xproj.similarities.feature_names import FEATURES, STAGES, bounds, with_parts
 from spacy_xproj.similarities.further import LIKELY, likeliest
 from spacy_xproj.similarities.lexicon import make_lexicon

@@ -10,10 +10,10 @@ import spacy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_xproj.cli.common import load_pipeline
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.pipeline.matcher import ProjectionMatcher
 from spacy_xproj.registry import registry
+from spacy_xproj.runs.pipelines import load_pipeline
 from spacy_xproj.similarities.fused import make_fused
 from spacy_xproj.similarities.lazy import Costly, Lazy, choose
 from spacy_xproj.similarities.links import make_links

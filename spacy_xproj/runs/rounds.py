@@ -18,17 +18,17 @@ from spacy.util import load_config
 from spacy.vocab import Vocab
 from thinc.api import require_gpu
 
-from .. import __version__
-from ..corpus import blank, file_hash, read_docs, read_file, text_hash, write_file
+from ..corpus import blank, read_docs, read_file, write_file
 from ..corpus.pairing import gold_doc
 from ..errors import InputError, XprojError
-from ..files import folder_beside
+from ..files import check_replaceable, file_hash, is_intact, replacing_folder, write_json
 from ..fitting import fit
+from ..keys import Key, config_key, run_key, warn_of_changes
+from ..shipped import find_config
 from ..soft import SoftLabels
-from .common import Corpus as Texts
-from .common import load_pipeline, write_json
+from .pipelines import DocReader, load_pipeline
 
-STATE, SCORES, SOFT, DEV = "rounds.json", "scores.json", "soft.spacy", "dev.spacy"
+STATE, SCORES, SOFT, DEV, BEST = "rounds.json", "scores.json", "soft.spacy", "dev.spacy", "best"
 LASTING = ("labels", "hard", "projection", "projection_weight")  # settings of xproj_teacher that hold in all rounds
 ENTS = ("ents_f", "ents_p", "ents_r", "ents_per_type")
 
@@ -54,30 +54,48 @@ class RoundFiles:
     use_gpu: int = -1
     progress: bool = False
     student: Config = field(init=False)
-    inputs: dict[str, Any] = field(init=False)
+    teacher_block: dict[str, Any] = field(init=False)
+    key: Key = field(init=False)
 
     def __post_init__(self) -> None:
         out = self.output
         if out.exists() and not (out / STATE).exists() and (not out.is_dir() or any(out.iterdir())):
             raise XprojError(f"{out} is not empty and is no folder of self-training. Remove it or give another one.")
         self.student = student_config(self.config, self.lang, self.overrides)
-        if not self.teachers.exists():
-            raise InputError(self.teachers, None, "There is no such config or pipeline.")
-        self.inputs = {
-            "version": __version__,
-            "raw": file_hash(self.raw),
-            "teachers": [file_hash(self.teachers), *named_hashes(self.teacher_block())],
-            "student": [text_hash(self.student.to_str(interpolate=False)), *named_hashes(self.student.interpolate())],
-            "gold": file_hash(self.gold) if self.gold else f"1 of {self.every}",
-            "extra": file_hash(self.extra) if self.extra else "",
-            "lang": self.lang,
-            "limit": self.limit,
-        }
-        out.mkdir(parents=True, exist_ok=True)
-        if not (out / STATE).exists():
-            write_json(out / STATE, {})
+        self.teachers = find_config(self.teachers)
+        inputs: dict[str, Optional[Path]] = {"input": self.raw, "gold": self.gold, "labeled Docs besides": self.extra}
+        options = {"language": self.lang, "limit": self.limit, "held out": None if self.gold else f"1 of {self.every}"}
+        student = {name: block for name, block in self.student.interpolate().items() if name != "paths"}
+        if self.teachers.is_dir():
+            inputs["teachers"] = self.teachers
+        self.teacher_block = teacher_block(self.teachers)
+        self.key = {**run_key(inputs, options), **config_key("config", student)}
+        self.key |= config_key("teachers", self.teacher_block)
+        check_replaceable(out / BEST)
+
+    def open(self) -> None:
+        """Make the folder, or go on with it if it was made with the same key.
+
+        RAISES (InputError): If the gold is not labeled.
+        """
+        self.output.mkdir(parents=True, exist_ok=True)
+        before = read_json(self.output / STATE).get("key")
+        if before is not None and before != self.key:
+            warn_of_changes(self.output, before, self.key)
+            self.remove_from(1)
+        if before != self.key:
+            write_json(self.output / STATE, {"key": self.key})
         if self.gold:
             self.write_gold(self.gold)
+
+    def remove_if_nothing_is_finished(self) -> None:
+        """Remove what was begun, unless a later call can go on with it."""
+        if not (self.folder(1) / SCORES).exists():
+            self.remove_from(1)
+            for name in (DEV, STATE):
+                (self.output / name).unlink(missing_ok=True)
+            if not any(self.output.iterdir()):
+                self.output.rmdir()
 
     def folder(self, number: int) -> Path:
         """The folder of a round."""
@@ -90,20 +108,17 @@ class RoundFiles:
         RETURNS (dict, bool): What is in its `scores.json`, and whether anything was left to do.
         """
         folder, before = self.folder(number), self.folder(number - 1)
-        inputs = {**self.inputs, "round": number}
-        if number > 1:
-            inputs["teacher"] = file_hash(before / "model")
-        key = text_hash(json.dumps(inputs, sort_keys=True))
+        teacher = file_hash(before / "model") if number > 1 else ""
         found = read_json(folder / SCORES)
-        if found.get("hashes", {}).get("inputs") != key:
+        if found.get("hashes", {}).get("teacher") != teacher:
             found = {"round": number, "teacher": before.name if number > 1 else self.teachers.name}
-            found["hashes"] = {"inputs": key}
+            found["hashes"] = {"teacher": teacher}
             self.remove_from(number)
             folder.mkdir()
         hashes = found["hashes"]
         labels = [folder / SOFT, *([] if number > 1 or self.gold else [self.output / DEV])]
-        labeled = all(intact(path, hashes.get(path.stem)) for path in labels)
-        if labeled and "score" in found and intact(folder / "model", hashes.get("model")):
+        labeled = all(is_intact(path, hashes.get(path.stem)) for path in labels)
+        if labeled and "score" in found and is_intact(folder / "model", hashes.get("model")):
             return found, False
         if not labeled:
             found["docs"] = self.label_raw() if number == 1 else self.label_again(number)
@@ -117,8 +132,8 @@ class RoundFiles:
 
     def remove_from(self, number: int) -> None:
         """Remove the folders of this round and of those after it, which came from other input."""
-        for path in self.output.glob("round-*"):
-            if int(path.name.partition("-")[2]) >= number:
+        for path in self.output.glob("round-[1-9]*"):
+            if int(path.name.removeprefix("round-")) >= number:
                 shutil.rmtree(path)
 
     def keep(self, best: int, state: dict[str, Any]) -> Path:
@@ -126,13 +141,11 @@ class RoundFiles:
 
         RETURNS (Path): The folder of the copy.
         """
-        model, out = self.folder(best) / "model", self.output / "best"
-        if not intact(out, file_hash(model)):
-            with folder_beside(out) as beside:
-                shutil.copytree(model, beside / "model")
-                shutil.rmtree(out, ignore_errors=True)
-                (beside / "model").rename(out)
-        write_json(self.output / STATE, state)
+        model, out = self.folder(best) / "model", self.output / BEST
+        if not is_intact(out, file_hash(model)):
+            with replacing_folder(out) as new:
+                shutil.copytree(model, new, dirs_exist_ok=True)
+        write_json(self.output / STATE, {"key": self.key, **state})
         return out
 
     # Labeling
@@ -143,7 +156,7 @@ class RoundFiles:
         RETURNS (int): The number of Docs to learn from.
         """
         nlp = load_pipeline(self.teachers, self.lang)
-        texts = Texts(self.raw, nlp, limit=self.limit)
+        texts = DocReader([self.raw], nlp, limit=self.limit)
         fit(nlp, texts)
         docs: list[Doc] = []
         held: list[Doc] = []
@@ -163,25 +176,10 @@ class RoundFiles:
         model = self.folder(number - 1) / "model"
         nlp = blank(self.student["nlp"]["lang"])
         student = {"@xproj_teachers": "spacy_xproj.Pipeline.v1", "model": str(model)}
-        config = {name: value for name, value in self.teacher_block().items() if name in LASTING}
+        config = {name: value for name, value in self.teacher_block.items() if name in LASTING}
         nlp.add_pipe("xproj_teacher", config={**config, "teachers": {"student": student}, "overwrite": True})
         docs = nlp.pipe(read_file(self.folder(1) / SOFT, nlp.vocab))
         return write_file(docs, self.folder(number) / SOFT)
-
-    def teacher_block(self) -> dict[str, Any]:
-        """The settings of `xproj_teacher` in the config of the first teachers.
-
-        RAISES (InputError): If it has no such pipe.
-        """
-        path = self.teachers / "config.cfg" if self.teachers.is_dir() else self.teachers
-        config = load_config(path, interpolate=True)
-        pipes = {name: config["components"].get(name, {}) for name in config.get("nlp", {}).get("pipeline", [])}
-        for block in pipes.values():
-            if block.get("factory") == "xproj_teacher":
-                return block
-        raise InputError(
-            self.teachers, None, f"Expected a pipeline with xproj_teacher, got {', '.join(pipes) or 'none'}."
-        )
 
     def write_gold(self, path: Path) -> None:
         """Write the gold as a .spacy file, which spaCy can read."""
@@ -238,8 +236,9 @@ def student_config(path: Path, lang: Optional[str], overrides: dict[str, Any]) -
     RETURNS (Config): Not interpolated.
     RAISES (InputError): If there is none, or none to train with.
     """
+    path = find_config(path)
     if not path.is_file():
-        raise InputError(path, None, "There is no such training config.")
+        raise InputError(path, None, "Expected a training config, got a folder.")
     config = load_config(path, overrides=overrides, interpolate=False)
     if not {"train", "dev"} <= config.get("paths", {}).keys() or not {"nlp", "training"} <= config.keys():
         raise InputError(path, None, "Expected a training config with 'train' and 'dev' in [paths].")
@@ -248,15 +247,17 @@ def student_config(path: Path, lang: Optional[str], overrides: dict[str, Any]) -
     return config
 
 
-def named_hashes(config: Any) -> list[str]:
-    """The hashes of the files, and of the folders of models, that a config names."""
-    if isinstance(config, dict):
-        return [found for value in config.values() for found in named_hashes(value)]
-    if not isinstance(config, str) or not config:
-        return []
-    path = Path(config)
-    model = path.is_dir() and any((path / name).exists() for name in ("meta.json", "config.json"))
-    return [file_hash(path)] if model or path.is_file() else []
+def teacher_block(teachers: Path) -> dict[str, Any]:
+    """The settings of `xproj_teacher` in the config, or the saved pipeline, of the first teachers.
+
+    RAISES (InputError): If it has no such pipe.
+    """
+    config = load_config(teachers / "config.cfg" if teachers.is_dir() else teachers, interpolate=True)
+    pipes = {name: config["components"].get(name, {}) for name in config.get("nlp", {}).get("pipeline", [])}
+    for block in pipes.values():
+        if block.get("factory") == "xproj_teacher":
+            return block
+    raise InputError(teachers, None, f"Expected a pipeline with xproj_teacher, got {', '.join(pipes) or 'none'}.")
 
 
 def hard_doc(doc: Doc) -> Doc:
@@ -269,11 +270,6 @@ def hard_doc(doc: Doc) -> Doc:
     missing = [out[i : i + 1] for i, known in enumerate(soft.known) if not known and i not in inside]
     out.set_ents(ents, missing=missing, default="outside")
     return out
-
-
-def intact(path: Path, state: Optional[str]) -> bool:
-    """Whether a file or folder is there, with this hash."""
-    return path.exists() and state is not None and file_hash(path) == state
 
 
 def read_json(path: Path) -> dict[str, Any]:

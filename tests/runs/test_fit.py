@@ -1,18 +1,18 @@
 import pytest
 import spacy
 
-from spacy_xproj.cli.fit import fit
-from spacy_xproj.cli.project import project
 from spacy_xproj.corpus import read_docs
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.fitting import unfitted
+from spacy_xproj.runs.fit import fit
+from spacy_xproj.runs.project import project
 from tests.conftest import CONFIGS, ents, names
 
 CONFIG = CONFIGS / "project_match.cfg"
 
 
 def test_fit(corpus):
-    assert fit(corpus / "bitext.spacy", corpus / "model", CONFIG, "es") == ["xproj_aligner"]
+    assert fit(corpus / "bitext.spacy", corpus / "model", CONFIG, "es").names == ["xproj_aligner"]
     nlp = spacy.load(corpus / "model")
     assert nlp.lang == "es" and unfitted(nlp) == []
     docs = list(nlp.pipe(read_docs(corpus / "bitext.spacy", nlp)))
@@ -30,7 +30,7 @@ def test_same_bytes_again(corpus):
 
 def test_fit_on_lines(corpus):
     (corpus / "a.tsv").write_text("the house\tla casa\nthe dog\tel perro\n")
-    assert fit(corpus / "a.tsv", corpus / "model", CONFIG, "es", "en") == ["xproj_aligner"]
+    assert fit(corpus / "a.tsv", corpus / "model", CONFIG, "es", "en").names == ["xproj_aligner"]
 
 
 def test_a_pipeline_is_replaced(corpus):
@@ -49,7 +49,7 @@ def test_overrides(corpus):
 
 
 def test_nothing_to_fit(corpus):
-    assert fit(corpus / "bitext.spacy", corpus / "model", corpus / "match.cfg") == []
+    assert fit(corpus / "bitext.spacy", corpus / "model", corpus / "match.cfg").names == []
     assert spacy.load(corpus / "model").pipe_names == ["xproj_matcher"]
 
 
@@ -63,7 +63,7 @@ def test_what_cannot_be_used(corpus):
         ("empty.tsv", "model", "empty"),
         ("bad.tsv", "model", "bad.tsv, line 2: Expected source<TAB>target"),
         ("nothing.spacy", "model", "no such file"),
-        ("bitext.spacy", "full", "not empty and is no pipeline"),
+        ("bitext.spacy", "full", "not empty, and was not written by xproj"),
         ("bitext.spacy", "match.cfg", "match.cfg"),
     ):
         with pytest.raises((XprojError, NotADirectoryError), match=message):

@@ -7,18 +7,9 @@ import spacy
 from spacy.vocab import Vocab
 
 from spacy_xproj.bitext import Bitext
-from spacy_xproj.corpus import (
-    doc_files,
-    file_hash,
-    read_docs,
-    read_file,
-    run_shards,
-    split_file,
-    text_hash,
-    write_docs,
-    write_file,
-)
+from spacy_xproj.corpus import doc_files, file_hash, read_docs, read_file, text_hash, write_file
 from spacy_xproj.errors import InputError, XprojError
+from spacy_xproj.runs.shards import map_shards, write_shards
 
 NLP = spacy.blank("en")
 KEY = {"input": "a", "config": "b"}
@@ -61,12 +52,12 @@ def calls(folder):
 
 @pytest.fixture
 def inputs(tmp_path):
-    write_docs(make_docs(14), tmp_path / "in", shard=3)
+    write_shards(make_docs(14), tmp_path / "in", key=KEY, shard=3)
     return doc_files(tmp_path / "in")
 
 
 def test_one_file(tmp_path):
-    assert write_docs(make_docs(3), tmp_path / "deep" / "a.spacy") == 3
+    assert write_file(make_docs(3), tmp_path / "deep" / "a.spacy") == 3
     (first, *_) = docs = list(read_docs(tmp_path / "deep" / "a.spacy", NLP))
     assert len(docs) == 3 and doc_files(tmp_path / "deep" / "a.spacy") == [tmp_path / "deep" / "a.spacy"]
     assert first._.xproj == next(make_docs(1))._.xproj
@@ -90,58 +81,79 @@ def test_folder_and_manifest(tmp_path):
         counts["after"] += 1
 
     out = tmp_path / "out"
-    assert write_docs(docs(), out, shard=2, key=KEY, counts=counts) == 5
+    assert write_shards(docs(), out, shard=2, key=KEY, counts=counts) == {"docs": 5, "ents": 5, "after": 1}
     assert names(tmp_path) == ["out"]
     assert names(out) == ["00000.spacy", "00001.spacy", "00002.spacy", "manifest.json"]
     manifest = json.loads((out / "manifest.json").read_text())
-    assert manifest["key"] == KEY and manifest["format"] == 1 and manifest["version"]
+    assert (manifest["key"], manifest["format"], manifest["n_shards"]) == (KEY, 2, 3)
     assert [s["docs"] for s in manifest["shards"]] == [2, 2, 1]
     assert [s["counts"] for s in manifest["shards"]] == [{"ents": 2}, {"ents": 2}, {"after": 1, "ents": 1}]
-    assert all(s["sha256"] == file_hash(out / s["file"]) for s in manifest["shards"])
+    assert manifest["counts"] == {}
+    assert all(state == file_hash(out / name) for s in manifest["shards"] for name, state in s["files"].items())
     assert manifest["totals"] == {"after": 1, "docs": 5, "ents": 5}
     assert texts(out) == [d.text for d in make_docs(5)]
 
 
 def test_a_new_write_removes_only_what_the_old_one_made(tmp_path):
     out = tmp_path / "out"
-    write_docs(make_docs(5), out, shard=1)
+    write_shards(make_docs(5), out, key=KEY, shard=1)
     (out / "report.json").write_text("mine")
-    write_docs(make_docs(2), out, shard=1)
+    with pytest.warns(UserWarning, match="the input: a → b"):
+        write_shards(make_docs(2), out, key={**KEY, "input": "b"}, shard=1)
     assert names(out) == ["00000.spacy", "00001.spacy", "manifest.json", "report.json"]
 
 
-def test_an_exception_leaves_what_was_there(tmp_path):
-    def broken():
-        yield from make_docs(3)
-        raise RuntimeError
+class Stopped:
+    """Docs of which reading fails before the n-th one."""
 
+    def __init__(self, n, error):
+        self.n, self.error = n, error
+
+    def __iter__(self):
+        for number, doc in enumerate(make_docs(7)):
+            if number == self.n:
+                raise self.error
+            yield doc
+
+
+def test_a_stream_that_was_stopped_goes_on(tmp_path):
+    out, counts = tmp_path / "out", Counter()
+    with pytest.raises(KeyboardInterrupt):
+        write_shards(Stopped(5, KeyboardInterrupt()), out, key=KEY, shard=2)
+    assert names(out) == ["00000.spacy", "00001.spacy", "manifest.json"]
+    with pytest.raises(InputError, match="Not all its shards were finished"):
+        doc_files(out)
+    before = (out / "00000.spacy").stat().st_mtime_ns
+    (out / "00001.spacy").write_bytes(b"damaged")
+    assert write_shards(make_docs(7), out, key=KEY, shard=2, counts=counts) == {"docs": 7}
+    assert (out / "00000.spacy").stat().st_mtime_ns == before
+    write_shards(make_docs(7), tmp_path / "whole", key=KEY, shard=2)
+    assert {n: (out / n).read_bytes() for n in names(out)} == {
+        n: (tmp_path / "whole" / n).read_bytes() for n in names(tmp_path / "whole")
+    }
+    assert write_shards(Stopped(0, RuntimeError()), out, key=KEY, shard=2) == {"docs": 7}  # is not even read
+
+
+def test_input_that_cannot_be_used_leaves_nothing(tmp_path):
     for name in ("a.spacy", "out"):
-        with pytest.raises(RuntimeError):
-            write_docs(broken(), tmp_path / name, shard=1)
+        with pytest.raises(InputError):
+            docs = Stopped(5, InputError("x", 1, "bad"))
+            write_file(docs, tmp_path / name) if "." in name else write_shards(docs, tmp_path / name, key=KEY, shard=1)
     assert names(tmp_path) == []
-    write_docs(make_docs(2), tmp_path / "a.spacy")
-    write_docs(make_docs(2), tmp_path / "out", shard=1)
-    for name in ("a.spacy", "out"):
-        with pytest.raises(RuntimeError):
-            write_docs(broken(), tmp_path / name, shard=1)
-        assert len(texts(tmp_path / name)) == 2
-    assert names(tmp_path) == ["a.spacy", "out"]
 
 
 def test_folders_that_are_not_ours_are_refused(tmp_path, inputs):
     out = tmp_path / "out"
     out.mkdir()
     (out / "thesis.txt").write_text("mine")
-    for write in (lambda: write_docs(make_docs(1), out), lambda: run_shards(inputs, out, copy, key=KEY)):
+    for write in (lambda: write_shards(make_docs(1), out, key=KEY), lambda: map_shards(inputs, out, copy, key=KEY)):
         with pytest.raises(XprojError, match="not empty"):
             write()
     assert names(out) == ["thesis.txt"]
     with pytest.raises(XprojError, match="is a file"):
-        run_shards(inputs, out / "thesis.txt", copy, key=KEY)
-    with pytest.raises(XprojError, match="folder"):
-        run_shards(inputs, tmp_path / "b.spacy", copy, key=KEY)
+        map_shards(inputs, out / "thesis.txt", copy, key=KEY)
     with pytest.raises(XprojError, match="inputs"):
-        run_shards(inputs, inputs[0].parent, copy, key=KEY)
+        map_shards(inputs, inputs[0].parent, copy, key=KEY)
 
 
 def test_doc_files(tmp_path, inputs):
@@ -158,46 +170,51 @@ def test_doc_files(tmp_path, inputs):
         doc_files(tmp_path / "empty")
 
 
-@pytest.mark.parametrize("shards", [[{"file": "../x.spacy", "sha256": "a"}], [{}], "no"])
-def test_strange_manifests(tmp_path, shards):
-    manifest = {"format": 1, "version": "0", "key": {}, "shards": shards}
+@pytest.mark.parametrize(
+    "shards", [[{"files": {"../x.spacy": "a"}}], [{"files": {"00000.spacy": "a", "x": "b"}}], [{"a": 1}], "no", [1]]
+)
+@pytest.mark.parametrize("version", [1, 2])
+def test_strange_manifests(tmp_path, shards, version):
+    manifest = {"format": version, "key": {}, "shards": shards, "n_shards": 1, "counts": {}}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(InputError, match="manifest"):
-        write_docs(make_docs(1), tmp_path)
+        write_shards(make_docs(1), tmp_path, key=KEY)
 
 
 def test_run_and_resume(tmp_path, inputs):
     out, seen = tmp_path / "out", []
     (inputs[0].parent / "stop").touch()
     with pytest.raises(InputError, match="stop"):
-        run_shards(inputs, out, copy, key=KEY, progress=lambda *p: seen.append(p))
+        map_shards(inputs, out, copy, key=KEY, progress=lambda *p: seen.append(p))
     assert seen == [(0, 5), (1, 5), (2, 5)]
     assert len(calls(inputs[0].parent)) == 3
     with pytest.raises(InputError, match="not finished"):
         doc_files(out)
     (inputs[0].parent / "stop").unlink()
-    assert run_shards(inputs, out, copy, key=KEY) == {"docs": 14, "ents": 14}
+    assert map_shards(inputs, out, copy, key=KEY).totals() == {"docs": 14, "ents": 14}
     assert calls(inputs[0].parent) == ["00002.spacy", "00003.spacy", "00004.spacy"]
     assert texts(out) == [d.text for d in make_docs(14)]
 
     (out / "00001.spacy").write_bytes(b"tampered")
     (out / "00003.spacy").unlink()
-    assert run_shards(inputs, out, copy, key=KEY) == {"docs": 14, "ents": 14}
+    assert map_shards(inputs, out, copy, key=KEY).totals() == {"docs": 14, "ents": 14}
     assert calls(inputs[0].parent) == ["00001.spacy", "00003.spacy"]
     assert texts(out) == [d.text for d in make_docs(14)]
 
-    assert run_shards(inputs, out, copy, key=KEY) == {"docs": 14, "ents": 14}
+    assert map_shards(inputs, out, copy, key=KEY).totals() == {"docs": 14, "ents": 14}
     assert calls(inputs[0].parent) == []
 
 
 def test_another_key_starts_afresh(tmp_path, inputs):
     out = tmp_path / "out"
-    run_shards(inputs, out, copy, key=KEY)
+    map_shards(inputs, out, copy, key=KEY)
     (out / "report.json").write_text("mine")
-    run_shards(inputs[:2], out, copy, key={**KEY, "config": "c"})
+    with pytest.warns(UserWarning, match="the config: b → c. It is made anew"):
+        map_shards(inputs[:2], out, copy, key={**KEY, "config": "c"})
     assert calls(inputs[0].parent)[5:] == ["00000.spacy", "00001.spacy"]
     assert names(out) == ["00000.spacy", "00001.spacy", "manifest.json", "report.json"]
-    run_shards(inputs[:3], out, copy, key={**KEY, "config": "c"})
+    with pytest.warns(UserWarning):
+        map_shards(inputs[:3], out, copy, key={**KEY, "config": "c", "input": "d"})
     assert len(calls(inputs[0].parent)) == 3
 
 
@@ -208,47 +225,41 @@ def test_work_that_is_interrupted(tmp_path, inputs):
         return copy(source, target)
 
     with pytest.raises(KeyboardInterrupt):
-        run_shards(inputs, tmp_path / "out", work, key=KEY)
+        map_shards(inputs, tmp_path / "out", work, key=KEY)
     calls(inputs[0].parent)
-    run_shards(inputs, tmp_path / "out", copy, key=KEY)
+    map_shards(inputs, tmp_path / "out", copy, key=KEY)
     assert len(calls(inputs[0].parent)) == 4
 
 
 def test_work_that_writes_nothing(tmp_path, inputs):
     with pytest.raises(XprojError, match="must write"):
-        run_shards(inputs, tmp_path / "out", lambda source, target: {}, key=KEY)
+        map_shards(inputs, tmp_path / "out", lambda source, target: {"docs": 0}, key=KEY)
 
 
 @pytest.mark.slow
 def test_two_processes_record_what_is_done_and_give_the_same_bytes(tmp_path, inputs):
     one, two = tmp_path / "one", tmp_path / "two"
-    run_shards(inputs, one, copy, key=KEY)
+    map_shards(inputs, one, copy, key=KEY)
     (inputs[0].parent / "stop").touch()
     with pytest.raises(InputError, match="line 3: stop"):
-        run_shards(inputs, two, copy, key=KEY, n_process=2)
-    done = [s["file"] for s in json.loads((two / "manifest.json").read_text())["shards"] if "sha256" in s]
+        map_shards(inputs, two, copy, key=KEY, n_process=2)
+    done = [name for s in json.loads((two / "manifest.json").read_text())["shards"] for name in s.get("files", ())]
     assert {"00000.spacy", "00001.spacy"} <= set(done) == {p.name for p in two.glob("*.spacy")}
     calls(inputs[0].parent)
     (inputs[0].parent / "stop").unlink()
-    run_shards(inputs, two, copy, key=KEY)
+    map_shards(inputs, two, copy, key=KEY)
     assert sorted(calls(inputs[0].parent) + done) == [p.name for p in inputs]
     assert names(one) == names(two)
     assert all((one / name).read_bytes() == (two / name).read_bytes() for name in names(one))
 
 
-def test_split_file(tmp_path):
-    write_file(make_docs(7), tmp_path / "a.spacy")
-    files = split_file(tmp_path / "a.spacy", tmp_path / "parts", 3)
-    assert [f.name for f in files] == ["00000.spacy", "00001.spacy", "00002.spacy"]
-    assert texts(tmp_path / "parts") == [d.text for d in make_docs(7)]
-    assert next(read_docs(files[2], NLP))._.xproj == next(make_docs(1))._.xproj
-    before = files[0].stat().st_mtime_ns
-    assert split_file(tmp_path / "a.spacy", tmp_path / "parts", 3) == files
-    assert files[0].stat().st_mtime_ns == before
-    files[1].write_bytes(b"")
-    split_file(tmp_path / "a.spacy", tmp_path / "parts", 3)
-    assert len(texts(tmp_path / "parts")) == 7
-    assert len(split_file(tmp_path / "a.spacy", tmp_path / "parts", 4)) == 2
+def test_an_error_before_the_first_shard_leaves_no_folder(tmp_path, inputs):
+    def work(source, target):
+        raise InputError(source, None, "bad")
+
+    with pytest.raises(InputError):
+        map_shards(inputs, tmp_path / "out", work, key=KEY)
+    assert not (tmp_path / "out").exists()
 
 
 def test_hashes(tmp_path):

@@ -5,9 +5,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from spacy_xproj.cli.convert import convert, convert_cli
+from spacy_xproj.cli.convert import convert_cli
 from spacy_xproj.corpus import blank, doc_files, read_docs
 from spacy_xproj.errors import InputError, XprojError
+from spacy_xproj.runs.convert import convert
 from tests.conftest import DATA, said
 
 CONLL = "New\tB-LOC\n10\u00a0000\tI-LOC\nx\tO\n\nAna\tB-PER\n\n#\tO\n\n"

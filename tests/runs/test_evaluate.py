@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from spacy_xproj.cli.evaluate import evaluate
 from spacy_xproj.errors import InputError, XprojError
+from spacy_xproj.runs.evaluate import evaluate
 from tests.conftest import CONFIGS, DATA, conll, names
 
 CONFIG = CONFIGS / "project_match.cfg"
@@ -79,10 +79,10 @@ def test_tokens_that_are_not_known_are_passed_over(corpus):
     [
         ("src.conll", conll(["a b c d"]), None, "only 1 source sentences"),
         ("tgt.conll", conll(["a b c d"] * 3), None, "only 3 target sentences"),
-        ("links.pharaoh", "0-0\n" * 4, None, "only 4 lines"),
-        ("links.pharaoh", "0-0\n" * 6, 6, "more lines"),
+        ("links.pharaoh", "0-0\n" * 4, None, "but it has 4 lines"),
+        ("links.pharaoh", "0-0\n" * 6, None, "but it has 6 lines"),
         ("links.pharaoh", "0-0\n0-0\n0-9\n0-0\n0-0\n", 3, "target word 9"),
-        ("links.pharaoh", "0-0\n4-0\n0-0\n0-0\n0-0\n", 2, "4 source words"),
+        ("links.pharaoh", "0-0\n4-0\n0-0\n0-0\n0-0\n", 2, "source word 4"),
         ("links.pharaoh", "0-0\n0:0\n0-0\n0-0\n0-0\n", 2, "'0:0'"),
     ],
 )

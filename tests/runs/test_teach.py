@@ -10,10 +10,10 @@ from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
 from spacy_xproj.cli import app
-from spacy_xproj.cli import processing as module
-from spacy_xproj.cli.teach import finish, report, teach
 from spacy_xproj.corpus import doc_files, read_docs
 from spacy_xproj.errors import XprojError
+from spacy_xproj.runs import process as module
+from spacy_xproj.runs.teach import report, teach, with_state
 from spacy_xproj.soft import SoftLabels
 from tests.conftest import CONFIGS, bitext, names, said
 from tests.teachers.tiny_pipelines import make_ner
@@ -188,7 +188,7 @@ def test_counts():
     probs = [[0.5, 0.5, 0], [1, 0, 0], [0, 1, 0], [0, 0, 0]]
     doc._.xproj_soft = SoftLabels(("O", "B-X", "I-X"), np.array(probs))
     counts = Counter()
-    assert list(finish([doc, doc], "", counts)) == [doc, doc]
+    assert list(with_state([doc, doc], "", counts)) == [doc, doc]
     assert counts == {"docs": 2, "tokens": 8, "masked": 2, "outside": 4, "entropy": 2 * 693147, "entity:X": 2}
     assert report(counts) == {
         "docs": 2,

@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional, Union
 
 from ..errors import XprojError
-from .round_files import RoundFiles
+from ..files import locked
+from .rounds import RoundFiles
 
 PathLike = Union[str, Path]
 
@@ -83,29 +84,35 @@ def self_train(
             f"Expected a least gain in F1 from 0 to 1 and a share of held out texts above 0, of at most 0.5: got "
             f"{min_gain} and {held_out}."
         )
-    files = RoundFiles(
-        Path(output),
-        raw=Path(raw),
-        config=Path(config),
-        teachers=Path(teacher_config),
-        gold=Path(dev) if dev else None,
-        extra=Path(extra) if extra else None,
-        every=round(1 / held_out),
-        lang=lang,
-        limit=limit,
-        overrides=overrides or {},
-        use_gpu=use_gpu,
-        progress=progress,
-    )
-    done: list[dict[str, Any]] = []
-    new = 0
-    while len(done) < rounds and len(done) - best_round(done, min_gain) < patience:
-        scores, made = files.round(len(done) + 1)
-        done.append(scores)
-        new += made
-    best = best_round(done, min_gain)
-    reason = "patience" if len(done) - best >= patience else "rounds"
-    model = files.keep(best, {"best": best, "reason": reason, "rounds": done})
+    with locked(output):
+        files = RoundFiles(
+            Path(output),
+            raw=Path(raw),
+            config=Path(config),
+            teachers=Path(teacher_config),
+            gold=Path(dev) if dev else None,
+            extra=Path(extra) if extra else None,
+            every=round(1 / held_out),
+            lang=lang,
+            limit=limit,
+            overrides=overrides or {},
+            use_gpu=use_gpu,
+            progress=progress,
+        )
+        done: list[dict[str, Any]] = []
+        new = 0
+        try:
+            files.open()
+            while len(done) < rounds and len(done) - best_round(done, min_gain) < patience:
+                scores, made = files.round(len(done) + 1)
+                done.append(scores)
+                new += made
+        except XprojError:
+            files.remove_if_nothing_is_finished()
+            raise
+        best = best_round(done, min_gain)
+        reason = "patience" if len(done) - best >= patience else "rounds"
+        model = files.keep(best, {"best": best, "reason": reason, "rounds": done})
     return SelfTraining(done, best, model, reason, new)
 
 

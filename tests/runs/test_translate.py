@@ -3,10 +3,10 @@ import json
 import pytest
 import spacy
 
-from spacy_xproj.cli.project import project
-from spacy_xproj.cli.translate import translate
 from spacy_xproj.corpus import doc_files, read_docs
 from spacy_xproj.errors import InputError, XprojError
+from spacy_xproj.runs.project import project
+from spacy_xproj.runs.translate import translate
 from spacy_xproj.translators.memory import Memory
 from tests.conftest import CONFIGS, VERSES, conll, ents, names
 
@@ -36,8 +36,9 @@ def test_translate(corpus, memory, out):
     assert all(not doc.ents and doc._.xproj.lang == "en" for doc in docs)
     assert (corpus / f"{out}.missing.txt").read_text() == "the house is red\n"
     if out == "out":
-        assert len(doc_files(corpus / "out")) == 2
-        assert set(json.loads((corpus / "out" / "manifest.json").read_text())["key"]) == {"input", "config"}
+        assert len(doc_files(corpus / "out")) == 3  # one for each two Docs of the source
+        key = json.loads((corpus / "out" / "manifest.json").read_text())["key"]
+        assert {"input", "spacy-xproj", "config.components.xproj_translator.forward.path file"} <= set(key)
 
 
 def test_then_project(corpus, memory):

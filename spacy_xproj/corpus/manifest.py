@@ -1,0 +1,128 @@
+"""The manifest of a folder of shards: what it was made from, and which of its shards are finished."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Optional
+
+from ..errors import InputError, XprojError
+from ..files import file_hash, is_intact, write_json
+
+MANIFEST = "manifest.json"
+FORMAT = 2
+REJECTED = ".rejected.txt"
+NAME = re.compile(r"([0-9]{5,})\.(spacy|rejected\.txt)")  # of what may be written, and removed, in the folder
+
+
+class Manifest:
+    """A folder of shards. The manifest is the truth: a file that it does not list is not part of the corpus.
+
+    folder (Path): The folder.
+    key (mapping of str to str): What the shards are made from. See `spacy_xproj.keys`.
+    total (Optional[int]): The number of shards; None as long as it is not known.
+    shards (list of dict): Those that are finished or known of, in order: `files`, the names and hashes of what belongs
+        to the shard, its Docs first; `docs`, how many; `counts`, what was counted. An unfinished one is {}.
+    counts (mapping of str to int): What was counted beside that, in the input as a whole.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        key: Mapping[str, str],
+        total: Optional[int] = None,
+        shards: Optional[list[dict]] = None,
+        counts: Mapping[str, int] = {},
+    ):
+        self.folder, self.key, self.total, self.counts = folder, dict(key), total, plain(counts)
+        self.shards: list[dict[str, Any]] = [{} for _ in range(total or 0)] if shards is None else shards
+
+    @classmethod
+    def read(cls, folder: Path) -> Optional["Manifest"]:
+        """Read the manifest in a folder.
+
+        folder (Path): The folder.
+        RETURNS (Optional[Manifest]): None if the folder has none.
+        RAISES (InputError): If it is not a manifest.
+        """
+        path = folder / MANIFEST
+        if not path.exists():
+            return None
+        try:
+            data = json.loads(path.read_bytes())
+            if data["format"] != FORMAT:
+                raise ValueError(f"format {data['format']}, not {FORMAT}")
+            # Files are removed by these names: they must not lead out of the folder.
+            for number, shard in enumerate(data["shards"]):
+                for name in shard and [shard_name(number), *shard["files"]]:
+                    if not NAME.fullmatch(name) or name not in shard["files"]:
+                        raise ValueError(f"a shard with the files {list(shard['files'])}")
+            return cls(folder, data["key"], data["n_shards"], data["shards"], data["counts"])
+        except (ValueError, KeyError, TypeError, AttributeError) as err:
+            raise InputError(path, None, f"Expected the manifest of a folder of shards ({err}).") from None
+
+    def save(self) -> None:
+        """Write it."""
+        data = {"format": FORMAT, "key": self.key, "n_shards": self.total, "shards": self.shards, "counts": self.counts}
+        write_json(self.folder / MANIFEST, {**data, "totals": dict(sorted(self.totals().items()))})
+
+    def path(self, number: int) -> Path:
+        """The file of a shard, counted from 0."""
+        return self.folder / shard_name(number)
+
+    def is_intact(self, number: int) -> bool:
+        """Whether a shard is finished, and its files are as they were written."""
+        files = self.shards[number].get("files", {}) if number < len(self.shards) else {}
+        return bool(files) and all(is_intact(self.folder / name, state) for name, state in files.items())
+
+    def unfinished(self) -> list[int]:
+        """The numbers of the shards that are still to be made, of those whose number is known."""
+        return [number for number in range(len(self.shards)) if not self.is_intact(number)]
+
+    def is_finished(self) -> bool:
+        """Whether all shards are there as they were written."""
+        return self.total == len(self.shards) and not self.unfinished()
+
+    def set(self, number: int, docs: int, counts: Mapping[str, int]) -> None:
+        """Note that a shard is finished.
+
+        number (int): Counted from 0.
+        docs (int): How many Docs are in it.
+        counts (mapping of str to int): What was counted.
+        """
+        path = self.path(number)
+        files = [file for file in (path, path.with_suffix(REJECTED)) if file.is_file()]
+        if path not in files:
+            raise XprojError(f"The work of a shard must write its output, but {path} is not there.")
+        shard = {"files": {file.name: file_hash(file) for file in files}, "docs": docs, "counts": plain(counts)}
+        self.shards[number : number + 1] = [shard]
+
+    def totals(self) -> Counter:
+        """What was counted in all shards, `docs` among it."""
+        totals: Counter = Counter({"docs": 0, **self.counts})
+        for shard in self.shards:
+            totals.update({**shard.get("counts", {}), "docs": shard.get("docs", 0)})
+        return totals
+
+    def remove(self, first: int = 0) -> None:
+        """Remove the shards from one on, also what was written and not noted yet. With the first shard the manifest
+        goes too, and the folder if nothing else is in it."""
+        for file in [*self.folder.iterdir()]:
+            if (match := NAME.fullmatch(file.name)) and int(match[1]) >= first:
+                file.unlink()
+        del self.shards[first:]
+        if not first:
+            (self.folder / MANIFEST).unlink(missing_ok=True)
+            if not any(self.folder.iterdir()):
+                self.folder.rmdir()
+
+
+def shard_name(number: int) -> str:
+    """The name of a shard, counted from 0."""
+    return f"{number:05d}.spacy"
+
+
+def plain(counts: Mapping[str, int]) -> dict[str, int]:
+    """Counts without those of Docs and those that are 0, in alphabetical order."""
+    return {name: n for name, n in sorted(counts.items()) if name != "docs" and n}

@@ -1,0 +1,1 @@
+"""Runs: Docs through a pipeline, into files that a run which was stopped goes on with. Each verb is one call."""

@@ -1,0 +1,62 @@
+"""Evaluate a projection: onto the target's own tokens, against its gold."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Optional
+
+from spacy.training import Example
+
+from ..corpus import blank, read_docs
+from ..corpus.examples import with_links
+from ..corpus.pairing import gold_doc, pair_docs
+from ..errors import InputError
+from ..evaluate import score
+from ..files import write_json
+from ..fitting import fit
+from .pipelines import DocReader, PathLike, load_pipeline
+
+
+def evaluate(
+    source: PathLike,
+    target: PathLike,
+    config: PathLike,
+    alignments: Optional[PathLike] = None,
+    lang: Optional[str] = None,
+    labels: str = "",
+    output: Optional[PathLike] = None,
+    fit_on: Sequence[PathLike] = (),
+    source_lang: str = "en",
+    overrides: Optional[dict[str, Any]] = None,
+) -> dict[str, Any]:
+    """Score a projection.
+
+    source, target (str or Path): Gold on both sides of the same sentences, in any format that `read_docs` reads.
+    config (str or Path): A `configs/project_*.cfg`, or a saved pipeline.
+    alignments (Optional[str or Path]): Word links in Pharaoh format. See `with_links`.
+    lang, source_lang (str): The languages. Tokenized input needs none.
+    labels (str): Only these, with commas between them; empty: all.
+    output (Optional[str or Path]): Write the scores there as JSON.
+    fit_on (sequence of str or Path): Fit on these bitexts (.tsv, .spacy). Empty: on the input.
+    overrides (Optional[dict[str, Any]]): Config values by dotted name.
+    RETURNS (dict): See `spacy_xproj.evaluate.score`; also `input`, what reading the files was worth a remark.
+    RAISES (XprojError): If the input cannot be used.
+    """
+    nlp = load_pipeline(config, lang, overrides)
+    if not any("doc.ents" in nlp.get_pipe_meta(name).assigns for name in nlp.pipe_names):
+        raise InputError(
+            config, None, "Nothing in this pipeline finds entities: add an xproj_matcher or xproj_projector."
+        )
+    kept = [label.strip() for label in labels.split(",") if label.strip()]
+    counts: Counter = Counter()
+    gold = list(read_docs(target, nlp, counts=counts))
+    if not any(doc.has_annotation("ENT_IOB") for doc in gold):
+        raise InputError(target, None, "It is not labeled: expected the gold entities of the target side.")
+    docs = list(pair_docs(read_docs(source, blank(source_lang), counts=counts), gold, nlp, labels=kept))
+    if alignments is not None:
+        docs = list(with_links(docs, docs, alignments))
+    fit(nlp, DocReader(fit_on, nlp, source_lang=source_lang) if fit_on else docs)
+    examples = [Example(doc, gold_doc(ref, nlp, kept)) for doc, ref in zip(nlp.pipe(docs), gold)]
+    scores = {**score(examples), "labels": kept, "input": dict(sorted((+counts).items()))}
+    if output is not None:
+        write_json(output, scores)
+    return scores

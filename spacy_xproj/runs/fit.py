@@ -1,0 +1,32 @@
+"""Fit a pipeline on a bitext and save it."""
+
+from pathlib import Path
+from typing import Any, Optional
+
+from ..files import locked
+from ..keys import run_key
+from .pipelines import DocReader, Fitted, PathLike, fit_once, keyed_pipeline
+
+
+def fit(
+    bitext: PathLike,
+    out: PathLike,
+    config: PathLike,
+    lang: Optional[str] = None,
+    source_lang: str = "en",
+    overrides: Optional[dict[str, Any]] = None,
+) -> Fitted:
+    """Fit a pipeline on a bitext and save it. One that was saved with the same key is not fitted again.
+
+    bitext (str or Path): Target Docs with payload, or a .tsv of source<TAB>target lines.
+    out (str or Path): The folder to write: new, empty, or written by an earlier call.
+    config (str or Path): A `configs/project_*.cfg`, or a saved pipeline.
+    lang, source_lang (str): The languages.
+    overrides (Optional[dict[str, Any]]): Config values by dotted name.
+    RETURNS (Fitted): The pipeline, and which pipes were fitted.
+    RAISES (XprojError): If the input cannot be used, or the folder holds other things.
+    """
+    nlp, key = keyed_pipeline(config, lang, overrides)
+    key |= run_key({"input": bitext}, {"source language": source_lang})
+    with locked(out):
+        return fit_once(nlp, DocReader([bitext], nlp, source_lang=source_lang), Path(out), key)

@@ -1,0 +1,170 @@
+"""Pipelines of runs: made from a config, fitted once, saved with what they were made from."""
+
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, Optional, Union
+
+import spacy
+from confection import Config
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.util import load_config, load_model_from_config
+
+from ..corpus import blank, doc_files, lang_code, read_docs
+from ..corpus.examples import with_links
+from ..corpus.manifest import Manifest
+from ..errors import InputError, XprojError
+from ..files import check_replaceable, file_hash, is_intact, read_note, replacing_folder
+from ..fitting import fit, payload_pipes
+from ..keys import Key, run_key, warn_of_changes
+from ..shipped import find_config
+
+PathLike = Union[str, Path]
+
+
+def load_pipeline(config: PathLike, lang: Optional[str] = None, overrides: Optional[dict[str, Any]] = None) -> Language:
+    """Build a pipeline from a config, or load one from a folder. See `keyed_pipeline`."""
+    return keyed_pipeline(config, lang, overrides)[0]
+
+
+def keyed_pipeline(
+    config: PathLike, lang: Optional[str] = None, overrides: Optional[dict[str, Any]] = None
+) -> tuple[Language, Key]:
+    """Build a pipeline from a config, or load one from a folder.
+
+    config (str or Path): A `.cfg`, the folder of a saved pipeline, or the name of a config that comes with the package.
+    lang (Optional[str]): The target language, in place of the config's. A saved pipeline must agree with it.
+    overrides (Optional[dict[str, Any]]): Values in place of the config's, by their dotted names.
+    RETURNS (Language, dict[str, str]): The pipeline, and the parts of a run's key that come from it.
+    RAISES (XprojError): If it cannot be made.
+    """
+    path = find_config(config)
+    try:
+        if path.is_dir():
+            nlp = spacy.load(path, config=overrides or {})
+            if lang and lang_code(nlp) not in (lang, "xx"):
+                raise XprojError(f"{path}: the pipeline is for {lang_code(nlp)!r}, not for {lang!r}.")
+            return nlp, run_key({"pipeline": path}, {"language": lang_code(nlp)}, nlp.config.interpolate())
+        made: Config = load_config(path, overrides=overrides or {}, interpolate=False)
+        code = lang or made.interpolate().get("nlp", {}).get("lang")
+        plain = blank(code) if code else None
+        if plain is not None and "nlp" in made:
+            made["nlp"]["lang"] = plain.lang
+        nlp = load_model_from_config(made, auto_fill=True)
+    except (OSError, ValueError) as err:
+        if isinstance(err, XprojError):
+            raise
+        raise InputError(path, None, f"The pipeline cannot be made. {err}") from err
+    if plain is not None and lang_code(plain) != plain.lang:
+        nlp.meta["xproj_lang"] = lang_code(plain)
+    filled = nlp.config.interpolate()
+    key = run_key({}, {"language": lang_code(nlp)}, filled)
+    for name, pipe in payload_pipes(nlp):
+        settings = filled["initialize"]["components"].get(name, {})
+        if settings.get("source"):
+            pipe.initialize(lambda: [], nlp=nlp, **settings)
+    return nlp, key
+
+
+class DocReader:
+    """Docs that can be read again and again.
+
+    paths (sequence of str or Path): Files and folders in any format that `read_docs` reads.
+    nlp (Language): Its vocab is that of the Docs, and its tokenizer splits raw text.
+    alignments (Optional[str or Path]): Word links of the Docs in Pharaoh format. See `with_links`.
+    source_lang (Optional[str]): Source language of a .tsv. None: a .tsv is refused.
+    limit (int): Read no more Docs than this of each. 0: all.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[PathLike],
+        nlp: Language,
+        *,
+        alignments: Optional[PathLike] = None,
+        source_lang: Optional[str] = "en",
+        limit: int = 0,
+    ):
+        self.paths, self.nlp, self.alignments, self.limit = paths, nlp, alignments, limit
+        self.source_nlp = blank(source_lang) if source_lang else None
+
+    def __iter__(self) -> Iterator[Doc]:
+        return self.read(Counter())
+
+    def read(self, counts: Counter) -> Iterator[Doc]:
+        """Read the Docs, and count what in the input is worth a remark."""
+        if self.alignments is not None:
+            return with_links(self._without_links(counts), self._without_links(Counter()), self.alignments)
+        return self._without_links(counts)
+
+    def _without_links(self, counts: Counter) -> Iterator[Doc]:
+        for path in self.paths:
+            yield from read_docs(path, self.nlp, limit=self.limit, counts=counts, source_nlp=self.source_nlp)
+
+    def shards(self) -> list[Path]:
+        """The files, if the input is a folder of several .spacy files that can be processed as they are."""
+        if self.alignments is not None or len(self.paths) != 1 or not Path(self.paths[0]).is_dir():
+            return []
+        files = doc_files(self.paths[0])
+        return files if len(files) > 1 else []
+
+
+class Fitted(NamedTuple):
+    """A fitted pipeline.
+
+    nlp (Language): The pipeline.
+    folder (Path): Where it is saved.
+    state (str): The hash of that folder, which names the pipeline in provenances and reports.
+    names (list of str): The pipes that were fitted.
+    """
+
+    nlp: Language
+    folder: Path
+    state: str
+    names: list[str]
+
+
+def fit_once(nlp: Language, docs: Iterable[Doc], folder: Path, key: Key, *, warn: bool = True) -> Fitted:
+    """Fit what is not fitted and save the pipeline, or load what an earlier run with the same key saved.
+
+    nlp (Language): The pipeline.
+    docs (iterable of Doc): What to fit on; it is read more than once.
+    folder (Path): Where the fitted pipeline is kept: new, empty, or written by an earlier run.
+    key (dict[str, str]): What the result depends on.
+    warn (bool): Warn if what is there was made with another key.
+    RETURNS (Fitted): The fitted pipeline.
+    RAISES (XprojError): If the folder holds other things, or the Docs cannot be used.
+    """
+    check_replaceable(folder)
+    note = read_note(folder)
+    if note and note["key"] == key and is_intact(folder, note["hash"]):
+        return Fitted(spacy.load(folder), folder, note["hash"], note["fitted"])
+    if note and note["key"] != key and warn:
+        warn_of_changes(folder, note["key"], key)
+    names = fit(nlp, docs)
+    with replacing_folder(folder, key=key, fitted=names) as new:
+        nlp.to_disk(new)
+    return Fitted(nlp, folder, file_hash(folder), names)
+
+
+@contextmanager
+def fitted_beside(nlp: Language, docs: Iterable[Doc], out: Path, key: Key) -> Iterator[Fitted]:
+    """Fit a pipeline for a run that writes to `out`, and keep it in `OUT.fitted`. If the input turns out to be unusable
+    before any shard is finished, what was saved there is removed again. See `fit_once`."""
+    folder = out.with_name(f"{out.name}.fitted")
+    before = read_note(folder)
+    fitted = fit_once(nlp, docs, folder, key, warn=is_single(out) or Manifest.read(out) is None)
+    try:
+        yield fitted
+    except XprojError:
+        if (before is None or before["key"] != key) and (is_single(out) or not out.exists()):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def is_single(out: Path) -> bool:
+    """Whether an output is one file."""
+    return out.suffix.lower() == ".spacy"

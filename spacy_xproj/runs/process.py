@@ -1,0 +1,163 @@
+"""Docs through a step, such as a pipeline, into one file or into a folder of shards."""
+
+import functools
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Optional, Protocol
+
+import spacy
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+
+from ..corpus.manifest import REJECTED, Manifest
+from ..corpus.shards import doc_files, read_file, write_file
+from ..errors import XprojError
+from ..files import read_lines, write_lines
+from ..keys import Key
+from .pipelines import DocReader, is_single
+from .shards import Progress, Work, map_shards, write_shards
+
+
+@dataclass
+class Tally:
+    """What came of a run, or of a shard, beside the Docs.
+
+    counts (Counter): Numbers, with those of the `docs` among them.
+    rejected (dict of str): The texts that could not be used, each once, in order. A dict because it is a set with an
+        order.
+    """
+
+    counts: Counter = field(default_factory=Counter)
+    rejected: dict[str, None] = field(default_factory=dict)
+
+
+class Step(Protocol):
+    """What is done with Docs, to each alone or to a stream."""
+
+    @property
+    def vocab(self) -> Vocab:
+        """The vocab that the Docs must have."""
+
+    def __call__(self, docs: Iterable[Doc], tally: Tally) -> Iterator[Doc]:
+        """Process Docs, and count in passing."""
+
+
+@dataclass
+class PipelineStep:
+    """A pipeline that each process loads once.
+
+    folder (Path), state (str): The pipeline, and the hash that names it.
+    annotate (Callable[[Iterable[Doc], str, Counter], Iterator[Doc]]): What is done with the Docs that come out of it.
+        It gets the hash, and counts what it sees. A function of a module, so that it can go to other processes.
+    """
+
+    folder: Path
+    state: str
+    annotate: Callable[[Iterable[Doc], str, Counter], Iterator[Doc]]
+
+    @property
+    def nlp(self) -> Language:
+        return _loaded(self.folder, self.state)
+
+    @property
+    def vocab(self) -> Vocab:
+        return self.nlp.vocab
+
+    def __call__(self, docs: Iterable[Doc], tally: Tally) -> Iterator[Doc]:
+        return self.annotate(self.nlp.pipe(docs), self.state, tally.counts)
+
+
+@functools.lru_cache(maxsize=1)
+def _loaded(folder: Path, state: str) -> Language:
+    return spacy.load(folder)
+
+
+def process(
+    docs: DocReader,
+    out: Path,
+    step: Step,
+    *,
+    key: Key,
+    shard: int = 0,
+    n_process: int = 1,
+    progress: Optional[Progress] = None,
+) -> Tally:
+    """Take Docs through a step and write what comes out.
+
+    docs (DocReader): The input, in the vocab of the step.
+    out (Path): A .spacy file, which is written as a whole; or a folder of shards, in which a run goes on where it was
+        stopped.
+    step (Step): What is done with the Docs. With several processes it must be picklable.
+    key (dict[str, str]): What the output depends on.
+    shard (int): Docs a shard, where the input is no folder of shards itself. 0: 1000.
+    n_process (int): Worker processes, each of which reads, processes and writes whole shards.
+    progress (Optional[Progress]): Called with the numbers of finished and of all shards, or of Docs.
+    RETURNS (Tally): What came of the whole run.
+    RAISES (XprojError): If several processes are to write one file, or the input cannot be used.
+    """
+    if is_single(out):
+        tally = Tally()
+        write_file(_reporting(step(docs.read(tally.counts), tally), progress), out)
+        return tally
+    key = {**key, "shard size": str(shard)}
+    manifest = Manifest.read(out) if out.is_dir() else None
+    if manifest is None or manifest.key != key or not manifest.is_finished():
+        manifest = _process_shards(docs, out, functools.partial(process_shard, step), key, shard, n_process, progress)
+    rejected = [p.with_suffix(REJECTED) for p in map(manifest.path, range(len(manifest.shards)))]
+    texts = {line: None for path in rejected if path.exists() for _, line in read_lines(path)}
+    return Tally(manifest.totals(), texts)
+
+
+def _process_shards(
+    docs: DocReader, out: Path, work: Work, key: Key, shard: int, n_process: int, progress: Optional[Progress]
+) -> Manifest:
+    """Split the input where it is not in shards, so that each piece of it is read once, and process the shards."""
+    files, counts, split = docs.shards(), Counter[str](), None
+    try:
+        if not files:
+            split = out.with_name(f"{out.name}.input")
+            counts = write_shards(docs.read(counts), split, key=key, shard=shard, counts=counts)
+            files = doc_files(split)
+        manifest = map_shards(files, out, work, key=key, counts=counts, n_process=n_process, progress=progress)
+    except XprojError:
+        if split is not None and not out.exists() and (found := Manifest.read(split)):
+            found.remove()
+        raise
+    if split is not None and (found := Manifest.read(split)):
+        found.remove()
+    return manifest
+
+
+def process_shard(step: Step, source: Path, out: Path) -> dict[str, int]:
+    """Take the Docs of one file through a step, and write them to another.
+
+    step (Step): The step.
+    source, out (Path): The files. The texts that could not be used go to a file beside the output.
+    RETURNS (dict of str to int): What was counted.
+    """
+    tally = Tally()
+    docs = write_file(step(read_file(source, step.vocab), tally), out)
+    beside = out.with_suffix(REJECTED)
+    beside.unlink(missing_ok=True)
+    if tally.rejected:
+        write_lines(beside, tally.rejected)
+    return {**tally.counts, "docs": docs}
+
+
+def check_processes(out: Path, n_process: int) -> None:
+    """Make sure that an output can be written by so many processes.
+
+    RAISES (XprojError): If several are to write one file.
+    """
+    if is_single(out) and n_process > 1:
+        raise XprojError(f"{out}: several processes write shards. Give OUT as a folder, or --n-process 1.")
+
+
+def _reporting(docs: Iterable[Doc], progress: Optional[Progress]) -> Iterator[Doc]:
+    for number, doc in enumerate(docs, 1):
+        yield doc
+        if progress is not None:
+            progress(number, 0)

@@ -1,0 +1,80 @@
+"""Project a bitext: fit what learns from the corpus, then align and project."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+from spacy.tokens import Doc
+
+from ..files import locked, write_json
+from ..keys import run_key
+from .pipelines import DocReader, PathLike, fitted_beside, keyed_pipeline
+from .process import PipelineStep, check_processes, process
+from .shards import Progress
+
+
+def project(
+    bitext: PathLike,
+    out: PathLike,
+    config: PathLike,
+    lang: Optional[str] = None,
+    alignments: Optional[PathLike] = None,
+    fit_on: Sequence[PathLike] = (),
+    source_lang: str = "en",
+    n_process: int = 1,
+    shard: int = 0,
+    overrides: Optional[dict[str, Any]] = None,
+    progress: Optional[Progress] = None,
+) -> Counter:
+    """Fit, align and project a bitext.
+
+    bitext (str or Path): Target Docs with payload (`xproj translate` makes them): a .spacy file or a folder.
+    out (str or Path): A .spacy file, or a folder with one shard for each shard of the input. Beside it stand
+        `OUT.report.json`, and `OUT.fitted/`, the pipeline that did it, written before the first output.
+    config (str or Path): A `configs/project_*.cfg`, or a saved pipeline.
+    lang (Optional[str]): The target language, in place of the config's.
+    alignments (Optional[str or Path]): Word links in Pharaoh format. See `with_links`.
+    fit_on (sequence of str or Path): Fit on these bitexts (.tsv, .spacy). Empty: on the input.
+    source_lang (str): Source language of a .tsv.
+    n_process (int): Worker processes, each of which reads, processes and writes whole shards.
+    shard (int): Docs a shard, where one large file is split. 0: 1000.
+    overrides (Optional[dict[str, Any]]): Config values by dotted name.
+    progress (Optional[Progress]): Called with the numbers of finished and of all shards, or of Docs.
+    RETURNS (Counter): `docs`, `source_spans`, `projected`, and what was not projected by reason.
+    RAISES (XprojError): If the input cannot be used.
+    """
+    out = Path(out)
+    check_processes(out, n_process)
+    nlp, key = keyed_pipeline(config, lang, overrides)
+    inputs = {"input": bitext, "alignments": alignments, **{f"--fit-on text {i}": p for i, p in enumerate(fit_on, 1)}}
+    key |= run_key(inputs, {"source language": source_lang})
+    fit_docs = DocReader(fit_on or [bitext], nlp, alignments=None if fit_on else alignments, source_lang=source_lang)
+    with locked(out), fitted_beside(nlp, fit_docs, out, key) as fitted:
+        docs = DocReader([bitext], fitted.nlp, alignments=alignments, source_lang=source_lang)
+        step = PipelineStep(fitted.folder, fitted.state, with_state)
+        key["fitted pipeline"] = fitted.state
+        counts = process(docs, out, step, key=key, shard=shard, n_process=n_process, progress=progress).counts
+        write_json(f"{out}.report.json", {"pipeline": fitted.state, **dict(sorted(counts.items()))})
+    return counts
+
+
+def with_state(docs: Iterable[Doc], state: str, counts: Counter) -> Iterator[Doc]:
+    """Count what was projected and what was not, and name the fitted pipeline in the provenance."""
+    for doc in count_projected(docs, counts):
+        if doc._.xproj is not None:
+            doc._.xproj = doc._.xproj.replace(provenance={**doc._.xproj.provenance, "pipeline": state})
+        yield doc
+
+
+def count_projected(docs: Iterable[Doc], counts: Counter) -> Iterator[Doc]:
+    """Count in passing what the reports on the Docs say: `docs`, `source_spans`, `projected`, `not_projected:REASON`
+    and `note:NOTE`."""
+    for doc in docs:
+        report = doc._.xproj_report or {}
+        counts["docs"] += 1
+        counts["source_spans"] += report.get("source_spans", 0)
+        counts["projected"] += report.get("projected", 0)
+        counts.update(f"not_projected:{row['reason']}" for row in report.get("missing", ()))
+        counts.update(f"note:{note}" for note in report.get("notes", ()))
+        yield doc

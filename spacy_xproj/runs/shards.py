@@ -1,0 +1,173 @@
+"""Docs into a folder of numbered shards. A run that was stopped goes on with the first shard that is not finished."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from itertools import count, islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Optional, Union
+
+from spacy.tokens import Doc
+
+from ..corpus.manifest import MANIFEST, Manifest, plain
+from ..corpus.shards import write_file
+from ..errors import XprojError
+from ..keys import Key, warn_of_changes
+
+SHARD = 1000
+Progress = Callable[[int, int], Any]  # is told how many are done, and of how many; 0: nobody knows
+Work = Callable[[Path, Path], dict]
+
+
+def open_folder(out: Union[str, Path], key: Key, total: Optional[int] = None) -> Manifest:
+    """Open a folder to write shards to. What is finished in it stays if it was made with the same key.
+
+    out (str or Path): The folder, which must be new, empty or have a manifest.
+    key (dict[str, str]): What the shards are made from.
+    total (Optional[int]): How many there will be; None: nobody knows yet.
+    RETURNS (Manifest): That of the earlier run, or a new one.
+    RAISES (XprojError): If the folder holds other things.
+    """
+    out = Path(out)
+    if out.exists() and not out.is_dir():
+        raise XprojError(f"{out} is a file. Give a name that ends in .spacy, or one of a folder.")
+    old = Manifest.read(out)
+    if old is None and out.is_dir() and any(out.iterdir()):
+        raise XprojError(f"{out} is not empty and has no {MANIFEST}. Remove it, or give another folder.")
+    if old is not None:
+        if old.key == key and (total is None or old.total == total):
+            return old
+        warn_of_changes(out, old.key, key)
+        old.remove()
+    out.mkdir(parents=True, exist_ok=True)
+    new = Manifest(out, key, total)
+    new.save()
+    return new
+
+
+def write_shards(
+    docs: Iterable[Doc],
+    out: Union[str, Path],
+    *,
+    key: Key,
+    shard: int = 0,
+    counts: Optional[Counter] = None,
+    progress: Optional[Progress] = None,
+) -> Counter:
+    """Write a stream of Docs to shards. Docs of finished shards are read again, and not written again.
+
+    docs (iterable of Doc): The same ones each time that the key is the same.
+    out (str or Path): The folder, which must be new, empty or have a manifest.
+    key (dict[str, str]): What the Docs are made from.
+    shard (int): Docs a shard. 0: 1000.
+    counts (Optional[Counter]): What is counted while `docs` is read.
+    progress (Optional[Progress]): Called after each shard.
+    RETURNS (Counter): The counts of all shards.
+    RAISES (XprojError): If the folder holds other things. An error of this kind that comes from `docs` removes the
+        shards: the input has to be mended, and then they are made from something else.
+    """
+    manifest = open_folder(out, key)
+    if manifest.is_finished():
+        return manifest.totals()
+    docs, counts, number = iter(docs), Counter() if counts is None else counts, 0
+    try:
+        for number in count():
+            before = Counter(counts)
+            batch = list(islice(docs, shard or SHARD))
+            if not batch:
+                break
+            if not manifest.is_intact(number):
+                write_file(batch, manifest.path(number))
+            manifest.set(number, len(batch), counts - before)
+            manifest.save()
+            if progress is not None:
+                progress(number + 1, 0)
+    except XprojError:
+        manifest.remove()
+        raise
+    manifest.remove(number)
+    manifest.total, manifest.counts = number, plain(counts - before)  # what was counted after the last Doc
+    manifest.save()
+    return manifest.totals()
+
+
+def map_shards(
+    inputs: Sequence[Path],
+    out: Union[str, Path],
+    work: Work,
+    *,
+    key: Key,
+    counts: Mapping[str, int] = {},
+    n_process: int = 1,
+    progress: Optional[Progress] = None,
+) -> Manifest:
+    """Make one output shard of each input shard. A shard that was changed since it was written is made anew.
+
+    inputs (sequence of Path): The input files.
+    out (str or Path): The folder, which must be new, empty or have a manifest.
+    work (Callable[[Path, Path], dict]): Reads an input, writes its output in one go (`write_file`), and returns what it
+        counted, with `docs` among it. With several processes it must be picklable.
+    key (dict[str, str]): What the result depends on.
+    counts (mapping of str to int): What was counted in the input as a whole.
+    n_process (int): Number of worker processes. The result does not depend on it.
+    progress (Optional[Progress]): Called with the numbers of finished and of all shards.
+    RETURNS (Manifest): Of all shards, also of those made by earlier runs.
+    RAISES (XprojError): If the folder holds other things. An error of this kind that comes from `work` before any shard
+        is finished leaves no folder.
+    """
+    out = Path(out)
+    if any(Path(file).parent.resolve() == out.resolve() for file in inputs):
+        raise XprojError(f"{out}: the output folder holds the inputs. Give another one.")
+    manifest = open_folder(out, key, len(inputs))
+    todo = manifest.unfinished()
+    for number in todo:
+        manifest.shards[number] = {}
+    manifest.counts = plain(counts)
+    manifest.save()
+
+    def finish(number: int, counts: dict) -> None:
+        manifest.set(number, counts["docs"], counts)
+        manifest.save()
+        report()
+
+    def report() -> None:
+        if progress is not None:
+            progress(sum(map(bool, manifest.shards)), len(inputs))
+
+    report()
+    try:
+        if n_process <= 1 or len(todo) <= 1:
+            for number in todo:
+                finish(number, work(inputs[number], manifest.path(number)))
+        else:
+            _in_processes(work, {n: (inputs[n], manifest.path(n)) for n in todo}, n_process, finish)
+    except XprojError:
+        if not any(manifest.shards):
+            manifest.remove()
+        raise
+    return manifest
+
+
+def _in_processes(
+    work: Work, todo: dict[int, tuple[Path, Path]], n_process: int, finish: Callable[[int, dict], None]
+) -> None:
+    # "spawn": forked children of a process that uses threads, as torch does, can hang.
+    with ProcessPoolExecutor(min(n_process, len(todo)), mp_context=get_context("spawn")) as pool:
+        futures = {pool.submit(work, *files): number for number, files in todo.items()}
+        left = dict(futures)
+        try:
+            for future in as_completed(futures):
+                finish(left.pop(future), future.result())
+        except BaseException as err:
+            pool.shutdown(wait=True, cancel_futures=True)
+            for future, number in left.items():
+                if not future.cancelled() and future.exception() is None:
+                    finish(number, future.result())
+            if isinstance(err, BrokenProcessPool):
+                raise XprojError(
+                    "A worker process was ended from outside, as happens where memory is not enough. Run it once more "
+                    "to go on, with a smaller --n-process or --shard."
+                ) from err
+            raise

@@ -1,0 +1,116 @@
+"""Label raw target text softly, by the teachers of a pipeline."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Optional
+
+import numpy as np
+from spacy.tokens import Doc
+from spacy.util import load_config
+
+from ..errors import InputError
+from ..files import locked, write_json
+from ..fitting import payload_pipes
+from ..keys import run_key
+from ..pipeline.teacher import SoftLabeler
+from ..shipped import find_config
+from .pipelines import DocReader, PathLike, fitted_beside, keyed_pipeline
+from .process import PipelineStep, check_processes, process
+from .shards import Progress
+
+MICRO = 1_000_000  # sums of whole numbers do not depend on their order
+
+
+def teach(
+    raw: PathLike,
+    out: PathLike,
+    config: PathLike,
+    lang: Optional[str] = None,
+    only: Sequence[str] = (),
+    n_process: int = 1,
+    shard: int = 0,
+    overrides: Optional[dict[str, Any]] = None,
+    progress: Optional[Progress] = None,
+) -> dict[str, Any]:
+    """Label text by the teachers of a pipeline with an `xproj_teacher`, after fitting what learns from the text.
+
+    raw (str or Path): Text of the target language, in any format that `read_docs` reads. User data is kept.
+    out (str or Path): A .spacy file, or a folder of shards. Beside it stand `OUT.report.json`, and `OUT.fitted/`, the
+        pipeline that did it, with its teachers, written before the first output.
+    config (str or Path): A config such as `configs/teach.cfg`, or a saved pipeline.
+    lang (Optional[str]): The target language, in place of the config's.
+    only (sequence of str): Use these of the teachers.
+    n_process (int): Worker processes, each of which reads, labels and writes whole shards.
+    shard (int): Docs a shard, where one file is split. 0: 1000.
+    overrides (Optional[dict[str, Any]]): Config values by dotted name.
+    progress (Optional[Progress]): Called with the numbers of finished and of all shards, or of Docs.
+    RETURNS (dict): What stands in the report: see `report`.
+    RAISES (XprojError): If the input cannot be used, or the pipeline has no `xproj_teacher`.
+    """
+    out = Path(out)
+    check_processes(out, n_process)
+    nlp, key = keyed_pipeline(config, lang, {**(overrides or {}), **only_these(config, only)})
+    if not any(isinstance(pipe, SoftLabeler) and pipe.used() for _, pipe in payload_pipes(nlp)):
+        raise InputError(config, None, "Expected a pipeline with an xproj_teacher, but it has none.")
+    key |= run_key({"input": raw})
+    with locked(out), fitted_beside(nlp, DocReader([raw], nlp), out, key) as fitted:
+        docs = DocReader([raw], fitted.nlp)
+        step = PipelineStep(fitted.folder, fitted.state, with_state)
+        key["fitted pipeline"] = fitted.state
+        counts = process(docs, out, step, key=key, shard=shard, n_process=n_process, progress=progress).counts
+        found = {"pipeline": fitted.state, **report(counts)}
+        write_json(f"{out}.report.json", found)
+    return found
+
+
+def only_these(config: PathLike, only: Sequence[str]) -> dict[str, list[str]]:
+    """The config values that make each `xproj_teacher` use some of its teachers."""
+    if not only:
+        return {}
+    path = find_config(config)
+    path = path / "config.cfg" if path.is_dir() else path
+    blocks = load_config(path, interpolate=False).get("components", {})
+    names = [name for name, block in blocks.items() if block.get("factory") == "xproj_teacher"]
+    return {f"components.{name}.only": list(only) for name in names}
+
+
+def with_state(docs: Iterable[Doc], state: str, counts: Counter) -> Iterator[Doc]:
+    """Name the pipeline in the provenance, and count what the soft labels say.
+
+    The counts are `docs`, `tokens`, `masked`; of the tokens that are not masked those with "O" as the most probable tag
+    as `outside`, and the sum of the entropies in millionths of a nat as `entropy`; and the entities of each type in the
+    most probable valid sequence as `entity:TYPE`."""
+    for doc in docs:
+        soft = doc._.xproj_soft
+        doc._.xproj_soft = replace(soft, provenance={**soft.provenance, "pipeline": state})
+        known = soft.known
+        rows = soft.probs[known].astype("f8")
+        logs = np.log(rows, out=np.zeros_like(rows), where=rows > 0)
+        counts["docs"] += 1
+        counts["tokens"] += len(doc)
+        counts["masked"] += int(len(doc) - known.sum())
+        counts["outside"] += int((rows.argmax(axis=1) == soft.labels.index("O")).sum())
+        counts["entropy"] += round(-float((rows * logs).sum()) * MICRO)
+        counts.update(f"entity:{entity.label}" for entity in soft.entities(doc))
+        yield doc
+
+
+def report(counts: Counter) -> dict[str, Any]:
+    """The counts as a report.
+
+    counts (Counter): From `with_state`.
+    RETURNS (dict): `docs`, `tokens`; `masked_share` (of all tokens), `outside_share` and `mean_entropy` in nats (of
+        those that are not masked); `entities`, by type.
+    """
+    known = max(counts["tokens"] - counts["masked"], 1)
+    prefix = "entity:"
+    return {
+        "docs": counts["docs"],
+        "tokens": counts["tokens"],
+        "masked_share": round(counts["masked"] / max(counts["tokens"], 1), 6),
+        "outside_share": round(counts["outside"] / known, 6),
+        "mean_entropy": round(counts["entropy"] / MICRO / known, 6),
+        "entities": {key[len(prefix) :]: n for key, n in sorted(counts.items()) if key.startswith(prefix)},
+    }

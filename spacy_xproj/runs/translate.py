@@ -1,0 +1,88 @@
+"""Translate labelled source text into target Docs that carry the source as payload."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.vocab import Vocab
+
+from ..corpus import blank
+from ..files import locked, write_lines
+from ..keys import run_key
+from ..projection import translate as translate_docs
+from .pipelines import DocReader, PathLike, keyed_pipeline
+from .process import Tally, process
+from .shards import Progress
+
+
+def translate(
+    source: PathLike,
+    out: PathLike,
+    lang: str,
+    config: PathLike,
+    source_lang: str = "en",
+    shard: int = 0,
+    overrides: Optional[dict[str, Any]] = None,
+    progress: Optional[Progress] = None,
+) -> Counter:
+    """Translate a labelled corpus with the `forward` translator of the config.
+
+    source (str or Path): Labelled source corpus, of any format that `read_docs` reads.
+    out (str or Path): A .spacy file, or a folder of shards. Texts without a translation are listed in
+        `OUT.missing.txt` beside it; a Doc with nothing translated is left out and counted.
+    lang, source_lang (str): The languages.
+    config (str or Path): A config with an `xproj_translator`, or a saved pipeline.
+    shard (int): Docs of the source a shard. 0: 1000.
+    overrides (Optional[dict[str, Any]]): Config values by dotted name.
+    progress (Optional[Progress]): Called with the numbers of finished and of all shards, or of Docs.
+    RETURNS (Counter): `docs`, `source_docs`, `docs_not_translated`, `sentences_not_translated`.
+    RAISES (XprojError): If the input cannot be used.
+    """
+    out = Path(out)
+    nlp, key = keyed_pipeline(config, lang, overrides)
+    key |= run_key({"input": source}, {"source language": source_lang})
+    step = TranslationStep(nlp, blank(source_lang), source_lang)
+    docs = DocReader([source], step.source_nlp, source_lang=None)
+    with locked(out):
+        found = process(docs, out, step, key=key, shard=shard, progress=progress)
+        missing = Path(f"{out}.missing.txt")
+        if found.rejected:
+            write_lines(missing, found.rejected)
+        else:
+            missing.unlink(missing_ok=True)
+    return +found.counts
+
+
+@dataclass
+class TranslationStep:
+    """Source Docs into those target Docs in which something is translated.
+
+    nlp (Language): The target pipeline, with an `xproj_translator`.
+    source_nlp (Language), source_lang (str): What the source is read with, and its language.
+    """
+
+    nlp: Language
+    source_nlp: Language
+    source_lang: str
+
+    @property
+    def vocab(self) -> Vocab:
+        return self.source_nlp.vocab
+
+    def __call__(self, docs: Iterable[Doc], tally: Tally) -> Iterator[Doc]:
+        """Translate, and reject the sentences that have no translation."""
+        for doc in translate_docs(docs, self.nlp, source_lang=self.source_lang):
+            bitext = doc._.xproj
+            tally.counts["source_docs"] += 1
+            for (a, b), (c, d) in bitext.sents:
+                if b > a and d == c:
+                    tally.counts["sentences_not_translated"] += 1
+                    text = "".join(bitext.words[i] + " " * bitext.spaces[i] for i in range(a, b))
+                    tally.rejected[text.strip().replace("\n", " ")] = None
+            tally.counts["docs" if len(doc) else "docs_not_translated"] += 1
+            if len(doc):
+                yield doc

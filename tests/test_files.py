@@ -1,0 +1,98 @@
+"""Files and folders are replaced whole, and nothing that is not ours is."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+
+import pytest
+
+from spacy_xproj.errors import XprojError
+from spacy_xproj.files import (
+    NOTE,
+    check_replaceable,
+    file_hash,
+    locked,
+    read_note,
+    replacing,
+    replacing_folder,
+)
+from tests.conftest import names
+
+
+def write(path, text="new", **note):
+    with replacing_folder(path, **note) as new:
+        (new / "deep").mkdir()
+        (new / "deep" / "a.txt").write_text(text)
+
+
+def test_a_folder_is_replaced(tmp_path):
+    out = tmp_path / "out"
+    write(out, "old", key={"a": "b"})
+    assert read_note(out)["key"] == {"a": "b"} and read_note(out)["hash"] == file_hash(out)
+    with pytest.raises(KeyboardInterrupt), replacing_folder(out) as new:
+        (new / "half.txt").write_text("half")
+        raise KeyboardInterrupt
+    assert names(tmp_path) == {f"out/{NOTE}", "out/deep/a.txt"}
+    write(out)
+    assert (out / "deep" / "a.txt").read_text() == "new" and names(tmp_path) == {f"out/{NOTE}", "out/deep/a.txt"}
+
+
+@pytest.mark.parametrize("foreign", ["meta.json", "deep/b.txt", ".hidden"])
+def test_what_is_not_ours_stays(tmp_path, foreign):
+    for out, message in ((tmp_path / "other", "was not written by xproj"), (tmp_path / "ours", "xproj did not write")):
+        if out.name == "ours":
+            write(out)
+        (out / foreign).parent.mkdir(parents=True, exist_ok=True)
+        (out / foreign).write_text("mine")
+        before = names(tmp_path)
+        with pytest.raises(XprojError, match=message):
+            write(out)
+        assert names(tmp_path) == before and (out / foreign).read_text() == "mine"
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(XprojError, match="was not written by xproj"):
+        check_replaceable(tmp_path / "file")
+
+
+def test_killed_between_the_two_renames(tmp_path):
+    out = tmp_path / "out"
+    write(out, "old")
+    os.rename(out, tmp_path / ".out.old")  # what is left by a process that was killed here
+    assert read_note(out) and (out / "deep" / "a.txt").read_text() == "old"
+    os.rename(out, tmp_path / ".out.old")
+    write(out)
+    assert (out / "deep" / "a.txt").read_text() == "new" and names(tmp_path) == {f"out/{NOTE}", "out/deep/a.txt"}
+
+
+def test_leftovers_of_killed_processes(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    (tmp_path / f".a.txt.{dead.pid}.tmp").write_text("half")
+    for other in (".a.txt.x.tmp", f".a.txt.{os.getppid()}.tmp", f".b.a.txt.{dead.pid}.tmp"):
+        (tmp_path / other).write_text("mine")
+    with replacing(tmp_path / "a.txt") as beside:
+        beside.write_text("new")
+    assert names(tmp_path) == {"a.txt", ".a.txt.x.tmp", f".a.txt.{os.getppid()}.tmp", f".b.a.txt.{dead.pid}.tmp"}
+
+
+def hold(path, ready, done):
+    with locked(path):
+        ready.set()
+        done.wait(60)
+
+
+def test_two_runs_cannot_write_to_one_place(tmp_path):
+    context = multiprocessing.get_context("fork")
+    ready, done = context.Event(), context.Event()
+    other = context.Process(target=hold, args=(tmp_path / "out", ready, done))
+    other.start()
+    assert ready.wait(60)
+    with pytest.raises(XprojError, match="another run is writing it"), locked(tmp_path / "out"):
+        pass
+    with locked(tmp_path / "out2"):
+        pass
+    done.set()
+    other.join()
+    with locked(tmp_path / "out"):
+        pass
+    assert names(tmp_path) == set()
