@@ -1,4 +1,9 @@
-"""Links of many sentence pairs at once, on the device where the vectors are. One pair alone: see `extraction`."""
+"""Links of many sentence pairs at once, on the device where the vectors are.
+
+SimAlign (Jalili Sabet et al. 2020) takes similarities in [0, 1], (1 + cosine) / 2, and AWESoME (Dou and Neubig 2021)
+dot products. Rows are the source's sub-words (or words), columns the target's; neither side is empty. Of equal values
+the first counts. `tests/aligners/extraction_oracle.py` does the same for one pair, in numpy.
+"""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -6,8 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..models.encoder import Side, mean_of_words
-from . import extraction
-from .extraction import ALPHA
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 METHODS = ("inter", "itermax", "mwmf", "softmax", "entmax")
 BY_SIMILARITY = ("inter", "itermax", "mwmf")  # SimAlign's
 POOLINGS = ("any", "mean", "max")
+ALPHA = 0.9  # what a similarity counts, in the second round of "itermax", if one of its two sides is linked
 
 
 class Found(NamedTuple):
@@ -77,7 +81,14 @@ def extract(sources: Sequence[Side], targets: Sequence[Side], method: str, pooli
 
 
 def _linked(method: str, dot: "Tensor", sim: "Tensor", rows: "Tensor", columns: "Tensor", threshold: float) -> "Tensor":
-    """The links (bool tensor (pairs, rows, columns)); `rows` and `columns` tell the cells from padding."""
+    """Return the links (bool tensor (pairs, rows, columns)); `rows` and `columns` tell the cells from padding.
+
+    "softmax" and "entmax": links with a probability above the threshold, or above 0, in both directions.
+    "mwmf" ("Match"): the one-to-one links with the largest sum of similarities.
+    "inter" ("Argmax"): links between sub-words that are each other's most similar one.
+    "itermax": "inter" and one more round of it. Cells whose sub-words are both linked are out, those with one linked
+    sub-word count `ALPHA` times. There is no second round if a side has two sub-words at most, or all of them linked.
+    """
     import torch
 
     inside = rows & columns
@@ -86,10 +97,12 @@ def _linked(method: str, dot: "Tensor", sim: "Tensor", rows: "Tensor", columns: 
     if method == "entmax":
         return (_entmax15(dot, columns, 2) > 0) & (_entmax15(dot, rows, 1) > 0) & inside
     if method == "mwmf":
+        from scipy.optimize import linear_sum_assignment
+
         found = torch.zeros_like(inside)
         sizes = zip(rows.sum((1, 2)).tolist(), columns.sum((1, 2)).tolist())
         for k, ((a, b), values) in enumerate(zip(sizes, sim.cpu().numpy())):
-            found[k, :a, :b] = torch.from_numpy(extraction.mwmf(values[:a, :b]))
+            found[k][linear_sum_assignment(values[:a, :b], maximize=True)] = True
         return found
     first = _inter(sim, inside)
     if method == "inter":
@@ -117,11 +130,12 @@ def _softmax(scores: "Tensor", inside: "Tensor", dim: int) -> "Tensor":
 
 
 def _entmax15(scores: "Tensor", inside: "Tensor", dim: int) -> "Tensor":
-    """See `extraction.entmax15`. Padding counts as a score that gets 0."""
+    """1.5-entmax: a distribution like softmax, in which low scores get exactly 0. The algorithm by sorting of Peters et
+    al. (2019, algorithm 2). Padding counts as a score that gets 0."""
     import torch
 
     x = scores.masked_fill(~inside, float("-inf")).transpose(dim, -1)
-    x = ((x - x.amax(-1, keepdim=True)) / 2).clamp(min=-2)
+    x = ((x - x.amax(-1, keepdim=True)) / 2).clamp(min=-2)  # below -1 all get 0, and large squares cost precision
     ordered = x.sort(-1, descending=True).values
     rho = torch.arange(1, x.shape[-1] + 1, dtype=x.dtype, device=x.device)
     mean = ordered.cumsum(-1) / rho

@@ -1,13 +1,10 @@
-"""Links out of a matrix of similarities, for one sentence pair.
-
-SimAlign (Jalili Sabet et al. 2020) takes similarities in [0, 1], (1 + cosine) / 2, and AWESoME (Dou and Neubig 2021)
-dot products. Rows are the source's sub-words (or words), columns the target's; neither side is empty. Of equal values
-the first counts. `embed_batch` does the same for many pairs at once on a device, and must give the same links.
-"""
+"""Links out of a matrix of similarities, for one sentence pair, in numpy: what `aligners/embed_batch.py` must find for
+many pairs at once."""
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
-ALPHA = 0.9  # what a similarity counts, in the second round of `itermax`, if one of its two sides is linked
+from spacy_xproj.aligners.embed_batch import ALPHA
 
 
 def inter(sim: np.ndarray) -> np.ndarray:
@@ -45,8 +42,6 @@ def mwmf(sim: np.ndarray) -> np.ndarray:
     sim (float array (m, n)): Similarities.
     RETURNS (bool array (m, n)): The links.
     """
-    from scipy.optimize import linear_sum_assignment
-
     found = np.zeros(sim.shape, bool)
     found[linear_sum_assignment(sim, maximize=True)] = True
     return found
