@@ -15,7 +15,7 @@ from spacy_xproj.soft import SoftLabels
 from spacy_xproj.students.losses import LOSSES
 from spacy_xproj.students.supervision import gold_rows
 from spacy_xproj.tags import make_tags
-from spacy_xproj.teachers.similarity import make_similarity_weights
+from spacy_xproj.teachers.similarity import SimilarityWeights
 
 from .data import Setting, need, shipped_setting, unlabeled
 from .routes import GOLD, students, trained
@@ -89,7 +89,7 @@ def rankings(bench: Bench) -> list[dict[str, Any]]:
     for target, *groups in RANKINGS:
         names = [name for group in groups for name in group]
         paths = {name: text_file(bench, docs(TEXTS[name], 0, size)) for name in names}
-        weights: Any = make_similarity_weights(paths, level="domain")
+        weights: Any = SimilarityWeights(paths, level="domain")
         weights.fit(docs(TEXTS[target], 1000, 1000 + size), names)
         found = {name: float(w) for name, w in zip(weights.names, weights.domain)}
         ranked = all(min(found[x] for x in a) > max(found[x] for x in b) for a, b in pairwise(groups))

@@ -1,7 +1,7 @@
 """`spacy_xproj.entity_swap.v1`: an augmenter that puts other entities of the same label into training texts."""
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Optional, Union
 
 import numpy as np
@@ -12,7 +12,7 @@ from spacy.training import Example
 from ..errors import XprojError
 from ..soft import SoftLabels
 from ..tags import split_tags
-from .gazetteers import Gazetteer, Name, collect, entities, read_gazetteer, territories
+from .gazetteers import Gazetteer, Name, collect, entities, read_gazetteer, territory_names
 
 Swaps = dict[int, tuple[Span, Name]]  # by the entity's first token
 ACRONYM = 4  # a word with more letters than this in capitals is written so for effect
@@ -20,17 +20,9 @@ ACRONYM = 4  # a word with more letters than this in capitals is written so for 
 STAND_INS = {"B": "BSIE", "I": "IEBS", "E": "EIBS", "S": "SBEI"}
 
 
-def make_entity_swap(
-    level: float,
-    gazetteer: Optional[str] = None,
-    territories: Optional[str] = None,
-    territories_label: str = "LOC",
-    from_corpus: bool = True,
-    labels: Sequence[str] = (),
-    share: float = 1.0,
-    keep_original: bool = True,
-) -> Callable[[Language, Example], Iterator[Example]]:
-    """Make an augmenter for `[corpora.train.augmenter]`. Chance comes from Python's module `random`, which spaCy seeds.
+class EntitySwap:
+    """`spacy_xproj.entity_swap.v1`: an augmenter for `[corpora.train.augmenter]`. Chance comes from Python's module
+    `random`, which spaCy seeds.
 
     level (float): The share of the texts of which a changed copy is made.
     gazetteer (Optional[str]): A list of names (.tsv) with lines `label<TAB>name`, which the pipeline's tokenizer
@@ -41,48 +33,33 @@ def make_entity_swap(
     labels (sequence of str): Swap the entities with these labels only; none: all.
     share (float): The probability that an entity of a chosen text is swapped.
     keep_original (bool): Give the text itself too. If not, the copy comes instead of it, as with spaCy's augmenters.
-    RETURNS (Callable[[Language, Example], Iterator[Example]]): The augmenter.
     RAISES (XprojError): If a setting is out of range, CLDR does not have the language, or there is nowhere to take
         names from.
     """
-    for setting, value in (("level", level), ("share", share)):
-        if not 0 <= value <= 1:
-            raise XprojError(f"spacy_xproj.entity_swap.v1: {setting} must be from 0 to 1, not {value}.")
-    if not (gazetteer or territories or from_corpus):
-        raise XprojError(
-            "spacy_xproj.entity_swap.v1 has nowhere to take names from. Set 'gazetteer' or 'territories', or "
-            "'from_corpus' to true."
-        )
-    return EntitySwap(
-        level,
-        gazetteer,
-        territories,
-        territories_label=territories_label,
-        from_corpus=from_corpus,
-        labels=labels,
-        share=share,
-        keep_original=keep_original,
-    )
-
-
-class EntitySwap:
-    """See `make_entity_swap`."""
 
     def __init__(
         self,
         level: float,
         gazetteer: Optional[str] = None,
-        lang: Optional[str] = None,
-        *,
+        territories: Optional[str] = None,
         territories_label: str = "LOC",
         from_corpus: bool = True,
         labels: Sequence[str] = (),
         share: float = 1.0,
         keep_original: bool = True,
     ):
+        for setting, value in (("level", level), ("share", share)):
+            if not 0 <= value <= 1:
+                raise XprojError(f"spacy_xproj.entity_swap.v1: {setting} must be from 0 to 1, not {value}.")
+        if not (gazetteer or territories or from_corpus):
+            raise XprojError(
+                "spacy_xproj.entity_swap.v1 has nowhere to take names from. Set 'gazetteer' or 'territories', or "
+                "'from_corpus' to true."
+            )
         self.level, self.share, self.keep_original = level, share, keep_original
         self.path, self.from_corpus, self.labels = gazetteer, from_corpus, tuple(labels)
-        self.territories = [(territories_label, name) for name in territories(lang)] if lang else []
+        names = territory_names(territories) if territories else []
+        self.territories = [(territories_label, name) for name in names]
         self._names: Optional[Gazetteer] = None
 
     def names(self, nlp: Language) -> Gazetteer:

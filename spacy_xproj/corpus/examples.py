@@ -24,19 +24,10 @@ from .readers import read_docs
 PathLike = Union[str, Path]
 
 
-def make_corpus(
-    path: Optional[str],
-    source: Optional[str] = None,
-    alignments: Optional[str] = None,
-    source_lang: str = "en",
-    labels: Sequence[str] = (),
-    limit: int = 0,
-    shuffle: bool = False,
-    max_length: int = 0,
-    augmenter: Optional[Callable] = None,
-) -> Callable[[Language], Iterator[Example]]:
-    """Read gold projections, and Docs with soft labels. `predicted` has the tokens and the payload of the Doc, and no
-    entities; `reference` has the gold and the soft labels, whichever there are.
+class GoldCorpus:
+    """`spacy_xproj.Corpus.v1`: reads gold projections, and Docs with soft labels, anew each time it is called.
+    `predicted` has the tokens and the payload of the Doc, and no entities; `reference` has the gold and the soft
+    labels, whichever there are.
 
     path (Optional[str]): Target Docs with gold entities, in any format that `read_docs` reads.
     source (Optional[str]): The labeled source side, line by line with it. None: the Docs have a payload already, or
@@ -52,33 +43,14 @@ def make_corpus(
         What has no sentences stays whole, however long, and so does a Doc with a payload, whose source side is of the
         whole.
     augmenter (Optional[Callable]): Changes or adds Examples, as that of `spacy.Corpus.v1`.
-    RETURNS (Callable[[Language], Iterator[Example]]): Reads the files anew each time.
     RAISES (XprojError): If there is no path.
     """
-    if path is None:
-        raise XprojError("spacy_xproj.Corpus.v1 has no path. Give one, on the command line as --paths.train or such.")
-    return GoldCorpus(
-        path,
-        source,
-        alignments,
-        source_lang=source_lang,
-        labels=labels,
-        limit=limit,
-        shuffle=shuffle,
-        max_length=max_length,
-        augmenter=augmenter,
-    )
-
-
-class GoldCorpus:
-    """See `make_corpus`."""
 
     def __init__(
         self,
-        path: PathLike,
-        source: Optional[PathLike] = None,
-        alignments: Optional[PathLike] = None,
-        *,
+        path: Optional[str],
+        source: Optional[str] = None,
+        alignments: Optional[str] = None,
         source_lang: str = "en",
         labels: Sequence[str] = (),
         limit: int = 0,
@@ -86,6 +58,10 @@ class GoldCorpus:
         max_length: int = 0,
         augmenter: Optional[Callable] = None,
     ):
+        if path is None:
+            raise XprojError(
+                "spacy_xproj.Corpus.v1 has no path. Give one, on the command line as --paths.train or such."
+            )
         self.path, self.source, self.alignments = path, source, alignments
         self.source_lang, self.labels = source_lang, tuple(labels)
         self.limit, self.shuffle, self.max_length = limit, shuffle, max_length

@@ -152,7 +152,7 @@ def write_gazetteer(gazetteer: Gazetteer, path: Union[str, Path]) -> int:
     return len(lines)
 
 
-def territories(lang: str) -> list[str]:
+def territory_names(lang: str) -> list[str]:
     """The names of countries and territories in a language, from Unicode's CLDR. Names with brackets or commas are left
     out, for nobody writes "Myanmar (Burma)" in a text.
 

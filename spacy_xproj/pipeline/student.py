@@ -12,7 +12,6 @@ from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
 from spacy.util import check_lexeme_norms
-from spacy.vocab import Vocab
 from thinc.api import Config, Model
 
 from ..errors import XprojError
@@ -65,37 +64,6 @@ NO_SOFT = (
     default_config=DEFAULTS,
     default_score_weights={"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0, "ents_per_type": None},
 )
-def make_student(
-    nlp: Language,
-    name: str,
-    model: Model,
-    scheme: str,
-    loss: str,
-    temperature: float,
-    targets: str,
-    gold_weight: float,
-    min_score: float,
-    spans_key: str,
-    overwrite: bool,
-    scorer: Optional[Callable],
-) -> "Student":
-    """Make the pipe. See `Student` for the settings."""
-    return Student(
-        nlp.vocab,
-        model,
-        name,
-        scheme=scheme,
-        loss=loss,
-        temperature=temperature,
-        targets=targets,
-        gold_weight=gold_weight,
-        min_score=min_score,
-        spans_key=spans_key,
-        overwrite=overwrite,
-        scorer=scorer,
-    )
-
-
 class Student(TrainablePipe):
     """Tags tokens by a softmax, and sets entities by the most probable valid sequence of tags, sentence by sentence
     where the Doc has sentences. It learns from the distributions of teachers (Wu et al. 2020), from gold, or from both.
@@ -103,10 +71,10 @@ class Student(TrainablePipe):
     The score of an entity is the least probability of its words' tags, which that of the whole cannot exceed. Tokens of
     white space are passed over: they can be inside of an entity, and not at its edges.
 
-    vocab (Vocab): The shared vocabulary.
+    nlp (Language): Its vocab is the pipe's.
+    name (str): The pipe's name, also in the losses.
     model (Model[List[Doc], List[Floats2d]]): A row over the tags for each token, with a softmax layer at its end that
         takes the gradient of the logits: `spacy.Tagger.v2` over any tok2vec or listener.
-    name (str): The pipe's name, also in the losses.
     scheme (str): The tags of each entity type: "IOB2" (B and I) or "BIOES" (also E and S, for the last and the only
         word). It is saved with the model.
     loss (str): "mse", the mean squared error of probabilities, as published; "ce", cross-entropy; "kl",
@@ -126,19 +94,19 @@ class Student(TrainablePipe):
 
     def __init__(
         self,
-        vocab: Vocab,
+        nlp: Language,
+        name: str,
         model: Model,
-        name: str = "xproj_student",
         *,
-        scheme: str = "IOB2",
-        loss: str = "mse",
-        temperature: float = 1.0,
-        targets: str = "auto",
-        gold_weight: float = 0.5,
-        min_score: float = 0.0,
-        spans_key: str = SPANS_KEY,
-        overwrite: bool = True,
-        scorer: Optional[Callable] = None,
+        scheme: str,
+        loss: str,
+        temperature: float,
+        targets: str,
+        gold_weight: float,
+        min_score: float,
+        spans_key: str,
+        overwrite: bool,
+        scorer: Optional[Callable],
     ):
         for key, value, allowed in (
             ("scheme", scheme, tuple(TAG_ROLES)),
@@ -154,7 +122,7 @@ class Student(TrainablePipe):
             raise XprojError(f"{name}: temperature must be above 0, not {temperature}.")
         if loss == "mse" and temperature != 1:
             raise XprojError(f"{name}: the loss 'mse' has no temperature. Set it to 1, or the loss to 'ce' or 'kl'.")
-        self.vocab = vocab
+        self.vocab = nlp.vocab
         self.model = model
         self.name = name
         self.cfg: dict[str, Any] = {"labels": [], "scheme": scheme}  # what is saved with the model

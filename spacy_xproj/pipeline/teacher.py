@@ -1,10 +1,10 @@
 """`xproj_teacher`: soft labels by one or several teachers, in `doc._.xproj_soft`."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Union
 
 import numpy as np
 from spacy.language import Language
@@ -36,39 +36,6 @@ DEFAULTS: dict[str, Any] = {
 
 
 @Language.factory("xproj_teacher", assigns=["doc._.xproj_soft"], default_config=DEFAULTS)
-def make_teacher(
-    nlp: Language,
-    name: str,
-    teachers: dict[str, Any],
-    weights: Callable,
-    only: list[str],
-    label_map: dict[str, Any],
-    labels: list[str],
-    agreement: str,
-    hard: bool,
-    projection: str,
-    projection_weight: float,
-    annotate_ents: bool,
-    overwrite: bool,
-) -> "SoftLabeler":
-    """Make the pipe. See `SoftLabeler` for the settings."""
-    return SoftLabeler(
-        nlp,
-        name,
-        teachers,
-        weights,
-        only=only,
-        label_map=label_map,
-        labels=labels,
-        agreement=agreement,
-        hard=hard,
-        projection=projection,
-        projection_weight=projection_weight,
-        annotate_ents=annotate_ents,
-        overwrite=overwrite,
-    )
-
-
 class SoftLabeler(BatchPipe):
     """Labels text by one or several teachers, for a student to learn from: the weighted mean of their distributions
     (Wu et al. 2020) goes to `doc._.xproj_soft`, in half precision. It needs no payload.
@@ -103,18 +70,18 @@ class SoftLabeler(BatchPipe):
         self,
         nlp: Language,
         name: str,
-        teachers: dict[str, Callable],
+        teachers: dict[str, Any],
         weights: Callable,
         *,
-        only: Sequence[str] = (),
-        label_map: Optional[dict[str, str]] = None,
-        labels: Sequence[str] = (),
-        agreement: str = "none",
-        hard: bool = False,
-        projection: str = "ignore",
-        projection_weight: float = 0.5,
-        annotate_ents: bool = False,
-        overwrite: bool = False,
+        only: list[str],
+        label_map: dict[str, Any],
+        labels: list[str],
+        agreement: str,
+        hard: bool,
+        projection: str,
+        projection_weight: float,
+        annotate_ents: bool,
+        overwrite: bool,
     ):
         super().__init__(nlp, name)
         for key in teachers:
@@ -133,7 +100,7 @@ class SoftLabeler(BatchPipe):
         self.teachers = dict(sorted(teachers.items()))  # sums do not depend on the order in a config
         self.weights = weights
         self.only = sorted(set(only))
-        self.label_map = check_label_map(name, label_map or {})
+        self.label_map = check_label_map(name, label_map)
         self.types = sorted(set(labels))
         self.agreement = agreement
         self.hard = hard

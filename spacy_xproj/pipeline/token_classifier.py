@@ -30,31 +30,6 @@ DEFAULTS: dict[str, Any] = {
 
 
 @Language.factory("xproj_token_classifier", assigns=["doc.ents", "doc.spans"], default_config=DEFAULTS)
-def make_token_classifier(
-    nlp: Language,
-    name: str,
-    teacher: Callable,
-    label_map: dict[str, Any],
-    scheme: str,
-    min_score: float,
-    spans_key: str,
-    annotate_ents: bool,
-    overwrite: bool,
-) -> "EntityTagger":
-    """Make the pipe. See `EntityTagger` for the settings."""
-    return EntityTagger(
-        nlp,
-        name,
-        teacher,
-        label_map=label_map,
-        scheme=scheme,
-        min_score=min_score,
-        spans_key=spans_key,
-        annotate_ents=annotate_ents,
-        overwrite=overwrite,
-    )
-
-
 class EntityTagger(BatchPipe):
     """Sets entities by the most probable valid sequence of a teacher's tags, sentence by sentence where the Doc has
     sentences. It needs no payload: it labels the text in hand, be it the source of translate-test or, with a
@@ -83,12 +58,12 @@ class EntityTagger(BatchPipe):
         name: str,
         teacher: Callable,
         *,
-        label_map: Optional[dict[str, str]] = None,
-        scheme: str = "auto",
-        min_score: float = 0.0,
-        spans_key: str = SPANS_KEY,
-        annotate_ents: bool = True,
-        overwrite: bool = True,
+        label_map: dict[str, Any],
+        scheme: str,
+        min_score: float,
+        spans_key: str,
+        annotate_ents: bool,
+        overwrite: bool,
     ):
         super().__init__(nlp, name)
         if scheme not in SCHEMES:
@@ -100,7 +75,7 @@ class EntityTagger(BatchPipe):
         if not hasattr(teacher, "labels"):
             raise XprojError(f"{name}: the teacher must have the attribute 'labels'; {type(teacher).__name__} has not.")
         self.teacher = teacher
-        self.label_map = check_label_map(name, label_map or {})
+        self.label_map = check_label_map(name, label_map)
         self.scheme = scheme
         self.min_score = min_score
         self.spans_key = spans_key

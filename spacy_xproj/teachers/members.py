@@ -22,7 +22,7 @@ class Member:
     """A pipeline with a component that finds entities.
 
     nlp (Language): The pipeline.
-    pipe (str): The component; "": the one that `make_pipeline` says.
+    pipe (str): The component; "": see `PipelineTeacher`.
     estimate (str): One of `ESTIMATES`, or "auto".
     RAISES (XprojError): If there is no such component, or it cannot give this estimate.
 

@@ -2,8 +2,7 @@
 
 import json
 from collections.abc import Collection, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional
 
 import numpy as np
 
@@ -21,18 +20,18 @@ if TYPE_CHECKING:
 NAME = "spacy_xproj.Pipeline.v1"
 
 
-def make_pipeline(
-    model: str = "",
-    models: Sequence[str] = (),
-    pipe: str = "",
-    estimate: str = "auto",
-    label_map: Optional[dict[str, Any]] = None,
-    beam_width: int = 32,
-    beam_density: float = 1e-4,
-    smoothing: float = 0.0,
-    exclude: Sequence[str] = (),
-) -> "PipelineTeacher":
-    """Maker of `spacy_xproj.Pipeline.v1`: one or several spaCy pipelines that find entities.
+class PipelineTeacher(State):
+    """`spacy_xproj.Pipeline.v1`: a teacher by one or several spaCy pipelines, which are loaded at first use, from files
+    on this machine only.
+
+    They get the words of the Doc, sentence by sentence where it has sentences, and do not tokenize anew. They may be of
+    another language. The Docs are not changed. Which Docs come together changes nothing but the rounding of sums.
+
+    A `ner` is a greedy model, and too sure of itself. Its marginals are less so than its entities alone, and the mean
+    over several seeds less still. On 1,000 English sentences (UNER EWT; `python -m benchmarks.marginals`) the mean
+    negative log-likelihood of the gold tag, with probabilities of at least 0.0001, was 0.43 for the entities, 0.39 for
+    the parses in spaCy's beam, and 0.21 for the marginals (means of three seeds); for the mean of the three 0.30, 0.25
+    and 0.17.
 
     model (str): The folder or the package of a pipeline. "": none yet (see `from_disk`), or those in `models`.
     models (sequence of str): Several, such as pipelines trained with other seeds: the mean of their distributions.
@@ -46,34 +45,6 @@ def make_pipeline(
     beam_density (float): For "marginals": those below this share of the most probable one are left out.
     smoothing (float): This share of the probability is spread evenly over the tags (Szegedy et al. 2016).
     exclude (sequence of str): Components that are not loaded: those that the entities do not depend on take time.
-    RETURNS (PipelineTeacher): The teacher.
-    """
-    return PipelineTeacher(
-        [*([model] if model else []), *models],
-        pipe=pipe,
-        estimate=estimate,
-        label_map=label_map,
-        beam_width=beam_width,
-        beam_density=beam_density,
-        smoothing=smoothing,
-        exclude=exclude,
-    )
-
-
-class PipelineTeacher(State):
-    """A teacher by spaCy pipelines, which are loaded at first use, from files on this machine only.
-
-    They get the words of the Doc, sentence by sentence where it has sentences, and do not tokenize anew. They may be of
-    another language. The Docs are not changed. Which Docs come together changes nothing but the rounding of sums.
-
-    A `ner` is a greedy model, and too sure of itself. Its marginals are less so than its entities alone, and the mean
-    over several seeds less still. On 1,000 English sentences (UNER EWT; `python -m benchmarks.marginals`) the mean
-    negative log-likelihood of the gold tag, with probabilities of at least 0.0001, was 0.43 for the entities, 0.39 for
-    the parses in spaCy's beam, and 0.21 for the marginals (means of three seeds); for the mean of the three 0.30, 0.25
-    and 0.17.
-
-    models (sequence of str or Path): Folders or packages.
-    The other arguments are those of `make_pipeline`.
     RAISES (XprojError): If a setting is out of range.
     """
 
@@ -81,11 +52,11 @@ class PipelineTeacher(State):
 
     def __init__(
         self,
-        models: Sequence[Union[str, Path]] = (),
-        *,
+        model: str = "",
+        models: Sequence[str] = (),
         pipe: str = "",
         estimate: str = "auto",
-        label_map: Optional[dict[str, str]] = None,
+        label_map: Optional[dict[str, Any]] = None,
         beam_width: int = 32,
         beam_density: float = 1e-4,
         smoothing: float = 0.0,
@@ -105,7 +76,7 @@ class PipelineTeacher(State):
         self.beam_density = beam_density
         self.smoothing = smoothing
         self.exclude = sorted(set(exclude))
-        self._use([str(model) for model in models])
+        self._use([str(name) for name in ([model] if model else []) + list(models)])
 
     def _use(self, models: Sequence[str]) -> None:
         self.pipelines = [SpacyPipeline(model, who=NAME, exclude=self.exclude) for model in models]

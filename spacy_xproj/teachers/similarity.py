@@ -11,8 +11,7 @@ from ..corpus.readers import read_docs
 from ..errors import InputError, NotFittedError, XprojError
 from ..languages import blank
 from ..state import State
-from ..ty import SourceWeights
-from .vectors import SentenceVectors, make_ngram_vectors
+from .vectors import NgramVectors, SentenceVectors
 
 NAME = "spacy_xproj.similarity_weights.v1"
 LEVELS = ("domain", "sentence")
@@ -22,20 +21,9 @@ AT_ONCE = 1024  # texts whose vectors are in memory together
 Params = dict[str, np.ndarray]
 
 
-def make_similarity_weights(
-    sources: Optional[dict[str, str]] = None,
-    vectors: Optional[SentenceVectors] = None,
-    level: str = "domain",
-    rank: int = 64,
-    gamma: float = 0.01,
-    epochs: int = 10,
-    learn_rate: float = 0.0001,
-    temperature: Union[float, str] = "variance",
-    max_sentences: int = 2000,
-    seed: int = 0,
-) -> SourceWeights:
-    """Maker of `spacy_xproj.similarity_weights.v1`: the similarity of languages of Wu et al. (2020). A model learns to
-    say which source a text is of, and each text of the target is then asked which source it could be of.
+class SimilarityWeights(State):
+    """`spacy_xproj.similarity_weights.v1`: the similarity of languages of Wu et al. (2020). A model learns to say which
+    source a text is of, and each text of the target is then asked which source it could be of.
 
     With the vector g of a text, a vector mu_k for each source k, and two matrices U and V of `rank` rows, the logits
     are (U g)^T (V mu_k). All but g is learnt: the cross-entropy, to which each source adds as much as any other, plus
@@ -63,63 +51,45 @@ def make_similarity_weights(
     max_sentences (int): So many texts of each source are used at most, the first ones, and of the target, at equal
         distances. 0: all.
     seed (int): Of what is random: where U and V start, and the order of the texts.
-    RETURNS (SourceWeights): The weights. They must be fitted.
     RAISES (XprojError): If a setting is out of its range.
-    """
-    if level not in LEVELS:
-        raise XprojError(f"{NAME}: level must be one of {', '.join(map(repr, LEVELS))}, not {level!r}.")
-    if isinstance(temperature, str) and temperature not in TEMPERATURES:
-        expected = f"{', '.join(map(repr, TEMPERATURES))} or a number above 0"
-        raise XprojError(f"{NAME}: temperature must be one of {expected}, not {temperature!r}.")
-    for name, value, ok, expected in (
-        ("rank", rank, rank >= 1, "at least 1"),
-        ("gamma", gamma, gamma >= 0, "0 or more"),
-        ("epochs", epochs, epochs >= 0, "0 or more"),
-        ("learn_rate", learn_rate, learn_rate > 0, "above 0"),
-        ("temperature", temperature, isinstance(temperature, str) or 0 < temperature < np.inf, "above 0"),
-        ("max_sentences", max_sentences, max_sentences >= 0, "0 (all) or more"),
-        ("seed", seed, seed >= 0, "0 or more"),
-    ):
-        if not ok:
-            raise XprojError(f"{NAME}: {name} must be {expected}, not {value}.")
-    return SimilarityWeights(
-        dict(sources or {}),
-        make_ngram_vectors() if vectors is None else vectors,
-        level=level,
-        rank=rank,
-        gamma=gamma,
-        epochs=epochs,
-        learn_rate=learn_rate,
-        temperature=temperature,
-        max_sentences=max_sentences,
-        seed=seed,
-    )
 
-
-class SimilarityWeights(State):
-    """See `make_similarity_weights`.
-
-    names (list of str): The sources that it was fitted on, sorted.
-    domain (float32 array (sources,)): Their mean weights over the target texts.
+    Attributes: `names` (list of str), the sources that it was fitted on, sorted; `domain` (float32 array (sources,)),
+        their mean weights over the target texts.
     """
 
     state_name = NAME
 
     def __init__(
         self,
-        sources: dict[str, str],
-        vectors: SentenceVectors,
-        *,
-        level: str,
-        rank: int,
-        gamma: float,
-        epochs: int,
-        learn_rate: float,
-        temperature: Union[float, str],
-        max_sentences: int,
-        seed: int,
+        sources: Optional[dict[str, str]] = None,
+        vectors: Optional[SentenceVectors] = None,
+        level: str = "domain",
+        rank: int = 64,
+        gamma: float = 0.01,
+        epochs: int = 10,
+        learn_rate: float = 0.0001,
+        temperature: Union[float, str] = "variance",
+        max_sentences: int = 2000,
+        seed: int = 0,
     ):
-        self.sources, self.vectors, self.level = sources, vectors, level
+        if level not in LEVELS:
+            raise XprojError(f"{NAME}: level must be one of {', '.join(map(repr, LEVELS))}, not {level!r}.")
+        if isinstance(temperature, str) and temperature not in TEMPERATURES:
+            expected = f"{', '.join(map(repr, TEMPERATURES))} or a number above 0"
+            raise XprojError(f"{NAME}: temperature must be one of {expected}, not {temperature!r}.")
+        for name, value, ok, expected in (
+            ("rank", rank, rank >= 1, "at least 1"),
+            ("gamma", gamma, gamma >= 0, "0 or more"),
+            ("epochs", epochs, epochs >= 0, "0 or more"),
+            ("learn_rate", learn_rate, learn_rate > 0, "above 0"),
+            ("temperature", temperature, isinstance(temperature, str) or 0 < temperature < np.inf, "above 0"),
+            ("max_sentences", max_sentences, max_sentences >= 0, "0 (all) or more"),
+            ("seed", seed, seed >= 0, "0 or more"),
+        ):
+            if not ok:
+                raise XprojError(f"{NAME}: {name} must be {expected}, not {value}.")
+        self.sources, self.level = dict(sources or {}), level
+        self.vectors = NgramVectors() if vectors is None else vectors
         self.rank, self.gamma, self.epochs, self.learn_rate = rank, gamma, epochs, learn_rate
         self.temperature, self.max_sentences, self.seed = temperature, max_sentences, seed
         self._set([], 1.0, np.zeros((0, 0), "f4"), np.zeros(0, "f4"), np.zeros(0, "f4"))
@@ -227,7 +197,7 @@ def train(
     """Learn to tell sources apart.
 
     sources (sequence of float32 arrays (n, dim)): The vectors of the texts of each, one at least.
-    rank, gamma, epochs, learn_rate, seed (int or float): See `make_similarity_weights`.
+    rank, gamma, epochs, learn_rate, seed (int or float): See `SimilarityWeights`.
     RETURNS (float32 arrays (dim, sources) and (sources,)): The logits of a vector g are g @ the first + the second.
     """
     rng = np.random.default_rng(seed)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional
 
 import numpy as np
 
@@ -21,17 +21,14 @@ if TYPE_CHECKING:
 DTYPES = ("float32", "float16", "bfloat16")
 
 
-def make_token_classifier(
-    model: str = "",
-    device: str = "auto",
-    dtype: str = "float32",
-    batch_tokens: int = 4096,
-    max_length: int = 0,
-    overlap: int = 128,
-    download: bool = False,
-) -> "TokenClassifier":
-    """Maker of `spacy_xproj.TokenClassifier.v1`: a Hugging Face token classifier, such as XLM-R-large trained on
-    CoNLL-2003.
+class TokenClassifier(LocalModel):
+    """`spacy_xproj.TokenClassifier.v1`: a teacher by a Hugging Face token classifier, such as XLM-R-large trained on
+    CoNLL-2003. It is loaded at first use.
+
+    A token's distribution is the softmax at its first sub-word, as the models are trained (Devlin et al. 2019, section
+    5.3). The model reads the whole Doc. One that is too long is read in windows, and each sub-word counts in the window
+    where it has most context; nothing is cut off. Tokens of white space, which the models never saw, are not shown to
+    it: they get the tag "O" with probability 1, and so does a token that has no sub-word.
 
     model (str): The folder of the model, with its tokenizer and weights in safetensors. "": none yet (see `from_disk`).
     device (str): "cpu", "cuda", "cuda:1" ..., or "auto": a GPU if there is one.
@@ -42,28 +39,6 @@ def make_token_classifier(
         read in windows.
     overlap (int): So many sub-words two windows share at least, but at most half a window.
     download (bool): Take a `model` that is not a folder for a name on the Hugging Face Hub, and fetch it.
-    RETURNS (TokenClassifier): The teacher.
-    """
-    return TokenClassifier(
-        model,
-        device=device,
-        dtype=dtype,
-        batch_tokens=batch_tokens,
-        max_length=max_length,
-        overlap=overlap,
-        download=download,
-    )
-
-
-class TokenClassifier(LocalModel):
-    """A teacher by a Hugging Face model, which is loaded at first use.
-
-    A token's distribution is the softmax at its first sub-word, as the models are trained (Devlin et al. 2019, section
-    5.3). The model reads the whole Doc. One that is too long is read in windows, and each sub-word counts in the window
-    where it has most context; nothing is cut off. Tokens of white space, which the models never saw, are not shown to
-    it: they get the tag "O" with probability 1, and so does a token that has no sub-word.
-
-    The arguments are those of `make_token_classifier`.
     RAISES (XprojError): If a setting is out of range, or the folder is not that of a token classifier.
 
     Attributes: `labels` (list of str), the model's tags in the order of the columns; empty without a model.
@@ -73,8 +48,7 @@ class TokenClassifier(LocalModel):
 
     def __init__(
         self,
-        model: Union[str, Path] = "",
-        *,
+        model: str = "",
         device: str = "auto",
         dtype: str = "float32",
         batch_tokens: int = 4096,

@@ -17,8 +17,8 @@ AT_ONCE = 256  # texts whose words' vectors are in memory together
 SentenceVectors = Callable[[Sequence[Any]], np.ndarray]
 
 
-def make_ngram_vectors(min_n: int = 1, max_n: int = 3, size: int = 2048, idf: bool = False) -> SentenceVectors:
-    """Maker of `spacy_xproj.ngram_vectors.v1`: the character n-grams of a text, counted in `size` places by a hash.
+class NgramVectors(State):
+    """`spacy_xproj.ngram_vectors.v1`: the character n-grams of a text, counted in `size` places by a hash.
 
     Letters count in lower case. All else is a space: one between two words, one before the first and after the last, so
     that the n-grams tell how words begin and end. None goes over a space. A place holds 1 + ln(count) of the n-grams
@@ -28,22 +28,16 @@ def make_ngram_vectors(min_n: int = 1, max_n: int = 3, size: int = 2048, idf: bo
     min_n, max_n (int): The shortest and the longest n-grams, in characters.
     size (int): Length of the vectors. With fewer places more n-grams share one.
     idf (bool): Weigh n-grams by how rare they are in the texts that it is fitted on. Without, nothing is learnt.
-    RETURNS (Callable): Docs -> float32 array (docs, size).
     RAISES (XprojError): If a setting is out of its range.
     """
-    if not 1 <= min_n <= max_n:
-        raise XprojError(f"{NGRAMS}: expected 1 <= min_n <= max_n, got min_n = {min_n} and max_n = {max_n}.")
-    if size < 2:
-        raise XprojError(f"{NGRAMS}: size must be at least 2, not {size}.")
-    return NgramVectors(min_n, max_n, size, idf)
-
-
-class NgramVectors(State):
-    """See `make_ngram_vectors`."""
 
     state_name = NGRAMS
 
-    def __init__(self, min_n: int, max_n: int, size: int, idf: bool):
+    def __init__(self, min_n: int = 1, max_n: int = 3, size: int = 2048, idf: bool = False):
+        if not 1 <= min_n <= max_n:
+            raise XprojError(f"{NGRAMS}: expected 1 <= min_n <= max_n, got min_n = {min_n} and max_n = {max_n}.")
+        if size < 2:
+            raise XprojError(f"{NGRAMS}: size must be at least 2, not {size}.")
         self.min_n, self.max_n, self.size, self.idf = min_n, max_n, size, idf
         self.factors: Optional[np.ndarray] = None  # float32 (size,)
 
@@ -143,18 +137,9 @@ def ngram_hashes(chars: np.ndarray, n: int) -> np.ndarray:
     return hashes
 
 
-def make_encoder_vectors(
-    model: str = "",
-    layer: int = 8,
-    device: str = "auto",
-    dtype: str = "float32",
-    batch_tokens: int = 2048,
-    max_length: int = 0,
-    overlap: int = 128,
-    download: bool = False,
-) -> SentenceVectors:
-    """Maker of `spacy_xproj.encoder_vectors.v1`: the mean of the vectors that an encoder of Hugging Face gives
-    the words of a text.
+class EncoderVectors(WithEncoder):
+    """`spacy_xproj.encoder_vectors.v1`: the mean of the vectors that an encoder of Hugging Face gives the words
+    of a text. The model is loaded at the first call.
 
     model (str): The folder of the model, with its tokenizer and weights in safetensors. "": none yet (see `from_disk`).
     layer (int): The layer whose output is taken, counted from 1. Those above it are not loaded.
@@ -165,31 +150,31 @@ def make_encoder_vectors(
         read in windows.
     overlap (int): So many sub-words two windows share at least, but at most half a window.
     download (bool): Take a `model` that is not a folder for a name on the Hugging Face Hub, and fetch it.
-    RETURNS (Callable): Docs -> float32 array (docs, size of the model).
     RAISES (XprojError): If a setting is out of range, or the folder is not that of an encoder.
     """
-    encoder = Encoder(
-        model,
-        who=ENCODER,
-        layer=layer,
-        device=device,
-        dtype=dtype,
-        batch_tokens=batch_tokens,
-        max_length=max_length,
-        overlap=overlap,
-        download=download,
-    )
-    return EncoderVectors(encoder)
 
-
-class EncoderVectors(WithEncoder):
-    """See `make_encoder_vectors`. The model is loaded at the first call.
-
-    encoder (Encoder): The model.
-    """
-
-    def __init__(self, encoder: Encoder):
-        self.encoder = encoder
+    def __init__(
+        self,
+        model: str = "",
+        layer: int = 8,
+        device: str = "auto",
+        dtype: str = "float32",
+        batch_tokens: int = 2048,
+        max_length: int = 0,
+        overlap: int = 128,
+        download: bool = False,
+    ):
+        self.encoder = Encoder(
+            model,
+            who=ENCODER,
+            layer=layer,
+            device=device,
+            dtype=dtype,
+            batch_tokens=batch_tokens,
+            max_length=max_length,
+            overlap=overlap,
+            download=download,
+        )
 
     def __call__(self, docs: Sequence[Any]) -> np.ndarray:
         """The vectors of texts. Words of white space do not count.

@@ -11,27 +11,8 @@ from ..errors import XprojError
 AVERAGE, FIXED = "spacy_xproj.average_weights.v1", "spacy_xproj.fixed_weights.v1"
 
 
-def make_average_weights() -> "AverageWeights":
-    """Maker of `spacy_xproj.average_weights.v1`: all teachers count the same ("avg" of Wu et al. 2020).
-
-    RETURNS (AverageWeights): The weights.
-    """
-    return AverageWeights()
-
-
-def make_fixed_weights(weights: Optional[dict[str, float]] = None) -> "FixedWeights":
-    """Maker of `spacy_xproj.fixed_weights.v1`: the weights are given.
-
-    weights (Optional[dict[str, float]]): By the teachers' names, 0 or more; they are divided by their sum. None: there
-        are none yet, and no teachers that they would fit.
-    RETURNS (FixedWeights): The weights.
-    RAISES (XprojError): If one is below 0 or no number, or all are 0.
-    """
-    return FixedWeights(weights or {})
-
-
 class AverageWeights:
-    """See `make_average_weights`."""
+    """`spacy_xproj.average_weights.v1`: all teachers count the same ("avg" of Wu et al. 2020)."""
 
     provenance = "average"
 
@@ -45,11 +26,17 @@ class AverageWeights:
 
 
 class FixedWeights:
-    """See `make_fixed_weights`."""
+    """`spacy_xproj.fixed_weights.v1`: the weights are given.
+
+    weights (Optional[dict[str, float]]): By the teachers' names, 0 or more; they are divided by their sum. None: there
+        are none yet, and no teachers that they would fit.
+    RAISES (XprojError): If one is below 0 or no number, or all are 0.
+    """
 
     provenance = "fixed"
 
-    def __init__(self, weights: dict[str, float]):
+    def __init__(self, weights: Optional[dict[str, float]] = None):
+        weights = weights or {}
         total = math.fsum(weights.values())
         if weights and not (total > 0 and math.isfinite(total) and min(weights.values()) >= 0):
             raise XprojError(f"{FIXED}: expected weights of 0 or more, with one above 0 at least, got {weights}.")

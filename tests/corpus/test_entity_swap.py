@@ -10,14 +10,14 @@ from spacy.training import Example
 from spacy.util import fix_random_seed
 
 from spacy_xproj.bitext import Bitext
-from spacy_xproj.corpus.entity_swap import entity_rows, like, make_entity_swap, swapped
+from spacy_xproj.corpus.entity_swap import EntitySwap, entity_rows, like, swapped
 from spacy_xproj.corpus.gazetteers import (
     Gazetteer,
     Name,
     collect,
     entities,
     read_gazetteer,
-    territories,
+    territory_names,
     write_gazetteer,
 )
 from spacy_xproj.errors import InputError, XprojError
@@ -66,7 +66,7 @@ TEXT, TAGS = "Hoy viene Curie de París .", ",O,B-PER,O,B-LOC,O"
 
 
 def test_both_come(nlp, names):
-    augment = make_entity_swap(1.0, names, from_corpus=False)
+    augment = EntitySwap(1.0, names, from_corpus=False)
     eg = example(nlp, TEXT, TAGS)
     same, changed = augment(nlp, eg)
     assert same is eg and eg.reference.text == TEXT + " "
@@ -79,7 +79,7 @@ def test_both_come(nlp, names):
 
 def test_settings(nlp, names):
     eg = example(nlp, TEXT, TAGS)
-    texts = lambda **kw: [e.text.strip() for e in make_entity_swap(gazetteer=names, **kw)(nlp, eg)]  # noqa: E731
+    texts = lambda **kw: [e.text.strip() for e in EntitySwap(gazetteer=names, **kw)(nlp, eg)]  # noqa: E731
     assert texts(level=0.0) == [TEXT]
     assert texts(level=1.0, share=0.0) == [TEXT]
     assert texts(level=1.0, keep_original=False, labels=["PER"]) == ["Hoy viene Ada Lovelace de París ."]
@@ -88,7 +88,7 @@ def test_settings(nlp, names):
 
 def test_level_and_share_are_probabilities(nlp, names):
     fix_random_seed(0)
-    augment = make_entity_swap(0.25, names, share=0.5)
+    augment = EntitySwap(0.25, names, share=0.5)
     eg = example(nlp, TEXT, TAGS)
     found = [e.text.strip() for _ in range(400) for e in augment(nlp, eg)][:]
     changed = [text for text in found if text != TEXT]
@@ -104,14 +104,14 @@ def test_the_seed_decides(nlp):
 
     def run(seed):
         fix_random_seed(seed)
-        augment = make_entity_swap(0.7)
+        augment = EntitySwap(0.7)
         return [e.text for eg in egs * 3 for e in augment(nlp, eg)]
 
     assert run(1) == run(1) != run(2)
 
 
 def test_names_of_the_corpus_so_far(nlp):
-    augment = make_entity_swap(1.0)
+    augment = EntitySwap(1.0)
     first, second = example(nlp, "veo Roma", "O,B-LOC"), example(nlp, "Lima crece", "B-LOC,O")
     person = example(nlp, "Ana vive", "B-PER,O")
     assert [e.text.strip() for e in augment(nlp, first)] == ["veo Roma"]  # no other name yet
@@ -180,7 +180,7 @@ def test_no_sentences_stay_none(nlp):
 
 
 def test_unknown_spaces_and_gold_tokens(nlp, names):
-    augment = make_entity_swap(1.0, names, from_corpus=False, keep_original=False)
+    augment = EntitySwap(1.0, names, from_corpus=False, keep_original=False)
     words, ents = ["¡", "viene", "doctor-Curie"], ["O", "O", "B-PER"]
     doc = Doc(nlp.vocab, words=words, ents=ents)
     bare = Doc(nlp.vocab, words=words)
@@ -199,7 +199,7 @@ def test_soft_rows_go_along(nlp, names):
     eg = example(nlp, TEXT, TAGS)
     soft = SoftLabels(LABELS, rows(0, None, 3, 0, 1, 0), {"teacher": "x"})
     eg.reference._.xproj_soft = soft
-    _, changed = make_entity_swap(1.0, names, from_corpus=False)(nlp, eg)
+    _, changed = EntitySwap(1.0, names, from_corpus=False)(nlp, eg)
     new = changed.reference._.xproj_soft
     new.check(len(changed.reference))
     assert new.labels == LABELS and new.provenance == {"teacher": "x", "entity_swap": 1.0}
@@ -213,7 +213,7 @@ def test_text_with_soft_labels_only(nlp, names):
     doc = Doc(nlp.vocab, words=TEXT.split())
     doc._.xproj_soft = SoftLabels(LABELS, rows(0, None, 3, 0, 1, 0))
     assert [(e.text, e.label_) for e in entities(doc)] == [("Curie", "PER"), ("París", "LOC")]
-    _, changed = make_entity_swap(1.0, names)(nlp, Example(nlp.make_doc(doc.text), doc))
+    _, changed = EntitySwap(1.0, names)(nlp, Example(nlp.make_doc(doc.text), doc))
     assert changed.text.strip() == "Hoy viene Ada Lovelace de Nueva Zelanda ."
     assert not changed.reference.has_annotation("ENT_IOB")
     assert [t.text for e in entities(changed.reference) for t in e] == ["Ada", "Lovelace", "Nueva", "Zelanda"]
@@ -312,7 +312,7 @@ def test_no_names(nlp, tmp_path):
     with pytest.raises(InputError, match="no name in it"):
         read_gazetteer(tmp_path / "names.tsv", nlp)
     with pytest.raises(InputError, match="no such gazetteer"):
-        list(make_entity_swap(1.0, str(tmp_path / "none.tsv"))(nlp, example(nlp, TEXT, TAGS)))
+        list(EntitySwap(1.0, str(tmp_path / "none.tsv"))(nlp, example(nlp, TEXT, TAGS)))
 
 
 @pytest.mark.parametrize(
@@ -320,28 +320,28 @@ def test_no_names(nlp, tmp_path):
 )
 def test_bad_settings(kwargs):
     with pytest.raises(XprojError, match=r"must be from 0 to 1|nowhere to take names"):
-        make_entity_swap(**kwargs)
+        EntitySwap(**kwargs)
 
 
 def test_territories(nlp):
     pytest.importorskip("babel")
-    spanish = territories("es")
+    spanish = territory_names("es")
     assert {"España", "Nueva Zelanda", "Estados Unidos"} <= set(spanish)
     assert not {"Unión Europea", "Región desconocida", "Europa", "mundo"} & set(spanish)
-    assert "中國" in territories("zh-Hant") or "中國大陸" in territories("zh-Hant")
+    assert "中國" in territory_names("zh-Hant") or "中國大陸" in territory_names("zh-Hant")
     random.seed(3)
-    augment = make_entity_swap(1.0, territories="es", territories_label="GPE", from_corpus=False)
+    augment = EntitySwap(1.0, territories="es", territories_label="GPE", from_corpus=False)
     _, changed = augment(nlp, example(nlp, "veo Roma .", "O,B-GPE,O"))
     assert changed.reference.ents[0].text in spanish and changed.reference.ents[0].label_ == "GPE"
     for code in ("xx", "not a language"):
         with pytest.raises(XprojError, match="CLDR has no names of territories"):
-            make_entity_swap(1.0, territories=code)
+            EntitySwap(1.0, territories=code)
 
 
 def test_without_babel(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "babel", None)
     with pytest.raises(XprojError, match=r"pip install 'spacy-xproj\[gazetteers\]'"):
-        make_entity_swap(1.0, territories="es")
+        EntitySwap(1.0, territories="es")
 
 
 AUGMENTER = """
@@ -379,4 +379,4 @@ def test_in_training(nlp, tmp_path, name, more):
 
 
 def test_registered():
-    assert registry.augmenters.get("spacy_xproj.entity_swap.v1") is make_entity_swap
+    assert registry.augmenters.get("spacy_xproj.entity_swap.v1") is EntitySwap

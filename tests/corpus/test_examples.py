@@ -6,8 +6,8 @@ import spacy
 from spacy.tokens import Doc, DocBin, Span
 from spacy.util import registry
 
-from spacy_xproj.corpus.entity_swap import make_entity_swap
-from spacy_xproj.corpus.examples import make_corpus
+from spacy_xproj.corpus.entity_swap import EntitySwap
+from spacy_xproj.corpus.examples import GoldCorpus
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.soft import SoftLabels
 from tests.conftest import VERSES, ents, payload_doc
@@ -16,7 +16,7 @@ NAMED = [[], [], [], [(0, 1, "PER")], [(3, 4, "LOC")]]
 
 
 def rows(nlp, **settings):
-    return list(make_corpus(**settings)(nlp))
+    return list(GoldCorpus(**settings)(nlp))
 
 
 def gold_file(path, nlp, payload=True):
@@ -33,7 +33,7 @@ def gold_file(path, nlp, payload=True):
 
 
 def test_advertised():
-    assert registry.readers.get("spacy_xproj.Corpus.v1") is make_corpus
+    assert registry.readers.get("spacy_xproj.Corpus.v1") is GoldCorpus
 
 
 def test_two_sides_and_links(corpus, nlp):
@@ -101,7 +101,7 @@ def test_limit_and_shuffle(corpus, nlp):
 
 
 def test_can_be_read_again(corpus, nlp):
-    reader = make_corpus(str(corpus / "tgt.conll"), str(corpus / "src.conll"))
+    reader = GoldCorpus(str(corpus / "tgt.conll"), str(corpus / "src.conll"))
     assert len(list(reader(nlp))) == len(list(reader(nlp))) == 5
 
 
@@ -131,7 +131,7 @@ def test_too_few_links_and_links_out_of_range(corpus, nlp):
 
 def test_what_is_missing_is_named(tmp_path, corpus, nlp):
     with pytest.raises(XprojError, match="no path"):
-        make_corpus(None)
+        GoldCorpus(None)
     with pytest.raises(InputError, match=r"Doc 1 has no source side.*Give the labeled source"):
         rows(nlp, path=gold_file(tmp_path / "gold.spacy", nlp, payload=False))
     DocBin(docs=[Doc(nlp.vocab, words=t.split()) for _, t in VERSES]).to_disk(tmp_path / "raw.spacy")
@@ -144,7 +144,7 @@ def test_what_is_missing_is_named(tmp_path, corpus, nlp):
 def test_spacy_keeps_the_payload_through_evaluation(corpus):
     nlp = spacy.blank("es")
     nlp.add_pipe("xproj_matcher")
-    reader = make_corpus(str(corpus / "tgt.conll"), str(corpus / "src.conll"), alignments=str(corpus / "links.pharaoh"))
+    reader = GoldCorpus(str(corpus / "tgt.conll"), str(corpus / "src.conll"), alignments=str(corpus / "links.pharaoh"))
     assert nlp.evaluate(reader(nlp))["ents_f"] == 1.0
 
 
@@ -233,7 +233,7 @@ def test_soft_labels_of_other_tokens(tmp_path, nlp):
 
 def test_a_student_learns_from_the_parts(tmp_path, nlp):
     nlp.add_pipe("xproj_student", config={"targets": "soft"})
-    reader = make_corpus(soft_file(tmp_path / "soft.spacy", [two_sentences(nlp)]), max_length=1)
+    reader = GoldCorpus(soft_file(tmp_path / "soft.spacy", [two_sentences(nlp)]), max_length=1)
     nlp.initialize(lambda: reader(nlp))
     assert nlp.get_pipe("xproj_student").labels == ("LOC", "PER")
     assert nlp.update(list(reader(nlp)), sgd=nlp.create_optimizer())["xproj_student"] > 0
@@ -246,8 +246,8 @@ def test_augmenter(tmp_path):
     DocBin(docs=[doc], store_user_data=True).to_disk(tmp_path / "in.spacy")
     names = tmp_path / "names.tsv"
     names.write_text("PER\tAda Lovelace\n", encoding="utf-8")
-    augmenter = make_entity_swap(1.0, gazetteer=str(names), from_corpus=False)
-    plain, swapped = make_corpus(str(tmp_path / "in.spacy"), augmenter=augmenter)(nlp)
+    augmenter = EntitySwap(1.0, gazetteer=str(names), from_corpus=False)
+    plain, swapped = GoldCorpus(str(tmp_path / "in.spacy"), augmenter=augmenter)(nlp)
     assert plain.reference.text.split() == ["Curie", "viaja"]
     assert [t.text for t in swapped.predicted] == ["Ada", "Lovelace", "viaja"]
     assert swapped.reference._.xproj_soft.probs.argmax(1).tolist() == [1, 2, 0]

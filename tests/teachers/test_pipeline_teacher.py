@@ -13,7 +13,7 @@ from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.registry import registry
 from spacy_xproj.tags import TagScheme, convert_types, make_tags, to_iob2
 from spacy_xproj.teachers.marginals import Moves, marginals
-from spacy_xproj.teachers.pipeline import PipelineTeacher, make_pipeline
+from spacy_xproj.teachers.pipeline import PipelineTeacher
 from spacy_xproj.ty import Teacher
 from tests.teachers.tiny_classifier import make_classifier
 from tests.teachers.tiny_pipelines import TRAIN, make_ner, make_student
@@ -103,7 +103,7 @@ def test_sentence_bounds_and_white_space_are_kept(untrained):
 
 
 def test_a_trained_ner(ner):
-    teacher = make_pipeline(str(ner))
+    teacher = PipelineTeacher(str(ner))
     assert isinstance(teacher, Teacher)
     assert (teacher.labels, teacher.estimate) == (TAGS, "marginals")
     docs = docs_of(*(text for text, _ in TRAIN))
@@ -119,7 +119,7 @@ def test_a_trained_ner(ner):
 
 
 def test_which_docs_come_together_does_not_matter(ner, other):
-    teacher = PipelineTeacher([ner, other])
+    teacher = PipelineTeacher(models=[ner, other])
     docs = docs_of(*(text for text, _ in TRAIN), "")
     together = teacher(docs)
     assert together[-1].shape == (0, 5)
@@ -129,7 +129,7 @@ def test_which_docs_come_together_does_not_matter(ner, other):
 
 
 def test_sentence_by_sentence(untrained):
-    teacher = PipelineTeacher([untrained])
+    teacher = PipelineTeacher(untrained)
     vocab = spacy.blank("es").vocab
     words = ["Ana", "saw", "New", "York", "is", "far"]
     whole = Doc(vocab, words=words)
@@ -144,7 +144,7 @@ def test_a_ner_that_listens(other):
     doc = Doc(nlp.vocab, words=["Ana", "lives", "in", "Rome"])
     doc = nlp.get_pipe("tok2vec")(doc)
     want = marginals(nlp.get_pipe("ner"), [doc])[0]
-    np.testing.assert_allclose(PipelineTeacher([other])(docs_of("Ana lives in Rome"))[0], want, atol=1e-6)
+    np.testing.assert_allclose(PipelineTeacher(other)(docs_of("Ana lives in Rome"))[0], want, atol=1e-6)
 
 
 # Ensembles and other components
@@ -152,8 +152,8 @@ def test_a_ner_that_listens(other):
 
 def test_an_ensemble_is_the_mean(ner, other):
     docs = docs_of("Ana Torres saw Rome", "we saw Leo")
-    parts = [make_pipeline(str(path))(docs) for path in (ner, other)]
-    for teacher in (make_pipeline(models=[str(ner), str(other)]), make_pipeline(str(ner), [str(other)])):
+    parts = [PipelineTeacher(str(path))(docs) for path in (ner, other)]
+    for teacher in (PipelineTeacher(models=[str(ner), str(other)]), PipelineTeacher(str(ner), [str(other)])):
         for rows, one, two in zip(teacher(docs), *parts):
             np.testing.assert_allclose(rows, (one + two) / 2, atol=1e-6)
 
@@ -161,7 +161,7 @@ def test_an_ensemble_is_the_mean(ner, other):
 def test_votes(ner, other, tmp_path):
     third = make_ner(tmp_path / "three", seed=5, steps=1)
     docs = docs_of("Ana Torres saw New York", "dog Leo Paris")
-    teacher = PipelineTeacher([ner, other, third], estimate="hard")
+    teacher = PipelineTeacher(models=[ner, other, third], estimate="hard")
     assert teacher.estimate == "hard"
     votes = np.zeros((5, 5))
     for path in (ner, other, third):
@@ -174,9 +174,9 @@ def test_votes(ner, other, tmp_path):
 def test_types_that_not_all_know(ner, tmp_path):
     place = make_ner(tmp_path / "place", names={"PER": "PERSON"}, steps=5)
     docs = docs_of("Ana saw Rome")
-    plain = PipelineTeacher([ner, place])
+    plain = PipelineTeacher(models=[ner, place])
     assert plain.labels == [*TAGS, "B-PERSON", "I-PERSON"]
-    named = PipelineTeacher([ner, place], label_map={"PERSON": "PER", "LOC": ""})
+    named = PipelineTeacher(models=[ner, place], label_map={"PERSON": "PER", "LOC": ""})
     assert named.labels == ["O", "B-PER", "I-PER"]
     rows, want = named(docs)[0], plain(docs)[0]
     np.testing.assert_allclose(rows[:, 0], want[:, :3].sum(1), atol=1e-6)
@@ -184,7 +184,7 @@ def test_types_that_not_all_know(ner, tmp_path):
 
 
 def test_a_student(student):
-    teacher = PipelineTeacher([student])
+    teacher = PipelineTeacher(student)
     assert (teacher.labels, teacher.estimate) == (TAGS, "distribution")
     nlp = spacy.load(student)
     pipe = nlp.get_pipe("xproj_student")
@@ -201,7 +201,7 @@ def test_a_token_classifier(tmp_path):
     config = {"@xproj_teachers": "spacy_xproj.TokenClassifier.v1", "model": str(model), "device": "cpu"}
     pipe = nlp.add_pipe("xproj_token_classifier", config={"teacher": config, "label_map": {"PER": "PERSON"}})
     nlp.to_disk(tmp_path / "nlp")
-    teacher = PipelineTeacher([tmp_path / "nlp"])
+    teacher = PipelineTeacher(tmp_path / "nlp")
     docs = docs_of("Ana saw Rome")
     rows = convert_types(
         to_iob2(pipe.teacher(docs)[0], pipe.tags()), pipe.tags().types, sorted(pipe.labels), {"PER": "PERSON"}
@@ -220,7 +220,7 @@ def ruler(tmp_path_factory):
 
 
 def test_any_other_pipeline_is_hard(ruler):
-    teacher = PipelineTeacher([ruler], smoothing=0.1)
+    teacher = PipelineTeacher(ruler, smoothing=0.1)
     assert (teacher.labels, teacher.estimate) == (TAGS, "hard")
     rows = teacher(docs_of("Ana saw New York"))[0]
     assert tags_of(rows, TAGS) == ["B-PER", "O", "B-LOC", "I-LOC"]
@@ -233,8 +233,8 @@ def test_a_ruler_before_a_ner(ner, tmp_path):
     nlp.add_pipe("entity_ruler", before="ner").add_patterns([{"label": "DOG", "pattern": "dog"}])
     nlp.to_disk(tmp_path / "nlp")
     docs = docs_of("the dog saw Rome")
-    np.testing.assert_allclose(PipelineTeacher([tmp_path / "nlp"])(docs)[0], PipelineTeacher([ner])(docs)[0], atol=1e-6)
-    hard = PipelineTeacher([tmp_path / "nlp"], estimate="hard")
+    np.testing.assert_allclose(PipelineTeacher(tmp_path / "nlp")(docs)[0], PipelineTeacher(ner)(docs)[0], atol=1e-6)
+    hard = PipelineTeacher(tmp_path / "nlp", estimate="hard")
     assert hard.labels == make_tags(["DOG", "LOC", "PER"])
     assert tags_of(hard(docs)[0], hard.labels)[1] == "B-DOG"
 
@@ -254,64 +254,64 @@ def test_a_ruler_before_a_ner(ner, tmp_path):
 )
 def test_bad_settings(settings, message):
     with pytest.raises(XprojError, match=message):
-        make_pipeline(**settings)
+        PipelineTeacher(**settings)
 
 
 def test_pipelines_that_cannot_teach(ner, ruler, tmp_path):
     with pytest.raises(XprojError, match=r"has no pipeline\. Set 'model'"):
-        make_pipeline()(docs_of("a"))
-    assert make_pipeline().labels == []
+        PipelineTeacher()(docs_of("a"))
+    assert PipelineTeacher().labels == []
     with pytest.raises(XprojError, match=r"expected the folder .* got 'no_such_pipeline'\. Nothing is downloaded"):
-        make_pipeline("no_such_pipeline").labels  # noqa: B018
+        PipelineTeacher("no_such_pipeline").labels  # noqa: B018
     with pytest.raises(InputError, match="no component 'senter', only ner"):
-        PipelineTeacher([ner], pipe="senter").load()
+        PipelineTeacher(ner, pipe="senter").load()
     with pytest.raises(InputError, match="cannot give the estimate 'distribution', only 'marginals' and 'hard'"):
-        PipelineTeacher([ner], estimate="distribution").load()
+        PipelineTeacher(ner, estimate="distribution").load()
     with pytest.raises(InputError, match=r"cannot give the estimate 'marginals', only 'hard'\. Set"):
-        PipelineTeacher([ruler], estimate="marginals").load()
+        PipelineTeacher(ruler, estimate="marginals").load()
     spacy.blank("en").to_disk(tmp_path / "blank")
     with pytest.raises(InputError, match="No component of it sets entities: it has none"):
-        PipelineTeacher([tmp_path / "blank"]).load()
+        PipelineTeacher(tmp_path / "blank").load()
     nlp = spacy.load(ner)
     nlp.add_pipe("ner", name="more", source=spacy.load(ner))
     nlp.to_disk(tmp_path / "both")
     with pytest.raises(InputError, match="several components that find entities: ner, more"):
-        PipelineTeacher([tmp_path / "both"]).load()
-    assert PipelineTeacher([tmp_path / "both"], pipe="more").labels == TAGS
+        PipelineTeacher(tmp_path / "both").load()
+    assert PipelineTeacher(tmp_path / "both", pipe="more").labels == TAGS
 
 
 def test_saved_and_loaded(ner, other, tmp_path):
-    teacher = PipelineTeacher([ner, other])
+    teacher = PipelineTeacher(models=[ner, other])
     docs = docs_of("Ana saw Rome")
     want, key = teacher(docs)[0], teacher.key
     teacher.to_disk(tmp_path / "saved")
     files = {p.relative_to(ner) for p in ner.rglob("*")}
     assert {p.relative_to(tmp_path / "saved" / "00") for p in (tmp_path / "saved" / "00").rglob("*")} == files
-    loaded = make_pipeline().from_disk(tmp_path / "saved")
+    loaded = PipelineTeacher().from_disk(tmp_path / "saved")
     assert loaded._members == []  # not before it is used
     np.testing.assert_array_equal(loaded(docs)[0], want)
     assert loaded.key == key and loaded.provenance == teacher.provenance
     loaded.to_disk(tmp_path / "saved")  # onto itself
-    np.testing.assert_array_equal(make_pipeline().from_disk(tmp_path / "saved")(docs)[0], want)
-    PipelineTeacher([ner]).to_disk(tmp_path / "saved")
+    np.testing.assert_array_equal(PipelineTeacher().from_disk(tmp_path / "saved")(docs)[0], want)
+    PipelineTeacher(ner).to_disk(tmp_path / "saved")
     assert sorted(p.name for p in (tmp_path / "saved").iterdir()) == ["00", "state.msgpack"]
-    make_pipeline().to_disk(tmp_path / "none")
-    assert make_pipeline().from_disk(tmp_path / "none").labels == []
+    PipelineTeacher().to_disk(tmp_path / "none")
+    assert PipelineTeacher().from_disk(tmp_path / "none").labels == []
 
 
 def test_bytes(ner, ruler, tmp_path):
     """With a ruler whose patterns are texts: spaCy 3.8 forgets to use these after `nlp.from_bytes`."""
-    teacher = PipelineTeacher([ner, ruler])
+    teacher = PipelineTeacher(models=[ner, ruler])
     docs = docs_of("Ana saw New York")
     data = teacher.to_bytes()
-    assert data == PipelineTeacher([ner, ruler]).to_bytes()
-    again = make_pipeline().from_bytes(data)
+    assert data == PipelineTeacher(models=[ner, ruler]).to_bytes()
+    again = PipelineTeacher().from_bytes(data)
     np.testing.assert_array_equal(again(docs)[0], teacher(docs)[0])
     assert again.key == teacher.key and again.labels == teacher.labels
     again.to_disk(tmp_path / "saved")
-    np.testing.assert_array_equal(make_pipeline().from_disk(tmp_path / "saved")(docs)[0], teacher(docs)[0])
+    np.testing.assert_array_equal(PipelineTeacher().from_disk(tmp_path / "saved")(docs)[0], teacher(docs)[0])
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(again))(docs)[0], teacher(docs)[0])
-    assert make_pipeline().from_bytes(make_pipeline().to_bytes()).labels == []
+    assert PipelineTeacher().from_bytes(PipelineTeacher().to_bytes()).labels == []
 
 
 def test_a_pipeline_with_a_whole_model_has_no_bytes(tmp_path):
@@ -320,23 +320,23 @@ def test_a_pipeline_with_a_whole_model_has_no_bytes(tmp_path):
     nlp.add_pipe("xproj_token_classifier", config={"teacher": config})
     nlp.to_disk(tmp_path / "nlp")
     with pytest.raises(XprojError, match=r"Pipeline.v1 holds a pipeline with a whole model.*to_disk"):
-        PipelineTeacher([tmp_path / "nlp"]).to_bytes()
+        PipelineTeacher(tmp_path / "nlp").to_bytes()
 
 
 def test_the_key_tells_files_and_settings(ner, other, tmp_path):
-    key = PipelineTeacher([ner]).key
+    key = PipelineTeacher(ner).key
     shutil.copytree(ner, tmp_path / "copy")
-    assert PipelineTeacher([tmp_path / "copy"]).key == key
+    assert PipelineTeacher(tmp_path / "copy").key == key
     for changed in (
-        PipelineTeacher([other]),
-        PipelineTeacher([ner], smoothing=0.1),
-        PipelineTeacher([ner], pipe="ner"),
+        PipelineTeacher(other),
+        PipelineTeacher(ner, smoothing=0.1),
+        PipelineTeacher(ner, pipe="ner"),
     ):
         assert changed.key != key
 
 
 def test_a_copy_for_a_worker_has_no_weights(ner):
-    teacher = PipelineTeacher([ner])
+    teacher = PipelineTeacher(ner)
     docs = docs_of("Ana saw Rome")
     want = teacher(docs)[0]
     data = pickle.dumps(teacher)

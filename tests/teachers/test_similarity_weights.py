@@ -10,8 +10,8 @@ from spacy.vocab import Vocab
 
 from spacy_xproj.errors import InputError, NotFittedError, XprojError
 from spacy_xproj.registry import registry
-from spacy_xproj.teachers.similarity import make_similarity_weights, objective, train
-from spacy_xproj.teachers.vectors import make_encoder_vectors, make_ngram_vectors
+from spacy_xproj.teachers.similarity import SimilarityWeights, objective, train
+from spacy_xproj.teachers.vectors import EncoderVectors, NgramVectors
 from spacy_xproj.ty import SourceWeights
 from tests.aligners.tiny_encoders import make_encoder
 from tests.conftest import DATA, names
@@ -42,7 +42,7 @@ def write(folder, texts):
 
 def make(sources, **settings):
     """With a rate of learning for so little text."""
-    return make_similarity_weights(sources, **{"vectors": make_ngram_vectors(size=256), "learn_rate": 0.01, **settings})
+    return SimilarityWeights(sources, **{"vectors": NgramVectors(size=256), "learn_rate": 0.01, **settings})
 
 
 def fitted(sources, texts=DUTCH, **settings):
@@ -209,7 +209,7 @@ def test_labeled_text_serves_as_well(sources, tmp_path):
 
 def test_over_an_encoder(sources, tmp_path):
     model = make_encoder(tmp_path / "model")
-    make_vectors = lambda path: make_encoder_vectors(path, layer=2, device="cpu")  # noqa: E731
+    make_vectors = lambda path: EncoderVectors(path, layer=2, device="cpu")  # noqa: E731
     weights = fitted(sources, vectors=make_vectors(str(model)), level="sentence")
     got = weights(docs(DUTCH), list(sources))
     assert np.allclose(got.sum(axis=1), 1)
@@ -234,13 +234,13 @@ def test_it_is_deterministic_by_seed(sources):
 
 @pytest.mark.parametrize("idf", [False, True])
 def test_state(sources, tmp_path, idf):
-    weights = fitted(sources, vectors=make_ngram_vectors(size=256, idf=idf), level="sentence")
+    weights = fitted(sources, vectors=NgramVectors(size=256, idf=idf), level="sentence")
     for text in sources.values():
         assert text.encode() not in weights.to_bytes()  # paths of this machine
     expected = weights(docs(DUTCH), list(sources))
     weights.to_disk(tmp_path / "state")
     assert names(tmp_path / "state") == {"state.msgpack", "vectors"}
-    blank = lambda: make(None, vectors=make_ngram_vectors(size=256, idf=idf), level="sentence")  # noqa: E731
+    blank = lambda: make(None, vectors=NgramVectors(size=256, idf=idf), level="sentence")  # noqa: E731
     for again in (blank().from_bytes(weights.to_bytes()), blank().from_disk(tmp_path / "state")):
         assert again.fitted and again.to_bytes() == weights.to_bytes() and again.provenance == weights.provenance
         assert np.array_equal(again(docs(DUTCH), list(sources)), expected)
@@ -262,7 +262,7 @@ def test_a_state_that_does_not_fit(sources, tmp_path):
         with pytest.raises(XprojError, match="other data"):
             make(None).from_bytes(bad)
     with pytest.raises(XprojError, match="size"):
-        make(None, vectors=make_ngram_vectors(size=128)).from_bytes(weights.to_bytes())
+        make(None, vectors=NgramVectors(size=128)).from_bytes(weights.to_bytes())
     weights.to_disk(tmp_path / "state")
     (tmp_path / "state" / "state.msgpack").write_bytes(b"other")
     with pytest.raises(InputError, match="other data"):
@@ -314,7 +314,7 @@ def test_other_teachers_than_those_fitted_on(sources):
 )
 def test_settings_out_of_range(settings):
     with pytest.raises(XprojError, match=next(iter(settings))):
-        make_similarity_weights(**settings)
+        SimilarityWeights(**settings)
 
 
 def test_it_is_registered(sources):
@@ -356,7 +356,7 @@ def test_related_languages_come_before_others_in_real_text(data, tmp_path, targe
     teachers = [name for group in groups for name in group]
     texts = write(tmp_path, {name: lines(FILES[name], 0, 300) for name in teachers})
     held_out = docs(lines(FILES[target], 1000, 1300))
-    weights = make_similarity_weights(texts, level="sentence")
+    weights = SimilarityWeights(texts, level="sentence")
     weights.fit(held_out, teachers)
     assert weights.domain.sum() == pytest.approx(1, abs=1e-5)
     mean = dict(zip(weights.names, weights.domain))

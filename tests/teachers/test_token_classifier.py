@@ -13,7 +13,7 @@ from spacy.tokens import Doc
 
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.registry import registry
-from spacy_xproj.teachers import TokenClassifier, make_token_classifier
+from spacy_xproj.teachers import TokenClassifier
 from tests.conftest import names
 from tests.teachers.tiny_classifier import IOB1, IOB2, KINDS, TEXTS, change_config, make_classifier
 
@@ -181,7 +181,7 @@ def test_labels_are_those_of_the_outputs(folder):
 def test_the_registered_maker(folder):
     made = registry.resolve({"teacher": {"@xproj_teachers": "spacy_xproj.TokenClassifier.v1", "model": str(folder())}})
     assert made["teacher"].labels == list(IOB2)
-    assert registry.xproj_teachers.get("spacy_xproj.TokenClassifier.v1") is make_token_classifier
+    assert registry.xproj_teachers.get("spacy_xproj.TokenClassifier.v1") is TokenClassifier
 
 
 def test_loaded_at_first_use(folder, tmp_path):
@@ -218,7 +218,7 @@ def test_saved_and_loaded_elsewhere(folder, tmp_path):
     assert {name: (path / name).read_bytes() for name in names(path)} == before
     key = teacher.key
     shutil.rmtree(path)
-    other = make_token_classifier(model="").from_disk(tmp_path / "saved")
+    other = TokenClassifier(model="").from_disk(tmp_path / "saved")
     assert (other.key, other.labels) == (key, teacher.labels)
     assert all(np.array_equal(a, b) for a, b in zip(other(docs()), want))
     other.to_disk(tmp_path / "saved")  # onto itself
@@ -232,7 +232,7 @@ def test_another_model_is_not_overwritten_in_part(folder, tmp_path):
 
 
 def test_without_a_model(tmp_path):
-    teacher = make_token_classifier()
+    teacher = TokenClassifier()
     assert teacher.labels == []
     assert teacher.provenance == "spacy_xproj.TokenClassifier.v1 (without a model)"
     for ask in (lambda: teacher(docs()), lambda: teacher.key, lambda: teacher.folder):
@@ -286,7 +286,7 @@ def test_missing_folder_and_hub_name(tmp_path, monkeypatch):
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
     for model in (str(tmp_path / "absent"), "someone/some-model"):
         with pytest.raises(InputError, match=r"there is no such folder\. Nothing is downloaded unless") as caught:
-            make_token_classifier(model=model)
+            TokenClassifier(model=model)
         assert model in str(caught.value)
 
 
@@ -303,11 +303,11 @@ def test_download_when_asked_for(folder, monkeypatch):
         return str(folder())
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
-    assert make_token_classifier(model="someone/some-model", download=True).labels == list(IOB2)
-    assert make_token_classifier(model=str(folder()), download=True).labels == list(IOB2)
+    assert TokenClassifier(model="someone/some-model", download=True).labels == list(IOB2)
+    assert TokenClassifier(model=str(folder()), download=True).labels == list(IOB2)
     assert asked == ["someone/some-model"]
     with pytest.raises(XprojError, match=r"cannot fetch the model 'someone/none'.*no such repository"):
-        make_token_classifier(model="someone/none", download=True)
+        TokenClassifier(model="someone/none", download=True)
 
 
 def broken(path, what):
@@ -343,10 +343,10 @@ def broken(path, what):
 def test_folders_that_hold_something_else(what, message, folder, tmp_path):
     path = broken(shutil.copytree(folder(), tmp_path / "model"), what)
     with pytest.raises(InputError, match=message) as caught:
-        make_token_classifier(model=str(path))
+        TokenClassifier(model=str(path))
     assert str(path) in str(caught.value)
     with pytest.raises(InputError, match=message):
-        make_token_classifier().from_disk(path)
+        TokenClassifier().from_disk(path)
 
 
 def test_weights_without_a_trained_head(folder, tmp_path):
@@ -384,7 +384,7 @@ def test_values_that_are_not_numbers(folder, tmp_path):
 )
 def test_settings_out_of_range(settings, message):
     with pytest.raises(XprojError, match=message):
-        make_token_classifier(**settings)
+        TokenClassifier(**settings)
 
 
 def test_a_length_that_the_model_cannot_read(folder):

@@ -11,7 +11,7 @@ from spacy.vocab import Vocab
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.models.encoder import Encoder
 from spacy_xproj.registry import registry
-from spacy_xproj.teachers.vectors import make_encoder_vectors, make_ngram_vectors
+from spacy_xproj.teachers.vectors import EncoderVectors, NgramVectors
 from tests.aligners.tiny_encoders import TEXTS, make_encoder
 from tests.conftest import names
 
@@ -34,14 +34,14 @@ def by_hand(text, min_n, max_n):
 
 
 def test_the_ngrams_of_a_text_by_hand():
-    vectors = make_ngram_vectors(1, 3, SIZE)
+    vectors = NgramVectors(1, 3, SIZE)
     counts = vectors.counts("Anna, can  4 run!")
     assert not vectors.counts("4 !").any()
     assert sorted(counts[counts > 0]) == sorted(by_hand("anna can run", 1, 3).values())
 
 
 def test_equal_ngrams_have_equal_places_and_others_others():
-    vectors = make_ngram_vectors(3, 3, SIZE)
+    vectors = NgramVectors(3, 3, SIZE)
     place = {text: np.flatnonzero(vectors.counts(text)).tolist() for text in ("abc", "xabcx", "bca", "Abc.")}
     assert place["abc"] == place["Abc."] and len(place["abc"]) == 3  # " ab", "abc", "bc "
     assert len(set(place["abc"]) & set(place["xabcx"])) == 1
@@ -49,7 +49,7 @@ def test_equal_ngrams_have_equal_places_and_others_others():
 
 
 def test_sublinear_counts_times_idf_at_length_1():
-    vectors = make_ngram_vectors(1, 1, SIZE, idf=True)
+    vectors = NgramVectors(1, 1, SIZE, idf=True)
     texts = docs("aaab", "ac", "7 !")
     vectors.fit(texts)
     place = {c: int(np.flatnonzero(vectors.counts(c))[0]) for c in "abc"}
@@ -62,7 +62,7 @@ def test_sublinear_counts_times_idf_at_length_1():
 
 
 def test_without_idf_nothing_is_learnt():
-    vectors = make_ngram_vectors(1, 1, SIZE, idf=False)
+    vectors = NgramVectors(1, 1, SIZE, idf=False)
     assert vectors.fitted
     before = vectors(docs("aaab"))
     vectors.fit(docs("aaab", "a"))
@@ -73,7 +73,7 @@ def test_without_idf_nothing_is_learnt():
 
 
 def test_marks_belong_to_letters_and_scripts_all_work():
-    vectors = make_ngram_vectors(1, 3, SIZE, idf=False)
+    vectors = NgramVectors(1, 3, SIZE, idf=False)
     rows = vectors(docs("हिन्दी", "हनद", "東京", "Москва", "ñ"))
     assert np.allclose(np.linalg.norm(rows, axis=1), 1)
     assert vectors.counts("हिन्दी").sum() == by_hand("हिन्दी", 1, 3).total()
@@ -92,27 +92,27 @@ def test_the_hash_is_the_same_everywhere():
     counts = np.zeros(1000, int)
     for ngram, count in by_hand("häuser 東京", 1, 3).items():
         counts[plain(ngram) % 1000] += count
-    assert make_ngram_vectors(1, 3, 1000).counts("Häuser, 東京").tolist() == counts.tolist()
+    assert NgramVectors(1, 3, 1000).counts("Häuser, 東京").tolist() == counts.tolist()
 
 
 def test_ngram_settings_out_of_range():
     for bad in ({"min_n": 0}, {"min_n": 3, "max_n": 2}, {"size": 1}):
         with pytest.raises(XprojError, match=r"min_n|size"):
-            make_ngram_vectors(**bad)
+            NgramVectors(**bad)
     with pytest.raises(XprojError, match="not been fitted"):
-        make_ngram_vectors(idf=True)(docs("a"))
+        NgramVectors(idf=True)(docs("a"))
 
 
 def test_ngram_state(tmp_path):
-    one, two = make_ngram_vectors(idf=True), make_ngram_vectors(idf=True)
+    one, two = NgramVectors(idf=True), NgramVectors(idf=True)
     assert not two.from_bytes(one.to_bytes()).fitted
     one.fit(docs(*TEXTS))
     assert two.from_bytes(one.to_bytes()).to_bytes() == one.to_bytes()
     assert np.array_equal(one(docs(*TEXTS)), two(docs(*TEXTS)))
     one.to_disk(tmp_path / "state")
-    assert make_ngram_vectors(idf=True).from_disk(tmp_path / "state").to_bytes() == one.to_bytes()
+    assert NgramVectors(idf=True).from_disk(tmp_path / "state").to_bytes() == one.to_bytes()
     with pytest.raises(XprojError, match="size"):
-        make_ngram_vectors(size=512, idf=True).from_bytes(one.to_bytes())
+        NgramVectors(size=512, idf=True).from_bytes(one.to_bytes())
     for bad in (b"", b"\x80", b"other"):
         with pytest.raises(XprojError, match="other data"):
             two.from_bytes(bad)
@@ -124,7 +124,7 @@ def folder(tmp_path_factory):
 
 
 def test_the_mean_of_the_vectors_of_words(folder):
-    vectors = make_encoder_vectors(str(folder), layer=3, device="cpu")
+    vectors = EncoderVectors(str(folder), layer=3, device="cpu")
     texts = [Doc(VOCAB, words=["Ana", "\n", "Torres", "lives"]), Doc(VOCAB, words=["\n"]), Doc(VOCAB), *docs(TEXTS[1])]
     got = vectors(texts)
     words = Encoder(folder, who="test", layer=3, device="cpu").encode([["Ana", "\n", "Torres", "lives"]])[0]
@@ -134,7 +134,7 @@ def test_the_mean_of_the_vectors_of_words(folder):
 
 
 def test_many_texts_are_encoded_in_parts(folder, monkeypatch):
-    vectors = make_encoder_vectors(str(folder), layer=3, device="cpu")
+    vectors = EncoderVectors(str(folder), layer=3, device="cpu")
     whole = vectors(docs(*TEXTS))
     monkeypatch.setattr("spacy_xproj.teachers.vectors.AT_ONCE", 2)
     np.testing.assert_allclose(vectors(docs(*TEXTS)), whole, atol=1e-5)
@@ -142,10 +142,10 @@ def test_many_texts_are_encoded_in_parts(folder, monkeypatch):
 
 
 def test_the_model_is_loaded_at_first_use_and_travels(folder, tmp_path):
-    vectors = make_encoder_vectors(str(folder), layer=3, device="cpu")
+    vectors = EncoderVectors(str(folder), layer=3, device="cpu")
     vectors.to_disk(tmp_path / "copy")
     assert "model.safetensors" in names(tmp_path / "copy")
-    again = make_encoder_vectors("", layer=3, device="cpu")
+    again = EncoderVectors("", layer=3, device="cpu")
     with pytest.raises(XprojError, match="no model"):
         again(docs("a"))
     again.from_disk(tmp_path / "copy")
@@ -153,10 +153,10 @@ def test_the_model_is_loaded_at_first_use_and_travels(folder, tmp_path):
     with pytest.raises(XprojError, match="to_disk"):
         vectors.to_bytes()
     with pytest.raises(InputError, match="no such folder"):
-        make_encoder_vectors("no-such-model")
+        EncoderVectors("no-such-model")
 
 
 def test_they_are_registered():
     spacy.blank("xx")
-    assert registry.misc.get("spacy_xproj.ngram_vectors.v1") is make_ngram_vectors
-    assert registry.misc.get("spacy_xproj.encoder_vectors.v1") is make_encoder_vectors
+    assert registry.misc.get("spacy_xproj.ngram_vectors.v1") is NgramVectors
+    assert registry.misc.get("spacy_xproj.encoder_vectors.v1") is EncoderVectors

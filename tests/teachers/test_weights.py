@@ -2,7 +2,7 @@ import pytest
 
 from spacy_xproj.errors import XprojError
 from spacy_xproj.registry import registry
-from spacy_xproj.teachers.weights import make_average_weights, make_fixed_weights
+from spacy_xproj.teachers.weights import AverageWeights, FixedWeights
 from spacy_xproj.ty import Fittable, SourceWeights
 
 
@@ -22,19 +22,19 @@ def test_fixed():
 @pytest.mark.parametrize("bad", [{"a": 0}, {"a": -1, "b": 3}, {"a": float("nan")}, {"a": float("inf")}])
 def test_weights_out_of_range(bad):
     with pytest.raises(XprojError, match="expected weights of 0 or more, with one above 0"):
-        make_fixed_weights(bad)
+        FixedWeights(bad)
 
 
 @pytest.mark.parametrize("names", [["en"], ["en", "de", "fr"], ["en", "fr"]])
 def test_other_teachers(names):
     with pytest.raises(XprojError, match="there are weights for de, en, but the teachers are"):
-        make_fixed_weights({"en": 1, "de": 1})(["a"], names)
+        FixedWeights({"en": 1, "de": 1})(["a"], names)
 
 
 def test_none_yet():
     with pytest.raises(XprojError, match="there are weights for none, but the teachers are en"):
-        make_fixed_weights()(["a"], ["en"])
+        FixedWeights()(["a"], ["en"])
 
 
 def test_no_state():
-    assert not hasattr(make_average_weights(), "to_disk")
+    assert not hasattr(AverageWeights(), "to_disk")
