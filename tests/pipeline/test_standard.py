@@ -68,7 +68,7 @@ def test_added_with_defaults(name):
 def test_not_initialized_and_initialized(name):
     plain, ready = made(name), made(name)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "xproj_aligner: a Doc without a payload")
+        warnings.filterwarnings("ignore", r"xproj_(aligner|matcher): a Doc without a payload")
         ready.initialize()
     docs = some_docs(plain)
     with_examples = made(name)

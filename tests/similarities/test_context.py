@@ -341,6 +341,7 @@ def test_room(folder):
     assert table(similarity(long)) == table(similarity(long)) and calls == [2]
 
 
+@pytest.mark.filterwarnings("ignore:.*could not be encoded together")
 def test_a_failing_sentence_fails_alone(folder):
     similarity = made(folder)
     encode = similarity.encoder.encode
