@@ -12,7 +12,7 @@ encoder in the folder `--encoder`, such as one that `xproj tune` made, or in `--
 
 import argparse
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import redirect_stdout
 from functools import cache
 from io import StringIO
@@ -222,7 +222,14 @@ class Remembering(Ranker):
         if self.prepare is not None:
             self.prepare(pairs)
 
-    def first_pass(self, pair: SentencePair, candidates: Optional[np.ndarray] = None, *, alone: bool = False) -> Scored:
+    def first_pass(
+        self,
+        pair: SentencePair,
+        candidates: Optional[np.ndarray] = None,
+        *,
+        alone: bool = False,
+        skip: Collection[str] = (),
+    ) -> Scored:
         key = pair_key(pair)
         if key not in self._known:
             self._known[key] = super().first_pass(pair, candidates, alone=alone)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Optional, Protocol, Union, runtime_checkable
 import numpy as np
 
 from .bitext import Links, SentencePair
+from .errors import XprojError
 
 CharSpan = tuple[int, int, str]  # half-open character offsets, and an id
 
@@ -53,6 +54,19 @@ class WeighedCells(NamedTuple):
 
 
 AnyCells = Union[Cells, WeighedCells]
+
+
+def check_finite(who: str, what: str, values: np.ndarray) -> None:
+    """Check the scores that a part gave.
+
+    who (str): The part, for the error.
+    what (str): What the values are.
+    values (float array): The values.
+    RAISES (XprojError): If one is not a finite number. It would win or lose against every other.
+    """
+    if not np.isfinite(values).all():
+        bad = values[~np.isfinite(values)][0]
+        raise XprojError(f"{who} gave {bad} as a {what}, where a finite number was expected.")
 
 
 class Solution(NamedTuple):

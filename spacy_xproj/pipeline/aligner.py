@@ -7,7 +7,7 @@ from spacy.tokens import Doc
 
 from ..bitext import Bitext, SentencePair
 from ..errors import XprojError
-from ..ty import Aligner
+from ..ty import Aligner, check_finite
 from .base import BatchPipe, words
 
 DEFAULTS = {"aligner": {"@xproj_aligners": "spacy_xproj.Statistical.v1"}, "overwrite": False}
@@ -53,6 +53,9 @@ class WordAligner(BatchPipe):
         links = self.aligner(pairs) if pairs else []
         if len(links) != len(pairs):
             raise XprojError(f"{self.name}: the aligner gave the links of {len(links)} of {len(pairs)} sentence pairs.")
+        for each in links:
+            for values in (each.scores, *each.evidence.values()):
+                check_finite(f"{self.name}: the aligner {type(self.aligner).__name__}", "score of a link", values)
         found = iter(links)
         provenance = {"aligner": getattr(self.aligner, "provenance", type(self.aligner).__name__)}
         aligned = [

@@ -14,7 +14,7 @@ from ..bitext import Bitext, SentencePair
 from ..errors import XprojError
 from ..similarities.lazy import Lazy, choose
 from ..suggesters import Suggester
-from ..ty import Cells, Similarity, Solver, WeighedCells
+from ..ty import Cells, Similarity, Solver, WeighedCells, check_finite
 from .projection_pipe import SPANS_KEY, PairResult
 from .training import TrainableProjection
 
@@ -130,13 +130,17 @@ class ProjectionMatcher(TrainableProjection):
     def predict_pair(self, pair: SentencePair, doc: Doc) -> PairResult:
         found: Any
         cells: Any
+        who = f"{self.name}: the similarity {type(self.similarity).__name__}"
         candidates = self.candidates(pair, doc)
         if isinstance(self.similarity, Lazy):
             found = self.similarity.open(pair, candidates)
+            check_finite(who, "score", found.score)
             cells = self.prune(found, pair.target)
             cells, (chosen, note) = choose(self.similarity, pair, cells, self.solver, self.n_projections)
         else:
             found = self.similarity(pair, candidates)
+            for values in found[3:]:
+                check_finite(who, "score", values)
             cells = self.prune(found, pair.target)
             worth = Cells(*cells[:3], cells.objective) if isinstance(cells, WeighedCells) else cells
             chosen, note = self.solver(worth, self.n_projections)

@@ -1,7 +1,7 @@
 """Further evidence of `spacy_xproj.Ranker.v1`: what other similarities say of its cells, as features."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 from typing import Any, Optional
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from ..bitext import SentencePair
 from ..errors import XprojError
-from ..ty import Cells, Fittable, Similarity
+from ..ty import Cells, Similarity, check_finite
 from .evidence import Candidates
 from .feature_names import FEATURES, PART, with_parts
 from .fused import cell_keys, put
@@ -52,13 +52,13 @@ class Further(Parts):
         null: np.ndarray,
         weights: np.ndarray,
         *,
-        alone: bool,
+        skip: Collection[str],
     ) -> tuple[np.ndarray, np.ndarray]:
         """The features of cells and of "not projected", with those of the parts.
 
         cells (Candidates), rows, null (float arrays): As in `Scored`, with the fixed features only.
         weights (float array (features,)): What tells which cells a costly part is asked for.
-        alone (bool): Without the corpus: parts that learn from it say nothing.
+        skip (collection of str): Parts that are not asked. Their features are 0.
         RETURNS (float array (n, features), float array (spans, features)): New arrays.
         """
         room = ((0, 0), (0, len(PART) * len(self.parts)))
@@ -67,7 +67,7 @@ class Further(Parts):
         keys = cell_keys(Cells(*cells, np.zeros(len(rows))), pair)
         places = {name: len(FEATURES) + len(PART) * k for k, name in enumerate(self.parts)}
         for name in sorted(places, key=lambda name: name in self.costly):  # these last
-            if not len(spans) or (alone and isinstance(self.parts[name], Fittable)):
+            if not len(spans) or name in skip:
                 continue
             part: Any = self.parts[name]
             score = np.zeros(len(keys))
@@ -77,6 +77,7 @@ class Further(Parts):
             else:
                 found = part(pair, spans)
                 put(score, keys, found, cell_keys(found, pair))
+            check_finite(f"{self.owner}: its evidence {name!r}", "score", score)
             self.fill(places[name], score, cells.span, rows, null)
         return rows, null
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..bitext import SentencePair
 from ..errors import XprojError
 from ..state import State
-from ..ty import AnyCells, Cells, Fittable, Similarity
+from ..ty import AnyCells, Cells, Fittable, Similarity, check_finite
 from .lazy import Costly, OpenCells
 from .lexicon import make_lexicon
 from .links import make_links
@@ -124,6 +124,7 @@ class Fused(State):
             if rest is not None and not np.array_equal(keys[name], wanted):
                 put(score, wanted, (more := part(pair, rest)), cell_keys(more, pair))
             put(score, wanted, found[name], keys[name])  # last: a probability depends on what is proposed with it
+            check_finite(f"{NAME}: its part {name!r}", "score", score)
             total += self.weights[name] * score
         bound = total.copy()
         for name in costly:
@@ -137,7 +138,9 @@ class Fused(State):
         score, still = cells.score.copy(), cells.open.copy()
         total = cells.cheap[which]
         for name, part in self.parts()[1].items():
-            total = total + self.weights[name] * part.score_cells(pair, *(field[which] for field in cells[:3]))
+            found = part.score_cells(pair, *(field[which] for field in cells[:3]))
+            check_finite(f"{NAME}: its part {name!r}", "score", found)
+            total = total + self.weights[name] * found
         score[which], still[which] = total, False
         return cells._replace(score=score, open=still)
 

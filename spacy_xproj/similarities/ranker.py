@@ -1,7 +1,7 @@
 """`spacy_xproj.Ranker.v1`: the probability of a candidate given a source span, learnt from gold projections."""
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, Optional
 
@@ -139,7 +139,7 @@ class Ranker(State):
             self.prepare(pairs)
         for pair in pairs:
             if pair.spans:
-                first = self.first_pass(pair)
+                first = self.first_pass(pair, skip=self.idle())
                 for span, mine in enumerate(self.votes(first)):
                     found.add(first.evidence.key(span), mine)
         return found
@@ -155,8 +155,15 @@ class Ranker(State):
         if not pair.spans or not pair.target:
             none = np.zeros(0, "i8")
             return WeighedCells(none, none, none, np.zeros(0), np.zeros(0))
-        self.warn()
-        found = self.score(pair, candidates)
+        idle = self.idle()
+        if idle and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"{NAME} has no weights for its evidence {', '.join(map(repr, idle))}, which changes nothing as it is. "
+                "Train it on gold projections: spacy train with configs/matcher.cfg and this evidence.",
+                stacklevel=2,
+            )
+        found = self.score(pair, candidates, skip=idle)
         k = found.cells.span
         probs = np.concatenate([np.zeros(0), *(p[1:] for p in found.probs)])
         null = np.array([p[0] for p in found.probs])[k]
@@ -164,21 +171,17 @@ class Ranker(State):
         ratio = np.log(probs[keep] / np.maximum(null[keep], 1e-12))
         return WeighedCells(k[keep], found.cells.start[keep], found.cells.end[keep], probs[keep], ratio)
 
-    def warn(self) -> None:
-        """Say once which evidence counts for nothing, but for while the weights are learnt."""
-        if self._warned or not self.further.parts or self.adaptation.begun:
-            return
-        self._warned = True
-        if idle := self.further.without_weights(self.weights.values()):
-            warnings.warn(
-                f"{NAME} has no weights for its evidence {', '.join(map(repr, idle))}, which changes nothing as it is. "
-                "Train it on gold projections: spacy train with configs/matcher.cfg and this evidence.",
-                stacklevel=3,
-            )
+    def idle(self) -> list[str]:
+        """Return the evidence that has no weights. It is needed in training only."""
+        if not self.further.parts or self.adaptation.begun:
+            return []
+        return self.further.without_weights(self.weights.values())
 
-    def score(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> Scored:
+    def score(
+        self, pair: SentencePair, candidates: Optional[np.ndarray] = None, *, skip: Collection[str] = ()
+    ) -> Scored:
         """All cells of one sentence pair, with their features and probabilities."""
-        first = self.first_pass(pair, candidates)
+        first = self.first_pass(pair, candidates, skip=skip)
         if self.lexicon is None:
             return first
         return self.second_pass(first, self.lexicon)
@@ -192,10 +195,18 @@ class Ranker(State):
     def cells(self, evidence: Evidence, candidates: Optional[np.ndarray]) -> Candidates:
         return evidence.candidates(self.max_length) if candidates is None else evidence.given(candidates)
 
-    def first_pass(self, pair: SentencePair, candidates: Optional[np.ndarray] = None, *, alone: bool = False) -> Scored:
+    def first_pass(
+        self,
+        pair: SentencePair,
+        candidates: Optional[np.ndarray] = None,
+        *,
+        alone: bool = False,
+        skip: Collection[str] = (),
+    ) -> Scored:
         """Without the lexicon.
 
         alone (bool): Without the corpus, too.
+        skip (collection of str): Evidence that is not computed, as it has no weights.
         """
         stats = None if alone else self.stats
         evidence = Evidence(pair, stats)
@@ -203,7 +214,8 @@ class Ranker(State):
         rows, null = features(evidence, cells), null_features(evidence)
         weights = self.weight("alone" if stats is None else "corpus")
         if self.further.parts:
-            rows, null = self.further.add(pair, cells, rows, null, weights, alone=stats is None)
+            skip = {*skip, *(self.further.learners() if stats is None else ())}
+            rows, null = self.further.add(pair, cells, rows, null, weights, skip=skip)
         return Scored(evidence, cells, rows, null, probabilities(rows @ weights, null @ weights, cells.span))
 
     def second_pass(self, first: Scored, lexicon: PairLexicon) -> Scored:

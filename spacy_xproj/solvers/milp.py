@@ -1,5 +1,9 @@
 """Integer programming with HiGHS, for the parts that are too large for dynamic programming."""
 
+import ctypes
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Optional
 
 import numpy as np
@@ -46,13 +50,14 @@ def solve_milp(part: Part, max_nodes: int) -> Optional[list[int]]:
         nonlocal left
         if left < cost:
             return None
-        result = milp(
-            -gain,
-            integrality=np.ones(size),
-            bounds=Bounds(low, high),
-            constraints=[*rules, *more],
-            options={"mip_rel_gap": 0, "node_limit": int(left / cost)},
-        )
+        with nothing_printed():
+            result = milp(
+                -gain,
+                integrality=np.ones(size),
+                bounds=Bounds(low, high),
+                constraints=[*rules, *more],
+                options={"mip_rel_gap": 0, "node_limit": int(left / cost)},
+            )
         left -= cost * max(1, result.mip_node_count or 0)
         return np.rint(result.x).astype(bool) if result.status == 0 else None
 
@@ -79,3 +84,23 @@ def solve_milp(part: Part, max_nodes: int) -> Optional[list[int]]:
             if low[span == span[k]].sum() >= part.n:
                 high[(span == span[k]) & (low == 0)] = 0
     return np.flatnonzero(x).tolist()
+
+
+@contextmanager
+def nothing_printed() -> Iterator[None]:
+    """Keep the C library from writing to stdout.
+
+    Where HiGHS repairs a solution it prints a line with `printf` ("transformNewIntegerFeasibleSolution"), which none of
+    its options turns off.
+    """
+    libc = ctypes.CDLL(None if os.name == "posix" else "msvcrt")
+    libc.fflush(None)  # what others have written
+    stdout = os.dup(1)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+        yield
+        libc.fflush(None)
+    finally:
+        os.dup2(stdout, 1)
+        os.close(stdout)

@@ -143,3 +143,14 @@ def test_statistical_in_any_batch_and_process():
     assert run(batch_size=1000) == want
     assert run(batch_size=5) == want
     assert run(batch_size=5, n_process=2) == want
+
+
+@pytest.mark.parametrize("field", ["scores", "evidence"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_scores_that_are_no_numbers_are_an_error(field, value):
+    bad, good = np.full(1, value, "f4"), np.ones(1, "f4")
+    links = Links(np.zeros((1, 2), "i4"), *((bad, {}) if field == "scores" else (good, {"forward": bad})))
+    nlp = spacy.blank("es")
+    nlp.add_pipe("xproj_aligner", config={"aligner": DIAGONAL}).aligner = lambda pairs: [links for _ in pairs]
+    with pytest.raises(XprojError, match=f"the aligner function gave {value} as a score of a link"):
+        nlp(payload_doc(nlp, "a", "v"))

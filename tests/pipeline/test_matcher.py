@@ -5,7 +5,8 @@ from spacy.tokens import Doc, Span
 
 from spacy_xproj.errors import XprojError
 from spacy_xproj.registry import registry
-from spacy_xproj.ty import Solution
+from spacy_xproj.similarities.fused import make_fused
+from spacy_xproj.ty import Cells, Solution, WeighedCells
 from tests.conftest import ents, missed, payload_doc
 
 NGRAMS = {"@misc": "spacy.ngram_range_suggester.v1", "min_size": 1, "max_size": 8}
@@ -208,3 +209,27 @@ def test_payload_of_no_words(nlp):
     doc = Doc(nlp.vocab, words=["a"])
     doc._.xproj = payload_doc(nlp, "a", "")._.xproj
     assert nlp(doc)._.xproj_report["source_spans"] == 0
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("where", ["alone", "objective", "part", "costly part"])
+def test_scores_that_are_no_numbers_are_an_error(value, where):
+    def similarity(pair, candidates=None):
+        one = np.zeros(1, "i8")
+        bad = np.array([value])
+        return (
+            WeighedCells(one, one, one + 1, one + 0.5, bad) if where == "objective" else Cells(one, one, one + 1, bad)
+        )
+
+    nlp = spacy.blank("es")
+    pipe = nlp.add_pipe("xproj_matcher", config={"similarity": {"@xproj_similarities": "spacy_xproj.Links.v1"}})
+    if where == "part":
+        pipe.similarity = make_fused({"mine": similarity, "links": pipe.similarity})
+    elif where == "costly part":
+        similarity.score_cells = lambda pair, span, start, end: np.full(len(span), value)
+        pipe.similarity = make_fused({"mine": similarity, "links": pipe.similarity})
+    else:
+        pipe.similarity = similarity
+    what = "its part 'mine'" if "part" in where else "the similarity function"
+    with pytest.raises(XprojError, match=f"{what} gave {value} as a score"):
+        nlp(payload_doc(nlp, "a b", "v w", [(0, 1, "X")], "0-0"))

@@ -378,3 +378,27 @@ def test_links_without_the_view():
     ranker = make_ranker(evidence={"forward": links})
     assert not ranker.score(pairs()[0]).rows[:, len(FEATURES) :].any()
     assert all(stage in ranker.weights for stage in STAGES)
+
+
+@pytest.mark.filterwarnings("ignore:.*no weights for its evidence")
+def test_evidence_without_weights_is_not_computed():
+    part = CostlyOracle(Roma=0.8)
+    ranker = make_ranker(evidence={"said": part})
+    ranker.fit(pairs())
+    ranker(pairs()[0])
+    assert part.asked == []
+    ranker.start_from(weighty("said", said=1.0))
+    ranker(pairs()[0])
+    assert part.asked
+    part.asked.clear()
+    ranker.start_from({stage: np.zeros(len(FEATURES) + 3) for stage in STAGES})
+    ranker.begin(pairs())  # its features are measured, and count while the weights are learnt
+    assert part.asked
+
+
+@pytest.mark.parametrize("made", [Oracle, CostlyOracle])
+def test_evidence_that_is_no_number(made):
+    ranker = make_ranker(evidence={"said": made(Roma=float("nan"))})
+    ranker.start_from(weighty("said", said=1.0))
+    with pytest.raises(XprojError, match="its evidence 'said' gave nan as a score"):
+        ranker(pairs()[0])

@@ -1,7 +1,9 @@
+import ctypes
 import random
 
 import numpy as np
 import pytest
+import scipy.optimize
 from solver_problems import make_cells, random_cells, sentence_cells
 
 from spacy_xproj.registry import registry
@@ -174,3 +176,19 @@ def test_the_node_limit_is_one_for_all_programs_of_a_part():
 
 def test_registered():
     assert registry.xproj_solvers.get("spacy_xproj.Exact.v1") is make_exact
+
+
+def test_highs_prints_nothing(monkeypatch, capfd):
+    """It writes past Python, into the buffer of the C library."""
+    solve = scipy.optimize.milp
+
+    def noisy(*args, **settings):
+        ctypes.CDLL(None).puts(b"HighsMipSolverData::transformNewIntegerFeasibleSolution tmpSolver.run();")
+        return solve(*args, **settings)
+
+    monkeypatch.setattr(scipy.optimize, "milp", noisy)
+    spans, starts = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 0])
+    make_exact(max_states=0)(Cells(spans, starts, starts + 2, np.array([0.5, 0.4, 0.6, 0.3])))
+    ctypes.CDLL(None).puts(b"after")
+    ctypes.CDLL(None).fflush(None)
+    assert capfd.readouterr().out == "after\n"
