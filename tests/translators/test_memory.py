@@ -428,3 +428,20 @@ def test_a_file_of_scores_is_no_memory(tmp_path):
     ScoreCache(str(tmp_path / "scores")).put({("k", "en", "es", "a", "b"): (-1.0, 1)})
     with pytest.raises(InputError, match="Expected a translation memory"):
         Memory(tmp_path / "scores")
+
+
+def test_a_process_that_dies_while_it_writes_leaves_the_memory_as_it_was(tmp_path):
+    memory = Memory(tmp_path / "m.db")
+    memory.add([("a", "x")], "en", "es")
+
+    def pairs():
+        yield "b", "y"
+        os._exit(9)
+
+    process = FORK.Process(target=lambda: memory.add(pairs(), "en", "es"))
+    process.start()
+    process.join()
+    assert process.exitcode == 9
+    assert texts_of(memory(["a", "b"], "en", "es")) == ["x", None]
+    memory.add([("b", "z")], "en", "es")
+    assert texts_of(Memory(tmp_path / "m.db", read_only=True)(["b"], "en", "es")) == ["z"]
