@@ -404,8 +404,8 @@ def test_a_device_that_is_not_there(folder, monkeypatch):
 
 @pytest.mark.parametrize("package", ["torch", "transformers"])
 def test_a_package_that_is_not_there(package, folder, monkeypatch):
+    teacher = TokenClassifier(folder())  # made with this package
     monkeypatch.setitem(sys.modules, package, None)
-    teacher = TokenClassifier(folder())
     with pytest.raises(XprojError, match=f"TokenClassifier.v1 needs the package '{package}': pip install"):
         teacher(docs())
 
