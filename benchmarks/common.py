@@ -8,8 +8,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from scripts.ranker_data import DATA, ROOT, sides
-from spacy_xproj.corpus.examples import with_links
-from spacy_xproj.corpus.pairing import gold_doc, pair_docs
+from spacy_xproj.corpus.pairing import gold_doc, pair_docs, with_links
 from spacy_xproj.runs.pipelines import load_pipeline
 
 # set, links, F1 of the published heuristic and of the published greedy matcher on them
@@ -33,10 +32,10 @@ def config(name: str) -> Language:
 def gold_pair(name: str, nlp: Language, links: str = "") -> tuple[list[Doc], list[Doc]]:
     """The two sides of a set as Docs with payload, and the gold target Docs."""
     source, gold = sides(name, nlp)
-    docs = pair_docs(source, gold, nlp)
+    docs = list(pair_docs(source, gold, nlp))
     if links:
-        docs = with_links(docs, DATA / name / f"align.{links}.pharaoh")
-    return list(docs), [gold_doc(doc, nlp) for doc in gold]
+        docs = list(with_links(docs, docs, DATA / name / f"align.{links}.pharaoh"))
+    return docs, [gold_doc(doc, nlp) for doc in gold]
 
 
 def examples(docs: Sequence[Doc], gold: Sequence[Doc]) -> list[Example]:

@@ -32,6 +32,7 @@ from spacy_xproj.aligners.statistical import make_statistical
 from spacy_xproj.bitext import SentencePair
 from spacy_xproj.cli.common import handle_errors
 from spacy_xproj.corpus import write_file
+from spacy_xproj.corpus.pairing import bare_copy
 from spacy_xproj.errors import XprojError
 from spacy_xproj.evaluate.bootstrap import counts, difference, f1, interval
 from spacy_xproj.files import replacing
@@ -133,7 +134,7 @@ def entities(name: str, links: str, steps: int) -> dict[tuple[str, ...], list[En
     docs, _ = linked(name, links, config("project_match.cfg"))
     nlp = config("project_match.cfg")
     docs = list(nlp.get_pipe("xproj_matcher").pipe(docs))  # type: ignore[attr-defined]
-    plain = [Doc(doc.vocab, words=[t.text for t in doc], spaces=[bool(t.whitespace_) for t in doc]) for doc in docs]
+    plain = [bare_copy(doc, doc.vocab) for doc in docs]
     for doc, other in zip(plain, docs):
         doc.ents = [spacy.tokens.Span(doc, e.start, e.end, label=e.label_) for e in other.ents]
     found: dict[tuple[str, ...], list[Entity]] = {}

@@ -18,6 +18,7 @@ from spacy.training import Example
 from spacy.util import fix_random_seed, minibatch
 
 from spacy_xproj.corpus import read_docs
+from spacy_xproj.corpus.pairing import bare_copy
 from spacy_xproj.tags import make_tags
 from spacy_xproj.teachers.marginals import Moves, marginals
 
@@ -33,7 +34,7 @@ def trained(docs: list[Doc], seed: int, folder: Path) -> Language:
     fix_random_seed(seed)
     nlp = spacy.blank("en")
     nlp.add_pipe("ner")
-    examples = [Example(plain(doc, nlp), doc) for doc in docs]
+    examples = [Example(bare_copy(doc, nlp.vocab), doc) for doc in docs]
     nlp.initialize(lambda: examples)
     for _ in range(EPOCHS):
         random.shuffle(examples)
@@ -42,10 +43,6 @@ def trained(docs: list[Doc], seed: int, folder: Path) -> Language:
     folder.mkdir(parents=True, exist_ok=True)
     nlp.to_disk(folder / str(seed))
     return nlp
-
-
-def plain(doc: Doc, nlp: Language) -> Doc:
-    return Doc(nlp.vocab, words=[t.text for t in doc], spaces=[bool(t.whitespace_) for t in doc])
 
 
 def rows_of(spans: list[tuple[int, int, str]], n: int, tags: list[str]) -> np.ndarray:
@@ -62,13 +59,15 @@ def estimates(nlp: Language, docs: list[Doc], tags: list[str]) -> dict[str, np.n
     ner = nlp.get_pipe("ner")
     if make_tags(Moves(ner).types) != tags:
         raise ValueError(f"The NER has other types: {Moves(ner).types}")
-    hard = [rows_of([(e.start, e.end, e.label_) for e in ner(plain(d, nlp)).ents], len(d), tags) for d in docs]
+    hard = [
+        rows_of([(e.start, e.end, e.label_) for e in ner(bare_copy(d, nlp.vocab)).ents], len(d), tags) for d in docs
+    ]
     beam = []
-    for doc, found in zip(docs, ner.beam_parse([plain(d, nlp) for d in docs], BEAM, 0.0, 0.0)):
+    for doc, found in zip(docs, ner.beam_parse([bare_copy(d, nlp.vocab) for d in docs], BEAM, 0.0, 0.0)):
         parses = ner.moves.get_beam_parses(found)
         rows = sum(share * rows_of(spans, len(doc), tags) for share, spans in parses)
         beam.append(rows / rows.sum(1, keepdims=True))
-    exact = marginals(ner, [plain(d, nlp) for d in docs])
+    exact = marginals(ner, [bare_copy(d, nlp.vocab) for d in docs])
     return {"hard": np.concatenate(hard), "beam": np.concatenate(beam), "marginals": np.concatenate(exact)}
 
 

@@ -12,7 +12,7 @@ from spacy.tokens import Doc, Span
 
 from scripts.split import is_dev
 from spacy_xproj.corpus import blank, read_docs, write_file
-from spacy_xproj.corpus.pairing import gold_doc
+from spacy_xproj.corpus.pairing import bare_copy, gold_doc
 from spacy_xproj.evaluate.bootstrap import counts, f1
 
 from .common import DATA, ROOT
@@ -36,7 +36,7 @@ def assets(part: str) -> list[Doc]:
 
 def plain(doc: Doc, nlp: Language) -> Doc:
     """The same tokens without anything else."""
-    return Doc(nlp.vocab, words=[t.text for t in doc], spaces=[bool(t.whitespace_) for t in doc])
+    return bare_copy(doc, nlp.vocab)
 
 
 def made_up(doc: Doc, rng: random.Random) -> Doc:

@@ -16,6 +16,8 @@ from spacy_xproj.cli.common import handle_errors
 from spacy_xproj.compat import require
 from spacy_xproj.corpus import read_docs, replacing
 from spacy_xproj.errors import XprojError
+from spacy_xproj.evaluate.calibration import calibration_error, reliability
+from spacy_xproj.evaluate.spans import entities
 from spacy_xproj.files import write_json
 
 BINS = 10
@@ -40,24 +42,23 @@ def measure(path: Path, gold: dict[str, Doc]) -> dict[str, Any]:
         many there are and how often its tag is right (`reliability`), with their mean distance (`calibration_error`).
     """
     score, entropy, masked, tokens, docs = PRFScore(), 0.0, 0, 0, 0
-    count, sure, right = np.zeros((3, BINS))
+    sure: list[np.ndarray] = []
+    right: list[np.ndarray] = []
     for doc, other in pairs(path, gold):
         soft = doc._.xproj_soft
         if soft is None:
             raise XprojError(f"{path}: a Doc has no soft labels. Make them with 'xproj teach'.")
         probs, known = soft.probs.astype("f8"), soft.known
         found = {entity[:3] for entity in soft.entities(doc)}
-        score.score_set(found, {(e.start, e.end, e.label_) for e in other.ents})
+        score.score_set(found, set(entities(other)))
         entropy -= float((probs * np.log2(np.maximum(probs, 1e-12))).sum())
         wanted = [f"{t.ent_iob_}-{t.ent_type_}" if t.ent_type else "O" for t in other]
-        place = np.minimum((probs.max(1) * BINS).astype(int), BINS - 1)[known]
-        np.add.at(count, place, 1)
-        np.add.at(sure, place, probs.max(1)[known])
-        np.add.at(right, place, np.array([soft.labels[k] for k in probs.argmax(1)])[known] == np.array(wanted)[known])
+        sure.append(probs.max(1)[known])
+        right.append(np.array([soft.labels[k] == tag for k, tag in zip(probs.argmax(1), wanted)], bool)[known])
         docs, tokens, masked = docs + 1, tokens + len(doc), masked + int((~known).sum())
     if not tokens:
         raise XprojError(f"{path}: none of its texts is in the gold file with the same tokens.")
-    reliability = [[int(n), s / n, r / n] for n, s, r in zip(count, sure, right) if n]
+    bins = reliability(np.concatenate(sure), np.concatenate(right), BINS)
     return {
         "docs": docs,
         "ents_p": score.precision,
@@ -65,8 +66,8 @@ def measure(path: Path, gold: dict[str, Doc]) -> dict[str, Any]:
         "ents_f": score.fscore,
         "entropy": entropy / tokens,
         "masked": masked / tokens,
-        "calibration_error": sum(n * abs(s - r) for n, s, r in reliability) / max(sum(n for n, *_ in reliability), 1),
-        "reliability": reliability,
+        "calibration_error": calibration_error(bins),
+        "reliability": [[each.spans, each.score, each.precision] for each in bins if each.spans],
     }
 
 
@@ -78,7 +79,7 @@ def draw(found: dict[str, dict], scores: list[dict], output: Path) -> list[Path]
     """
     matplotlib = require("matplotlib", "Drawing the plots", "spacy-xproj[benchmark]")
 
-    def reliability(ax: Any) -> None:
+    def draw_reliability(ax: Any) -> None:
         ax.plot([0, 1], [0, 1], color="#999999", linestyle=":")
         for name, marker in zip(found, "os^Dv"):
             rows = np.array(found[name]["reliability"])
@@ -93,7 +94,7 @@ def draw(found: dict[str, dict], scores: list[dict], output: Path) -> list[Path]
 
     files = []
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, **STYLE}):
-        for name, fill in (("reliability", reliability), ("f1", bars))[: 2 if scores else 1]:
+        for name, fill in (("reliability", draw_reliability), ("f1", bars))[: 2 if scores else 1]:
             files += save(output.with_suffix(f".{name}"), fill)
     return files
 

@@ -11,7 +11,7 @@ from benchmarks.common import DATA, ROOT, config
 from benchmarks.source_ner import LABELS, english
 from spacy_xproj import fit
 from spacy_xproj.corpus import blank, read_docs
-from spacy_xproj.corpus.pairing import gold_doc, pair_docs
+from spacy_xproj.corpus.pairing import bare_copy, gold_doc, pair_docs
 from spacy_xproj.errors import XprojError
 
 MORE = 600  # sentences of news beside the text itself
@@ -68,7 +68,7 @@ class Setting(NamedTuple):
 
 def unlabeled(doc: Doc) -> Doc:
     """The same tokens without anything else: nothing is known of their labels."""
-    return Doc(doc.vocab, words=[t.text for t in doc], spaces=[bool(t.whitespace_) for t in doc])
+    return bare_copy(doc, doc.vocab)
 
 
 def labeled(docs: Iterable[Doc], lang: str, labels: Sequence[str] = ()) -> list[Doc]:

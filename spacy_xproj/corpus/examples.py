@@ -6,19 +6,16 @@ from itertools import tee
 from pathlib import Path
 from typing import Optional, Union
 
-import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.training.augment import dont_augment
 
 from ..errors import InputError, XprojError
-from ..files import read_lines
 from ..languages import blank
-from ..pharaoh import parse_pharaoh, read_pharaoh
 from ..soft import SoftLabels
 from ..tags import split_tags
-from .pairing import gold_doc, pair_docs
+from .pairing import bare_copy, gold_doc, pair_docs, with_links
 from .readers import read_docs
 
 PathLike = Union[str, Path]
@@ -134,7 +131,7 @@ class GoldCorpus:
                 )
             if bitext is not None and self.labels:
                 bitext = bitext.replace(spans=tuple(s for s in bitext.spans if s.label in self.labels))
-            predicted = Doc(nlp.vocab, words=[t.text for t in doc], spaces=[bool(t.whitespace_) for t in doc])
+            predicted = bare_copy(doc, nlp.vocab)
             predicted._.xproj = bitext
             yield predicted
 
@@ -156,42 +153,3 @@ def naming(files: str, docs: Iterator[Doc]) -> Iterator[Doc]:
         raise
     except XprojError as err:
         raise InputError(files, None, str(err)) from None
-
-
-def with_links(docs: Iterable[Doc], again: Iterable[Doc], alignments: PathLike) -> Iterator[Doc]:
-    """Give Docs the links of a Pharaoh file. It has a line for each Doc or a line for each sentence pair: whichever
-    agrees with the number of its lines. The indices of a line count within its Doc, or within its sentence pair.
-
-    docs (iterable of Doc): The Docs, with a payload.
-    again (iterable of Doc): The same Docs, which are read first to count them: the same list, or another reading.
-    alignments (str or Path): The file.
-    YIELDS (Doc): The Docs.
-    RAISES (InputError): If the number of lines agrees with neither, or a link is out of range.
-    RAISES (XprojError): If a Doc has no payload.
-    """
-    n_docs = n_pairs = 0
-    for n_docs, doc in enumerate(again, 1):
-        if doc._.xproj is None:
-            raise XprojError(f"Doc {n_docs} has no source side in doc._.xproj to link.")
-        n_pairs += len(doc._.xproj.sents) or 1
-    n_lines = sum(1 for _ in read_pharaoh(alignments))
-    if n_lines not in (n_docs, n_pairs):
-        raise InputError(
-            alignments,
-            None,
-            f"Expected a line for each of the {n_docs} Docs, or for each of their {n_pairs} sentence pairs, but it has "
-            f"{n_lines} lines.",
-        )
-    lines = read_lines(alignments)
-    for doc in docs:
-        bitext = doc._.xproj
-        whole = ((0, len(bitext.words)), (0, len(doc)))
-        links = []
-        for (a, b), (c, d) in [whole] if n_lines == n_docs else bitext.sents or [whole]:
-            number, line = next(lines)
-            try:
-                links.append(parse_pharaoh(line, b - a, d - c) + np.array([a, c], "i4"))
-            except XprojError as err:
-                raise InputError(alignments, number, str(err)) from None
-        doc._.xproj = bitext.replace(links=np.concatenate(links), provenance={**bitext.provenance, "aligner": "given"})
-        yield doc

@@ -1,8 +1,9 @@
-"""Two sides of the same text put into one Doc, and the gold side of an Example."""
+"""Two sides of the same text put into one Doc with their links, and the gold side of an Example."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
-from typing import Optional
+from pathlib import Path
+from typing import Optional, Union
 
 import numpy as np
 from spacy.language import Language
@@ -10,8 +11,10 @@ from spacy.tokens import Doc, Span
 from spacy.vocab import Vocab
 
 from ..bitext import Bitext
-from ..errors import XprojError
+from ..errors import InputError, XprojError
+from ..files import read_lines
 from ..labels import mapped_spans, source_ids
+from ..pharaoh import parse_pharaoh, read_pharaoh
 
 
 def bare_copy(doc: Doc, vocab: Vocab) -> Doc:
@@ -65,3 +68,42 @@ def gold_doc(doc: Doc, nlp: Language, labels: Sequence[str] = ()) -> Doc:
     ents = [Span(gold, e.start, e.end, label=e.label_) for e in kept]
     gold.set_ents(ents, missing=[gold[t.i : t.i + 1] for t in doc if not t.ent_iob], default="outside")
     return gold
+
+
+def with_links(docs: Iterable[Doc], again: Iterable[Doc], alignments: Union[str, Path]) -> Iterator[Doc]:
+    """Give Docs the links of a Pharaoh file. It has a line for each Doc or a line for each sentence pair: whichever
+    agrees with the number of its lines. The indices of a line count within its Doc, or within its sentence pair.
+
+    docs (iterable of Doc): The Docs, with a payload.
+    again (iterable of Doc): The same Docs, which are read first to count them: the same list, or another reading.
+    alignments (str or Path): The file.
+    YIELDS (Doc): The Docs.
+    RAISES (InputError): If the number of lines agrees with neither, or a link is out of range.
+    RAISES (XprojError): If a Doc has no payload.
+    """
+    n_docs = n_pairs = 0
+    for n_docs, doc in enumerate(again, 1):
+        if doc._.xproj is None:
+            raise XprojError(f"Doc {n_docs} has no source side in doc._.xproj to link.")
+        n_pairs += len(doc._.xproj.sents) or 1
+    n_lines = sum(1 for _ in read_pharaoh(alignments))
+    if n_lines not in (n_docs, n_pairs):
+        raise InputError(
+            alignments,
+            None,
+            f"Expected a line for each of the {n_docs} Docs, or for each of their {n_pairs} sentence pairs, but it has "
+            f"{n_lines} lines.",
+        )
+    lines = read_lines(alignments)
+    for doc in docs:
+        bitext = doc._.xproj
+        whole = ((0, len(bitext.words)), (0, len(doc)))
+        links = []
+        for (a, b), (c, d) in [whole] if n_lines == n_docs else bitext.sents or [whole]:
+            number, line = next(lines)
+            try:
+                links.append(parse_pharaoh(line, b - a, d - c) + np.array([a, c], "i4"))
+            except XprojError as err:
+                raise InputError(alignments, number, str(err)) from None
+        doc._.xproj = bitext.replace(links=np.concatenate(links), provenance={**bitext.provenance, "aligner": "given"})
+        yield doc

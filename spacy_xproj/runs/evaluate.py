@@ -7,8 +7,7 @@ from typing import Any, Optional
 from spacy.training import Example
 
 from ..corpus import blank, read_docs
-from ..corpus.examples import with_links
-from ..corpus.pairing import gold_doc, pair_docs
+from ..corpus.pairing import gold_doc, pair_docs, with_links
 from ..errors import InputError
 from ..evaluate import score
 from ..files import write_json

@@ -14,8 +14,8 @@ from spacy.tokens import Doc
 from spacy.util import load_config, load_model_from_config
 
 from ..corpus import blank, doc_files, lang_code, read_docs
-from ..corpus.examples import with_links
 from ..corpus.manifest import Manifest
+from ..corpus.pairing import with_links
 from ..errors import InputError, XprojError
 from ..files import check_replaceable, file_hash, is_intact, read_note, replacing_folder
 from ..fitting import fit, payload_pipes

@@ -19,7 +19,7 @@ from spacy.vocab import Vocab
 from thinc.api import require_gpu
 
 from ..corpus import blank, read_docs, read_file, write_file
-from ..corpus.pairing import gold_doc
+from ..corpus.pairing import bare_copy, gold_doc
 from ..errors import InputError, XprojError
 from ..files import check_replaceable, file_hash, is_intact, replacing_folder, write_json
 from ..fitting import fit
@@ -264,7 +264,7 @@ def hard_doc(doc: Doc) -> Doc:
     """A new Doc of the same words with the entities that its soft labels make most probable. Words of which nothing is
     known are missing values."""
     soft = doc._.xproj_soft
-    out = Doc(doc.vocab, words=[t.text for t in doc], spaces=[bool(t.whitespace_) for t in doc])
+    out = bare_copy(doc, doc.vocab)
     ents = [Span(out, found.start, found.end, label=found.label) for found in soft.entities(doc)]
     inside = {i for ent in ents for i in range(ent.start, ent.end)}
     missing = [out[i : i + 1] for i, known in enumerate(soft.known) if not known and i not in inside]
