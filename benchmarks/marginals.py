@@ -19,7 +19,7 @@ from spacy.util import fix_random_seed, minibatch
 
 from spacy_xproj.corpus import read_docs
 from spacy_xproj.corpus.pairing import bare_copy
-from spacy_xproj.tags import make_tags
+from spacy_xproj.tags import make_tags, spans_to_iob2
 from spacy_xproj.teachers.marginals import Moves, marginals
 
 from .common import DATA, table
@@ -47,11 +47,7 @@ def trained(docs: list[Doc], seed: int, folder: Path) -> Language:
 
 def rows_of(spans: list[tuple[int, int, str]], n: int, tags: list[str]) -> np.ndarray:
     """Entities as one-hot rows."""
-    index = np.zeros(n, "i8")
-    for start, end, kind in spans:
-        index[start:end] = tags.index(f"I-{kind}")
-        index[start] = tags.index(f"B-{kind}")
-    return np.eye(len(tags))[index]
+    return np.eye(len(tags))[spans_to_iob2(spans, n, tags)]
 
 
 def estimates(nlp: Language, docs: list[Doc], tags: list[str]) -> dict[str, np.ndarray]:
