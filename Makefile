@@ -33,7 +33,7 @@ check: install
 install: $(VENV)/installed
 
 # torch first: its build for CPU where one is at hand, and in the version that the constraints say.
-$(VENV)/installed: setup.cfg pyproject.toml constraints.txt
+$(VENV)/installed: setup.cfg setup.py pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install -c constraints.txt torch
 	$(PY) -m pip install -c constraints.txt -e ".[dev]"

@@ -4,6 +4,7 @@
 set -euo pipefail
 python=$(realpath -s "${PYTHON:-.venv/bin/python}")
 folder=$(mktemp -d)
+chmod 755 "$folder"
 trap 'rm -rf "$folder"' EXIT
 export TZ=Pacific/Kiritimati LC_ALL=C PYTHONHASHSEED=1 OMP_NUM_THREADS=1
 for columns in 40 300; do

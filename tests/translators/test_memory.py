@@ -332,6 +332,8 @@ def test_folder_that_cannot_be_written_to():
             path.chmod(0o444)
             os.chmod(folder, 0o555)
             assert os.listdir(folder) == ["m.db"]
+            if not as_another_user(os.path.exists, path):
+                pytest.skip("the folder for temporary files is closed to other users")
             assert as_another_user(look_up, path, True) == ["x"]
             assert as_another_user(look_up, path, False) == ["x"]
             error = as_another_user(lambda: Memory(path).add([("b", "y")], "en", "es"))
