@@ -12,6 +12,7 @@ from spacy.util import load_model_from_config
 from thinc.api import Config
 
 from spacy_xproj.cli import app
+from spacy_xproj.shipped import shipped_configs
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -112,6 +113,12 @@ def test_calls_are_understood(place, words):
     verb.make_context(words[0], words[1:])
     given = {word.partition("=")[0] for word in words if word.startswith("--")}
     assert {name for name in given if "." not in name} <= options(verb)
+
+
+def test_the_table_of_configs():
+    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Pipelines that come with it")[2]
+    rows = re.findall(r"^\| (`.+?) \|", text.partition("\n## ")[0], re.M)
+    assert sorted(name for row in rows for name in re.findall(r"`(\w+)`", row)) == [*shipped_configs()]
 
 
 def test_the_table_of_verbs():

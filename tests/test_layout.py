@@ -107,13 +107,8 @@ def test_no_cycles():
 @pytest.mark.parametrize("folder", ["benchmarks", "scripts"])
 def test_programs_beside_the_package_call_no_verbs(folder):
     """They call what the verbs call. How the command line tells an error is theirs, too."""
-    found = {
-        (path.relative_to(ROOT).as_posix(), room(other))
-        for path in (ROOT / folder).rglob("*.py")
-        for other in imported(path)
-        if other.startswith("spacy_xproj.cli.") and ".common." not in other
-    }
-    assert found <= EXCEPTIONS
+    others = [(path.name, other) for path in (ROOT / folder).rglob("*.py") for other in imported(path)]
+    assert [x for x in others if x[1].startswith("spacy_xproj.cli.") and ".common." not in x[1]] == []
 
 
 @pytest.mark.parametrize("folder", [PACKAGE, ROOT / "benchmarks", ROOT / "scripts"], ids=lambda folder: folder.name)
