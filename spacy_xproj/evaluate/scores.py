@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from spacy.scorer import PRFScore, get_ner_prf
+from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc
 from spacy.training import Example
 
@@ -32,27 +32,26 @@ def score(examples: Sequence[Example]) -> dict[str, Any]:
         `n_docs`, `n_source`, `n_gold`, `n_projected`.
     """
     found = get_ner_prf(examples)
-    boundary = PRFScore()
     by_match: dict[str, Counter] = {name: Counter() for name in MATCHES}
     precisions: list[float] = []
     recalls: list[float] = []
     for eg in examples:
         predicted, gold = compared(eg)
-        boundary.score_set({span[:2] for span in predicted}, {span[:2] for span in gold})
         for name, counts in by_match.items():
             counts.update(match(predicted, gold, name))
         sides = characters(eg.reference, predicted), characters(eg.reference, gold)
         precisions += character_overlap(*sides)
         recalls += character_overlap(*sides[::-1])
+    matches = {name: match_scores(counts) for name, counts in by_match.items()}
     chars = prf(sum(precisions), len(precisions), sum(recalls), len(recalls))
     return {
         "ents_p": found["ents_p"] or 0.0,
         "ents_r": found["ents_r"] or 0.0,
         "ents_f": found["ents_f"] or 0.0,
         "ents_per_type": dict(sorted((found["ents_per_type"] or {}).items())),
-        "boundary_f": boundary.fscore,
+        "boundary_f": matches["exact"]["f"],
         **{f"char_{key}": value for key, value in chars.items()},
-        "ents_by_match": {name: match_scores(counts) for name, counts in by_match.items()},
+        "ents_by_match": matches,
         **projection_scores(examples),
     }
 

@@ -126,6 +126,7 @@ class Student(TrainablePipe):
         self.model = model
         self.name = name
         self.cfg: dict[str, Any] = {"labels": [], "scheme": scheme}  # what is saved with the model
+        self.label_map: dict[str, str] = {}  # its entities have the names of its tags
         self.gold_loss = LOSSES[loss]
         self.soft_loss = self.gold_loss if loss == "mse" else partial(self.gold_loss, temperature=temperature)
         self.targets = targets
@@ -156,6 +157,10 @@ class Student(TrainablePipe):
     def tag_names(self) -> list[str]:
         """The tags (list of str) in the order of the columns: "O", then of each entity type B, I (BIOES: E, S)."""
         return make_tags(self.labels, self.scheme)
+
+    def tags(self) -> TagScheme:
+        """The tags and their scheme."""
+        return TagScheme(self.tag_names, self.scheme)
 
     def add_label(self, label: str) -> int:
         """Add an entity type, before the model is initialized.
@@ -296,7 +301,7 @@ class Student(TrainablePipe):
         docs (Iterable[Doc]): The Docs.
         scores (list of float array (tokens, tags)): From `predict`.
         """
-        tags = TagScheme(self.tag_names, self.scheme)
+        tags = self.tags()
         for doc, rows in zip(docs, scores):
             set_entities(
                 doc,

@@ -1,6 +1,6 @@
 """`xproj_token_classifier`: entities by a teacher, such as a Hugging Face token classifier."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -99,12 +99,22 @@ class EntityTagger(BatchPipe):
 
     def process(self, docs: list[Doc]) -> list[Doc]:
         """Set the entities of the Docs of one batch. None is changed if one fails."""
-        found = self.teacher(docs)
-        if len(found) != len(docs):
-            raise XprojError(f"{self.name}: the teacher gave the distributions of {len(found)} of {len(docs)} Docs.")
+        found = self.distributions(docs)
         for doc, spans in [(doc, self.predict(doc, rows)) for doc, rows in zip(docs, found)]:
             self.set_annotations(doc, spans)
         return docs
+
+    def distributions(self, docs: Sequence[Doc]) -> list[np.ndarray]:
+        """The distributions of the teacher, without changing the Docs.
+
+        docs (sequence of Doc): The Docs.
+        RETURNS (list of float array (tokens, tags)): One a Doc.
+        RAISES (XprojError): If the teacher does not give one for each.
+        """
+        found = self.teacher(docs)
+        if len(found) != len(docs):
+            raise XprojError(f"{self.name}: the teacher gave the distributions of {len(found)} of {len(docs)} Docs.")
+        return found
 
     def predict(self, doc: Doc, probabilities: np.ndarray) -> list[Entity]:
         """The entities under a teacher's distributions, without touching the Doc.

@@ -1,7 +1,7 @@
 """What finds the entities in a spaCy pipeline, and a distribution over IOB2 tags from it."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from spacy.language import Language
@@ -16,6 +16,24 @@ from .marginals import Moves, marginals
 
 ESTIMATES = ("distribution", "marginals", "hard")
 FINDERS = ("ner", "beam_ner", "xproj_student", "xproj_token_classifier")
+
+
+@runtime_checkable
+class TagsByDistribution(Protocol):
+    """A pipe that finds entities by distributions over tags, such as a student or a token classifier.
+
+    label_map (dict[str, str]): Labels that go by another name in its entities; "" leaves these out.
+    """
+
+    label_map: dict[str, str]
+
+    def tags(self) -> TagScheme:
+        """The scheme of the columns."""
+        ...
+
+    def distributions(self, docs: Sequence[Doc]) -> list[np.ndarray]:
+        """RETURNS (list of float array (tokens, tags)): One a Doc. The Docs are not changed."""
+        ...
 
 
 class Member:
@@ -49,8 +67,7 @@ class Member:
         if self.estimate == "marginals":
             return Moves(self.component).types
         if self.estimate == "distribution":
-            tags, label_map = own_tags(self.component)
-            return rename_types(tags.types, label_map)
+            return rename_types(self.component.tags().types, self.component.label_map)
         names = self.nlp.pipe_names
         run = names[: names.index(self.pipe) + 1] if self.pipe else names
         return sorted({kind for name in run if name in self.setters for kind in self.nlp.pipe_labels.get(name, ())})
@@ -80,11 +97,10 @@ class Member:
             return marginals(self.component, docs, width=width, density=density)
         if self.estimate == "hard":
             return [self.entities(doc) for doc in docs]
-        tags, label_map = own_tags(self.component)
-        classifier = getattr(self.component, "teacher", None)
-        rows = self.component.distributions(docs) if classifier is None else classifier(docs)
+        tags = self.component.tags()
+        rows = self.component.distributions(docs)
         plain = (to_iob2(part, tags, previous_words(doc)) for doc, part in zip(docs, rows))
-        return [convert_types(part, tags.types, self.types, label_map) for part in plain]
+        return [convert_types(part, tags.types, self.types, self.component.label_map) for part in plain]
 
     def run(self, docs: list[Doc]) -> list[Doc]:
         """Run the components that come before. For "hard", also the one itself; for the others without those that set
@@ -126,13 +142,6 @@ def get_component(nlp: Language, name: str) -> Any:
 
 def best_estimate(component: Any) -> str:
     """The best estimate that a component can give."""
-    if hasattr(component, "tag_names") or hasattr(component, "teacher"):
+    if isinstance(component, TagsByDistribution):
         return "distribution"
     return "marginals" if isinstance(component, EntityRecognizer) else "hard"
-
-
-def own_tags(component: Any) -> tuple[TagScheme, dict[str, str]]:
-    """The scheme of a component's own tags, and the labels that it renames."""
-    if hasattr(component, "tag_names"):
-        return TagScheme(component.tag_names), {}
-    return component.tags(), component.label_map
