@@ -178,8 +178,7 @@ class Remembering(Ranker):
         self._known: dict[int, Scored] = {}
         self.further.fit(list(pairs))
         self.stats = CorpusStats(pairs)
-        if self.prepare is not None:
-            self.prepare(pairs)
+        self.prepare(pairs)
 
     def first_pass(
         self,

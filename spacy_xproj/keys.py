@@ -99,7 +99,9 @@ def _named(name: str, value: str) -> Optional[str]:
     with suppress(OSError, ValueError):  # a text that is too long for a name, or has a NUL in it
         path = Path(value)
         if path.is_file():
-            return _people_hash(path) if path.open("rb").read(16) == b"SQLite format 3\0" else file_hash(path)
+            with path.open("rb") as file:
+                is_memory = file.read(16) == b"SQLite format 3\0"
+            return _people_hash(path) if is_memory else file_hash(path)
         # A word such as the name of a language can be the name of a folder by chance.
         path_like = path.name and ("/" in value or any((path / n).is_file() for n in ("meta.json", "config.json")))
         if path_like and path.is_dir():

@@ -10,6 +10,7 @@ import srsly
 
 from .errors import InputError, XprojError
 from .files import replacing
+from .part import Part
 
 OWN = "state.msgpack"  # in the folder of a part that is made of parts: its own state
 
@@ -27,7 +28,7 @@ class Stateful(Protocol):
 Self = TypeVar("Self", bound="State")
 
 
-class State:
+class State(Part):
     """Base of the parts that have a state. The state is what a part learnt and what it read from files. Its other
     settings belong to the config.
 

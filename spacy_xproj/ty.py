@@ -102,6 +102,17 @@ class SpanTranslator(Translator, Protocol):
 
 
 @runtime_checkable
+class ScoringTranslator(Translator, Protocol):
+    """A translator that can score given translations."""
+
+    def score(
+        self, sources: Sequence[str], targets: Sequence[str], source_lang: str, target_lang: str
+    ) -> list[tuple[float, int]]:
+        """RETURNS (list of (float, int)): For each target the log-probability of its tokens, and their number."""
+        ...
+
+
+@runtime_checkable
 class Teacher(Protocol):
     """Gives a distribution over tags for each token of a Doc. The Docs are not changed.
 
@@ -118,7 +129,7 @@ class Teacher(Protocol):
 @runtime_checkable
 class SourceWeights(Protocol):
     """Says how much each teacher counts for each Doc. One that learns from the corpus has `fitted` and
-    `fit(docs, names)`, as a `Fittable` has, and the serialization methods."""
+    `fit(docs, names)`, and the serialization methods."""
 
     def __call__(self, docs: Sequence[Any], names: Sequence[str]) -> np.ndarray:
         """docs (sequence of Doc), names (sequence of str): The texts, and the names of the teachers.
@@ -150,17 +161,6 @@ class Solver(Protocol):
     span has more than `n` of them. Cells come in the documented order: of equal choices the first in it wins."""
 
     def __call__(self, cells: Cells, n: int = 1) -> Solution: ...
-
-
-@runtime_checkable
-class Fittable(Protocol):
-    """A backend that learns from the corpus. It also has spaCy's four serialization methods."""
-
-    fitted: bool
-
-    def fit(self, pairs: Iterable[SentencePair]) -> None: ...
-    def to_bytes(self) -> bytes: ...
-    def from_bytes(self, data: bytes) -> "Fittable": ...
 
 
 class GoldPair(NamedTuple):

@@ -178,3 +178,14 @@ def test_order_and_batches_do_not_change_the_result():
     fit(other, docs[::-1], max_fit=5)
     one = [state(doc) for doc in nlp.pipe([d.copy() for d in docs], batch_size=2)]
     assert [state(doc) for doc in other.pipe([d.copy() for d in docs])] == one
+
+
+def test_links_by_position_need_the_whole_corpus(nlp, tmp_path):
+    (tmp_path / "links").write_text("0-0\n" * 3)
+    part = {"@xproj_aligners": "spacy_xproj.Pharaoh.v1", "path": str(tmp_path / "links")}
+    nlp.add_pipe("xproj_aligner", config={"aligner": part})
+    nlp.add_pipe("xproj_matcher")
+    docs = [payload_doc(nlp, f"a {k}", "v w", [(0, 1, "X")]) for k in range(3)]
+    with pytest.raises(XprojError, match=r"must see all of them in order.*max_fit = 2"):
+        fit(nlp, docs, max_fit=2)
+    assert fit(nlp, docs, max_fit=3) == ["xproj_matcher"]

@@ -74,6 +74,7 @@ class EflomalAligner(State):
     settings: Of `eflomal.Aligner`.
     """
 
+    fittable = True
     state_name = NAME
     state_format = 2
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from ..bitext import Links, SentencePair
 from ..errors import XprojError
+from ..part import Part, as_part
 from ..state import State
-from ..ty import Aligner, Fittable
+from ..ty import Aligner
 from .statistical import make_statistical
 
 NAME = "spacy_xproj.Ensemble.v1"
@@ -49,8 +50,7 @@ def make_ensemble(
             raise XprojError(f"{NAME}: the weight of {name!r} must be above 0, not {weight}.")
     if not 0 <= threshold < 1:
         raise XprojError(f"{NAME}: threshold must be at least 0 and below 1, not {threshold}.")
-    made = FittableEnsemble if any(isinstance(part, Fittable) for part in aligners.values()) else EnsembleAligner
-    return made(aligners, weights, threshold)
+    return EnsembleAligner(aligners, weights, threshold)
 
 
 class EnsembleAligner(State):
@@ -66,10 +66,7 @@ class EnsembleAligner(State):
     @cached_property
     def provenance(self) -> str:
         """What made the links: the settings, and the provenance of each part."""
-        parts = (
-            f"{name} {self.weights[name]:.3g}: {getattr(part, 'provenance', type(part).__name__)}"
-            for name, part in self.aligners.items()
-        )
+        parts = (f"{name} {self.weights[name]:.3g}: {as_part(part).provenance}" for name, part in self.aligners.items())
         return f"{NAME} (> {self.threshold}; {'; '.join(parts)})"
 
     def __call__(self, pairs: Sequence[SentencePair]) -> list[Links]:
@@ -106,35 +103,48 @@ class EnsembleAligner(State):
         scores = np.minimum(score[keep], 1).astype("f4")
         return Links(union[keep].astype("i4"), scores, {key: values[keep] for key, values in evidence.items()})
 
+    # Learning, by the parts that do
+
+    def _learners(self) -> list[Part]:
+        return [part for part in map(as_part, self.aligners.values()) if part.fittable]
+
+    @property
+    def fittable(self) -> bool:
+        """Whether any of the aligners learns from the corpus."""
+        return bool(self._learners())
+
+    @property
+    def fitted(self) -> bool:
+        """Whether all of these have."""
+        return all(part.fitted for part in self._learners())
+
+    def fit(self, pairs: Iterable[SentencePair]) -> None:
+        """Fit the aligners that learn from the corpus, in their order.
+
+        pairs (iterable of SentencePair): The corpus, read once. It is kept in memory while more than one part needs it.
+        """
+        parts = self._learners()
+        corpus = pairs if len(parts) == 1 else list(pairs)
+        for part in parts:
+            part.fit(corpus)
+        self.__dict__.pop("provenance", None)
+
+    @property
+    def positional(self) -> bool:
+        """Whether any of the aligners is."""
+        return any(as_part(part).positional for part in self.aligners.values())
+
+    def restart(self) -> None:
+        """Restart the aligners."""
+        for part in self.aligners.values():
+            as_part(part).restart()
+
     # Serialization: of the parts
 
     def state_parts(self) -> dict[str, Any]:
         return self.aligners
 
     def set_state(self, state: dict[str, Any]) -> None:
-        self.__dict__.pop("provenance", None)
-
-
-class FittableEnsemble(EnsembleAligner):
-    """An ensemble with parts that learn from the corpus."""
-
-    def _fittable(self) -> list[Fittable]:
-        return [part for part in self.aligners.values() if isinstance(part, Fittable)]
-
-    @property
-    def fitted(self) -> bool:
-        """Whether all the parts that learn from the corpus have."""
-        return all(part.fitted for part in self._fittable())
-
-    def fit(self, pairs: Iterable[SentencePair]) -> None:
-        """Fit the parts that learn from the corpus, in their order.
-
-        pairs (iterable of SentencePair): The corpus, read once. It is kept in memory while more than one part needs it.
-        """
-        parts = self._fittable()
-        corpus = pairs if len(parts) == 1 else list(pairs)
-        for part in parts:
-            part.fit(corpus)
         self.__dict__.pop("provenance", None)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from ..bitext import Links, SentencePair
 from ..errors import InputError, XprojError
 from ..files import read_lines
+from ..part import Part
 from ..pharaoh import parse_pharaoh
 from ..ty import Aligner
 
@@ -23,24 +24,27 @@ def make_pharaoh(path: str = "") -> Aligner:
     return PharaohAligner(path)
 
 
-class PharaohAligner:
-    """See `make_pharaoh`. It keeps its place in the file from call to call; `reset` starts again.
+class PharaohAligner(Part):
+    """See `make_pharaoh`. It keeps its place in the file from call to call; `restart` starts again, as `nlp.pipe` and
+    fitting do.
 
     A Doc without sentence pairs counts as one, and an empty sentence pair has its line too. At an error the place stays
     where it was, and the line that is to blame stops every later call as well, because what comes after it would get
     the links of another pair. The place is not shared between processes, so workers (`n_process`) are refused.
     """
 
+    positional = True
+
     def __init__(self, path: str):
         self.path = path
-        self.reset()
+        self.restart()
 
     @property
     def provenance(self) -> str:
         """What made the links."""
         return f"spacy_xproj.Pharaoh.v1 {Path(self.path).name}"
 
-    def reset(self) -> None:
+    def restart(self) -> None:
         """Start again at the first line of the file, which is read anew."""
         self._lines: Optional[list[str]] = None
         self._place = 0

@@ -93,6 +93,7 @@ class StatisticalAligner(State):
     more than a thousand words on a side are linked without `jumps`.
     """
 
+    fittable = True
     state_name = NAME
     state_format = 2
 

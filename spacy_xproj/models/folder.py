@@ -11,6 +11,7 @@ from typing import Any, Optional, TypeVar, Union
 from ..compat import require
 from ..errors import InputError, XprojError
 from ..files import file_hash, replacing, text_hash
+from ..part import Part
 
 EXTRA = "spacy-xproj"
 FILES = ("*.json", "*.safetensors", "*.model", "*.spm", "*.txt")  # a model, without weights that are pickles
@@ -19,7 +20,7 @@ Local = TypeVar("Local", bound="LocalModel")
 USE = "Use to_disk and from_disk."
 
 
-class FilesOnly:
+class FilesOnly(Part):
     """spaCy's two methods for bytes, of a part that has only those for files."""
 
     def to_bytes(self) -> bytes:

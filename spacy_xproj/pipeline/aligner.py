@@ -7,6 +7,7 @@ from spacy.tokens import Doc
 
 from ..bitext import Bitext, SentencePair
 from ..errors import XprojError
+from ..part import as_part
 from ..ty import Aligner, check_finite
 from .base import BatchPipe, words
 
@@ -57,7 +58,7 @@ class WordAligner(BatchPipe):
             for values in (each.scores, *each.evidence.values()):
                 check_finite(f"{self.name}: the aligner {type(self.aligner).__name__}", "score of a link", values)
         found = iter(links)
-        provenance = {"aligner": getattr(self.aligner, "provenance", type(self.aligner).__name__)}
+        provenance = {"aligner": as_part(self.aligner).provenance}
         aligned = [
             (doc, bitext.with_links([next(found) for _ in bitext.sents or (None,)], **provenance))
             for doc, bitext in todo

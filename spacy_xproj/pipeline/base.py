@@ -14,7 +14,7 @@ from thinc.api import Config
 
 from ..bitext import Bitext, SentencePair
 from ..errors import XprojError
-from ..ty import Fittable
+from ..part import Part, as_part
 from .batches import Failure, Step, outcomes
 
 
@@ -25,7 +25,7 @@ def words(doc: Doc) -> tuple[str, ...]:
 
 class PayloadPipe(Pipe):
     """A pipe over Docs with a payload in `doc._.xproj`. `parts` names the attributes that hold its swappable parts;
-    those that learn from the corpus (see `Fittable`) are fitted and saved with it. `local` names the settings that are
+    those that learn from the corpus (see `Part`) are fitted and saved with it. `local` names the settings that are
     paths on this machine to what is saved with it: they are left out of the saved config."""
 
     parts: tuple[str, ...] = ()
@@ -57,18 +57,28 @@ class PayloadPipe(Pipe):
             self._warned.add(what)
             warnings.warn(message, stacklevel=3)
 
+    def own_parts(self) -> list[Part]:
+        """Its swappable parts."""
+        return [as_part(part) for part in (getattr(self, name) for name in self.parts) if part is not None]
+
+    def restart(self) -> None:
+        """Get ready for a corpus from its beginning."""
+        self._warned.clear()
+        for part in self.own_parts():
+            part.restart()
+
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
         """Process a stream of Docs. A Doc that fails goes to the error handler, alone."""
-        self._warned.clear()
+        self.restart()
         yield from super().pipe(stream, batch_size=batch_size)
 
     # Fitting
 
-    def fittable(self) -> list[Fittable]:
+    def fittable(self) -> list[Part]:
         """The parts that learn from the corpus."""
-        return [part for part in (getattr(self, name) for name in self.parts) if isinstance(part, Fittable)]
+        return [part for part in self.own_parts() if part.fittable]
 
-    def unfitted(self) -> list[Fittable]:
+    def unfitted(self) -> list[Part]:
         """Those that have not."""
         return [part for part in self.fittable() if not part.fitted]
 
@@ -180,7 +190,7 @@ class BatchPipe(PayloadPipe):
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
         """Process a stream of Docs, a batch at a time. A Doc that fails goes to the error handler, alone."""
-        self._warned.clear()
+        self.restart()
         for batch in minibatch(stream, size=batch_size):
             yield from self.results(batch, self.steps())
 
@@ -214,6 +224,21 @@ def payload_pipes(nlp: Language) -> list[tuple[str, PayloadPipe]]:
     return [(name, pipe) for name, pipe in nlp.pipeline if isinstance(pipe, PayloadPipe)]
 
 
+def check_whole(nlp: Language, why: str) -> None:
+    """Check that the pipeline can be run over a part of the corpus.
+
+    nlp (Language): The pipeline.
+    why (str): Why it sees a part only.
+    RAISES (XprojError): If the links or scores of a pipe depend on places in the corpus.
+    """
+    for name, pipe in payload_pipes(nlp):
+        if any(part.positional for part in pipe.own_parts()):
+            raise XprojError(
+                f"{name} takes results by the places of the sentence pairs in the corpus, so it must see all of them "
+                f"in order. {why}"
+            )
+
+
 class Processed:
     """Copies of the Docs, run through the pipes of this package that come before `name`."""
 
@@ -229,7 +254,11 @@ class Processed:
         stream: Iterable[Doc] = (doc.copy() for doc in self.docs)
         for pipe in self.before:
             stream = pipe.pipe(stream)
-        return iter(stream)
+        try:
+            yield from stream
+        finally:  # what comes next is not the rest of the corpus
+            for pipe in self.before:
+                pipe.restart()
 
 
 class ExampleDocs:

@@ -1,6 +1,6 @@
 """`xproj_matcher`: extracts target candidates, scores them against the source spans, and assigns them."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Optional
 
@@ -12,6 +12,7 @@ from thinc.api import NumpyOps
 
 from ..bitext import Bitext, SentencePair
 from ..errors import XprojError
+from ..part import as_part
 from ..similarities.lazy import Lazy, choose
 from ..suggesters import Suggester
 from ..ty import Cells, Similarity, Solver, WeighedCells, check_finite
@@ -108,23 +109,18 @@ class ProjectionMatcher(TrainableProjection):
         self.stop_words = frozenset(stop_words)
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
-        """Process a stream of Docs. A similarity with a method `prepare` is told of each batch of sentence pairs before
-        it is asked for them one by one."""
-        prepare = getattr(self.similarity, "prepare", None)
-        if prepare is not None:
-            stream = self.announced(stream, batch_size, prepare)
-        yield from super().pipe(stream, batch_size=batch_size)
+        """Process a stream of Docs. The similarity can prepare for the sentence pairs of a batch before it is asked for
+        them one by one."""
+        yield from super().pipe(self.prepared(stream, batch_size), batch_size=batch_size)
 
-    def announced(
-        self, stream: Iterable[Doc], batch_size: int, prepare: Callable[[list[SentencePair]], None]
-    ) -> Iterator[Doc]:
-        """The Docs as they come; the sentence pairs of each batch go to `prepare` first."""
+    def prepared(self, stream: Iterable[Doc], batch_size: int) -> Iterator[Doc]:
+        """The Docs as they come; the sentence pairs of each batch go to the similarity's `prepare` first."""
         for batch in minibatch(stream, size=batch_size):
             pairs: list[SentencePair] = []
             for doc in batch:
                 with suppress(XprojError):  # which comes again when it is this Doc's turn
                     pairs += self.sentence_pairs([doc])
-            prepare([pair for pair in pairs if pair.spans and pair.target])
+            as_part(self.similarity).prepare([pair for pair in pairs if pair.spans and pair.target])
             yield from batch
 
     def predict_pair(self, pair: SentencePair, doc: Doc) -> PairResult:
@@ -148,17 +144,12 @@ class ProjectionMatcher(TrainableProjection):
         reasons = {}
         if len(set(span)) < len(pair.spans):
             scored, linked = set(cells.span[cells.score > 0].tolist()), set(pair.links[:, 0].tolist())
-            beaten = self.considered(pair, candidates).difference(found.span.tolist())
+            beaten = as_part(self.similarity).considered(pair, candidates).difference(found.span.tolist())
             for k in set(range(len(pair.spans))).difference(span):
                 near = linked.intersection(range(pair.spans[k].start, pair.spans[k].end))
                 without = "null_wins" if k in beaten else "no_candidate" if near else "no_links"
                 reasons[k] = "conflict" if k in scored else without
         return list(zip(span, start, end, score)), reasons, note
-
-    def considered(self, pair: SentencePair, candidates: Optional[np.ndarray]) -> set[int]:
-        """The source spans that a similarity with a "not projected" has candidates for; none of one without."""
-        considered = getattr(self.similarity, "considered", None)
-        return set() if considered is None else considered(pair, candidates)
 
     def candidates(self, pair: SentencePair, doc: Doc) -> Optional[np.ndarray]:
         """The suggester's spans of this sentence pair, as offsets into it; None without a suggester."""

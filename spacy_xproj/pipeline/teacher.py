@@ -12,10 +12,10 @@ from spacy.tokens import Doc, Span
 
 from ..errors import XprojError
 from ..labels import check_label_map, rename_types
+from ..part import Part, as_part
 from ..soft import Entity, SoftLabels, find_entities
 from ..tags import TagScheme, convert_types, make_tags, previous_words, spans_to_iob2, to_iob2
 from ..teachers.agreement import UNKNOWN, against_projection, agreed, combine, harden, mask
-from ..ty import Fittable
 from .base import BatchPipe
 
 AGREEMENT = ("none", "mask", "hard")
@@ -233,7 +233,7 @@ class SoftLabeler(BatchPipe):
 
     # Fitting and serialization
 
-    def fittable(self) -> list[Fittable]:
+    def fittable(self) -> list[Part]:
         """The weights, if they learn from the corpus and there is a choice of teachers."""
         return super().fittable() if len(self.only or self.teachers) > 1 else []
 
@@ -264,4 +264,4 @@ class SoftLabeler(BatchPipe):
 
 def provenance(part: Any) -> str:
     """What a part says of itself, or what it is called."""
-    return str(getattr(part, "provenance", type(part).__name__))
+    return str(as_part(part).provenance)

@@ -15,6 +15,7 @@ from spacy.util import SimpleFrozenList, filter_spans, load_model, minibatch
 from ..bitext import Bitext, SourceSpan
 from ..errors import XprojError
 from ..labels import mapped_spans, source_ids
+from ..part import as_part
 from ..sentences import sentence_offsets
 from ..translators.memory import carries
 from ..ty import CharSpan, SpanTranslator, Translation, Translator
@@ -269,7 +270,7 @@ class PayloadTranslator(BatchPipe):
 
 
 def provenance(translator: Optional[Translator]) -> dict[str, Union[str, float]]:
-    return {"translator": getattr(translator, "provenance", type(translator).__name__)}
+    return {"translator": as_part(translator).provenance}
 
 
 def checked(translations: list[Translation], texts: Sequence[str]) -> list[Translation]:

@@ -9,7 +9,8 @@ from spacy.tokens import Doc
 
 from ..files import locked, write_json
 from ..keys import run_key
-from .pipelines import DocReader, PathLike, fitted_beside, keyed_pipeline
+from ..pipeline.base import check_whole
+from .pipelines import DocReader, PathLike, fitted_beside, is_single, keyed_pipeline
 from .process import PipelineStep, check_processes, process
 from .shards import Progress
 
@@ -47,6 +48,8 @@ def project(
     out = Path(out)
     check_processes(out, n_process)
     nlp, key = keyed_pipeline(config, lang, overrides)
+    if fit_on or not is_single(out):
+        check_whole(nlp, "Give OUT as one .spacy file and no --fit-on, or give the links as --alignments.")
     inputs = {"input": bitext, "alignments": alignments, **{f"--fit-on text {i}": p for i, p in enumerate(fit_on, 1)}}
     key |= run_key(inputs, {"source language": source_lang})
     fit_docs = DocReader(fit_on or [bitext], nlp, alignments=None if fit_on else alignments, source_lang=source_lang)

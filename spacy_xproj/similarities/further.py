@@ -1,9 +1,8 @@
 """Further evidence of `spacy_xproj.Ranker.v1`: what other similarities say of its cells, as features."""
 
 import re
-from collections.abc import Callable, Collection, Iterable
-from functools import partial
-from typing import Any, Optional
+from collections.abc import Collection, Iterable
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from .evidence import Candidates
 from .feature_names import FEATURES, PART, with_parts
 from .fused import cell_keys, put
 from .lazy import Costly
-from .parts import Parts, prepare, told
+from .parts import Parts
 
 LIKELY = 8  # cells of a source span that a costly part is asked for
 
@@ -97,12 +96,6 @@ class Further(Parts):
         """
         used = np.any([w[len(FEATURES) :].reshape(-1, len(PART)).any(axis=1) for w in weights], axis=0)
         return [name for name, some in zip(self.parts, used) if not some]
-
-    @property
-    def prepare(self) -> Optional[Callable[[Iterable[SentencePair]], None]]:
-        """Tells the parts that make use of it (see `Context.v1`) what they will be asked for next; None where no part
-        does."""
-        return partial(prepare, self.parts.values()) if told(self.parts.values()) else None
 
 
 def likeliest(worth: np.ndarray, span: np.ndarray) -> np.ndarray:

@@ -10,11 +10,11 @@ import numpy as np
 from ..bitext import SentencePair
 from ..errors import XprojError
 from ..state import State
-from ..ty import AnyCells, Cells, Fittable, Similarity, check_finite
+from ..ty import AnyCells, Cells, Similarity, check_finite
 from .lazy import Costly, OpenCells
 from .lexicon import make_lexicon
 from .links import make_links
-from .parts import Parts, prepare
+from .parts import Parts
 from .surface import make_surface
 
 NAME = "spacy_xproj.Fused.v1"
@@ -36,7 +36,7 @@ def make_fused(
     weights (Optional[dict[str, float]]): The weight of each. A part that weighs 0 is neither asked for candidates nor
         for scores. None: 0.5, 0.1 and 0.2 for those; equal weights for others.
     normalize (bool): Divide the weights by their sum, so that scores in [0, 1] give a score in [0, 1].
-    RETURNS (Similarity): The scorer. It learns from the corpus (see `Fittable`) only if one of its parts does.
+    RETURNS (Similarity): The scorer. It learns from the corpus only if one of its parts does.
     RAISES (XprojError): If the names differ, or the weights are negative or all 0.
     """
     if weights is None:
@@ -61,8 +61,7 @@ def make_fused(
     if not total:
         raise XprojError(f"{NAME}: at least one weight must be above 0, but they are {weights}.")
     shares = {name: weights[name] / total if normalize else weights[name] for name in weights}
-    learns = any(isinstance(part, Fittable) for part in similarities.values())
-    return (FusedLearner if learns else Fused)(similarities, shares)
+    return Fused(similarities, shares)
 
 
 def names(found: Iterable[str]) -> str:
@@ -98,7 +97,7 @@ class Fused(State):
     def parts(self) -> tuple[dict[str, Similarity], dict[str, Costly]]:
         """The parts with a weight: those that propose, and the costly ones. Without others, these propose, too."""
         used = {name: part for name, part in self.similarities.items() if self.weights[name]}
-        costly: dict[str, Any] = {name: part for name, part in used.items() if hasattr(part, "score_cells")}
+        costly: dict[str, Any] = {name: part for name, part in used.items() if isinstance(part, Costly)}
         if len(costly) == len(used):
             costly = {}
         return {name: part for name, part in used.items() if name not in costly}, costly
@@ -145,32 +144,32 @@ class Fused(State):
         return cells._replace(score=score, open=still)
 
     def prepare(self, pairs: Iterable[SentencePair]) -> None:
-        """Tell the parts with a method `prepare`, such as `Context.v1`, what they will be asked for next.
+        """Let the parts that have a weight prepare."""
+        self.own.prepare(pairs, [name for name in self.similarities if self.weights[name]])
 
-        pairs (iterable of SentencePair): The sentence pairs, in that order.
+    # Learning, by the parts that do
+
+    @property
+    def fittable(self) -> bool:
+        """Whether any of the parts learns from the corpus."""
+        return bool(self.own.learners())
+
+    @property
+    def fitted(self) -> bool:
+        """Whether all of these have."""
+        return self.own.fitted
+
+    def fit(self, pairs: Iterable[SentencePair]) -> None:
+        """Fit them.
+
+        pairs (iterable of SentencePair): The corpus; held in memory.
         """
-        prepare((part for name, part in self.similarities.items() if self.weights[name]), pairs)
+        self.own.fit(pairs)
 
     # Serialization: of the parts
 
     def state_parts(self) -> dict[str, Any]:
         return self.similarities
-
-
-class FusedLearner(Fused):
-    """A `Fused` with parts that learn from the corpus."""
-
-    @property
-    def fitted(self) -> bool:
-        """Whether all of them are fitted."""
-        return self.own.fitted
-
-    def fit(self, pairs: Iterable[SentencePair]) -> None:
-        """Fit all of them.
-
-        pairs (iterable of SentencePair): The corpus; held in memory.
-        """
-        self.own.fit(pairs)
 
 
 def cell_keys(cells: AnyCells, pair: SentencePair) -> np.ndarray:

@@ -10,8 +10,9 @@ import numpy as np
 
 from ..bitext import SentencePair
 from ..errors import NotFittedError, XprojError
+from ..part import as_part
 from ..state import State
-from ..ty import Cells, Fittable, Similarity
+from ..ty import Cells, Similarity
 from .lexicon_table import Entry, LexiconTable, form_key, form_text, word_key
 from .links import make_links
 
@@ -42,6 +43,7 @@ def make_lexicon(
 class Lexicon(State):
     """See `make_lexicon`. What was learnt and what was given in a file are kept apart: the given rows win."""
 
+    fittable = True
     state_name = NAME
 
     def __init__(self, base: Similarity, path: Optional[str], *, smoothing: float, min_score: float):
@@ -80,9 +82,9 @@ class Lexicon(State):
 
         pairs (iterable of SentencePair): The corpus. Without any it stays as unfitted as it was.
         """
-        if isinstance(self.base, Fittable):
+        if as_part(self.base).fittable:
             pairs = list(pairs)
-            self.base.fit(pairs)
+            as_part(self.base).fit(pairs)
         seen: set[bytes] = set()
         learned = LexiconTable.counted(self.found(pairs, seen))
         self.learned = learned if seen else None

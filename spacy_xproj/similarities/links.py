@@ -7,6 +7,7 @@ import numpy as np
 
 from ..bitext import SentencePair
 from ..errors import XprojError
+from ..part import Part
 from ..ty import Cells, Similarity
 from .surface import range_max
 
@@ -36,7 +37,7 @@ def make_links(count: str = "words", gap: float = 0.0, max_length: int = 0, view
     return LinkSimilarity(count, gap, max_length, view)
 
 
-class LinkSimilarity:
+class LinkSimilarity(Part):
     """See `make_links`."""
 
     def __init__(self, count: str, gap: float, max_length: int, view: str = ""):

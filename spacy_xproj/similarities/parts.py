@@ -1,10 +1,10 @@
 """Similarities by name inside of another one: their learning and their states."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from ..bitext import SentencePair
-from ..ty import Fittable, Similarity
+from ..part import Part, as_part
+from ..ty import Similarity
 
 
 class Parts:
@@ -18,9 +18,10 @@ class Parts:
     def __init__(self, parts: Mapping[str, Similarity], owner: str, kind: str):
         self.parts, self.owner, self.kind = dict(sorted(parts.items())), owner, kind
 
-    def learners(self) -> dict[str, Fittable]:
+    def learners(self) -> dict[str, Part]:
         """Those that learn from the corpus."""
-        return {name: part for name, part in self.parts.items() if isinstance(part, Fittable)}
+        parts = {name: as_part(part) for name, part in self.parts.items()}
+        return {name: part for name, part in parts.items() if part.fittable}
 
     @property
     def fitted(self) -> bool:
@@ -36,20 +37,12 @@ class Parts:
         for part in self.learners().values():
             part.fit(pairs)
 
+    def prepare(self, pairs: Iterable[SentencePair], names: Iterable[str]) -> None:
+        """Let some of them prepare.
 
-def told(parts: Iterable[Any]) -> list[Any]:
-    """The methods `prepare` of the parts that have one, such as `Context.v1`. It can be None: that of a `Ranker.v1`
-    without such a part is."""
-    return [method for part in parts if (method := getattr(part, "prepare", None)) is not None]
-
-
-def prepare(parts: Iterable[Any], pairs: Iterable[SentencePair]) -> None:
-    """Tell the parts what they will be asked for next.
-
-    parts (iterable of Similarity): The parts; those without a method `prepare` need not know.
-    pairs (iterable of SentencePair): The sentence pairs, in that order.
-    """
-    methods = told(parts)
-    pairs = list(pairs) if methods else []
-    for method in methods:
-        method(pairs)
+        pairs (iterable of SentencePair): What they will be asked for next.
+        names (iterable of str): Which.
+        """
+        pairs = list(pairs)
+        for name in names:
+            as_part(self.parts[name]).prepare(pairs)

@@ -1,7 +1,7 @@
 """`spacy_xproj.Ranker.v1`: the probability of a candidate given a source span, learnt from gold projections."""
 
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, Optional
 
@@ -81,6 +81,7 @@ class Scored(NamedTuple):
 class Ranker(State):
     """See `make_ranker`."""
 
+    fittable = True
     state_name = NAME
     state_format = 2
     state_spare = True
@@ -112,10 +113,9 @@ class Ranker(State):
         """Whether it knows a corpus, and so does its evidence."""
         return self.stats is not None and self.further.fitted
 
-    @property
-    def prepare(self) -> Optional[Callable[[Iterable[SentencePair]], None]]:
-        """See `Further.prepare`."""
-        return self.further.prepare
+    def prepare(self, pairs: Iterable[SentencePair]) -> None:
+        """Let the evidence prepare."""
+        self.further.prepare(pairs, self.further.parts)
 
     def fit(self, pairs: Iterable[SentencePair]) -> None:
         """Learn from a corpus, without gold: how frequent words are, which are linked, and, in a second pass, which
@@ -135,8 +135,7 @@ class Ranker(State):
     def learn_lexicon(self, pairs: Sequence[SentencePair]) -> PairLexicon:
         """The lexicon of the projections by the first pass."""
         found = PairLexicon()
-        if self.prepare is not None:
-            self.prepare(pairs)
+        self.prepare(pairs)
         for pair in pairs:
             if pair.spans:
                 first = self.first_pass(pair, skip=self.idle())
@@ -262,8 +261,7 @@ class Ranker(State):
         """
         if not self.adaptation.begun:
             self.begin([example.pair for example in batch])
-        if self.prepare is not None:
-            self.prepare(example.pair for example in batch)
+        self.prepare(example.pair for example in batch)
         groups: dict[str, list[Group]] = {}
         for pair, gold, complete, candidates in batch:
             labels = [span.label for span in pair.spans]

@@ -11,6 +11,7 @@ from rapidfuzz.process import cdist
 
 from ..bitext import SentencePair
 from ..errors import XprojError
+from ..part import Part
 from ..ty import Cells, Similarity
 from .forms import AFFIX, Words, similar
 
@@ -49,7 +50,7 @@ class WordPairs(NamedTuple):
     shared: np.ndarray
 
 
-class SurfaceSimilarity:
+class SurfaceSimilarity(Part):
     """See `make_surface`.
 
     A source word is accounted for by the candidate's word that is most like it (Jaro-Winkler, Winkler 1990), or by the

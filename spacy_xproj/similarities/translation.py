@@ -9,8 +9,9 @@ import numpy as np
 
 from ..bitext import SentencePair
 from ..errors import XprojError
+from ..part import Part
 from ..translators.memory import translator_key
-from ..ty import Cells, Similarity
+from ..ty import Cells, ScoringTranslator, Similarity
 from .evidence import SAME
 from .forms import Words, similar
 from .links import make_links
@@ -58,7 +59,7 @@ def make_translation(
     RETURNS (Similarity): The scorer.
     RAISES (XprojError): If a setting is out of its range, or the translator cannot score.
     """
-    if translator is not None and not callable(getattr(translator, "score", None)):
+    if translator is not None and not isinstance(translator, ScoringTranslator):
         raise XprojError(
             f"{NAME}: the translator must have a method score(sources, targets, source_lang, target_lang), as "
             "spacy_xproj.Transformers.v1 and spacy_xproj.CTranslate2.v1 have, but "
@@ -93,7 +94,7 @@ def make_translation(
     )
 
 
-class TranslationSimilarity:
+class TranslationSimilarity(Part):
     """See `make_translation`.
 
     With A the source span and B the candidate, P(A | B) is the probability of A as a translation of B: the geometric

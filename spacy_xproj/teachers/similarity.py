@@ -10,6 +10,7 @@ from thinc.api import Adam
 from ..corpus.readers import read_docs
 from ..errors import InputError, NotFittedError, XprojError
 from ..languages import blank
+from ..part import as_part
 from ..state import State
 from .vectors import NgramVectors, SentenceVectors
 
@@ -57,6 +58,7 @@ class SimilarityWeights(State):
         their mean weights over the target texts.
     """
 
+    fittable = True
     state_name = NAME
 
     def __init__(
@@ -111,7 +113,7 @@ class SimilarityWeights(State):
         """What made the weights: the settings, and a hash of what was learnt."""
         return f"{NAME} ({self.level}, temperature={self.temperature}, fitted={self._hash})"
 
-    def fit(self, docs: Iterable[Doc], names: Sequence[str]) -> None:
+    def fit(self, docs: Iterable[Doc], names: Sequence[str]) -> None:  # type: ignore[override]
         """Learn to tell the sources apart, and measure the target. What was learnt before is forgotten.
 
         docs (iterable of Doc): The target text, read once.
@@ -128,8 +130,8 @@ class SimilarityWeights(State):
         docs = docs[:: max(-(-len(docs) // self.max_sentences), 1) if self.max_sentences else 1]
         names, nlp = sorted(names), blank("xx")
         texts = [list(read_docs(self.sources[name], nlp, limit=self.max_sentences)) for name in names]
-        if hasattr(self.vectors, "fit"):
-            self.vectors.fit([doc for some in [*texts, docs] for doc in some])
+        if as_part(self.vectors).fittable:
+            as_part(self.vectors).fit([doc for some in [*texts, docs] for doc in some])
         found = [self._vectors(some) for some in texts]
         for name, rows in zip(names, found):
             if not len(rows):

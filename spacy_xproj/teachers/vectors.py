@@ -1,7 +1,7 @@
 """Vectors of whole sentences: of hashed character n-grams, which need no pretrained weights, or of an encoder."""
 
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -31,6 +31,7 @@ class NgramVectors(State):
     RAISES (XprojError): If a setting is out of its range.
     """
 
+    fittable = True
     state_name = NGRAMS
 
     def __init__(self, min_n: int = 1, max_n: int = 3, size: int = 2048, idf: bool = False):
@@ -46,12 +47,13 @@ class NgramVectors(State):
         """Whether `fit` has run, where there is anything to learn."""
         return self.factors is not None or not self.idf
 
-    def fit(self, docs: Sequence[Any]) -> None:
+    def fit(self, docs: Iterable[Any]) -> None:
         """Learn how rare n-grams are. What was learnt before is forgotten.
 
-        docs (sequence of Doc): The texts.
+        docs (iterable of Doc): The texts.
         """
         if self.idf:
+            docs = list(docs)
             df = np.zeros(self.size)
             for doc in docs:
                 df += self.counts(doc.text) > 0

@@ -9,7 +9,6 @@ import spacy_xproj
 from spacy_xproj.aligners.eflomal import NAME, EflomalAligner, make_eflomal
 from spacy_xproj.errors import InputError, NotFittedError, XprojError
 from spacy_xproj.registry import registry
-from spacy_xproj.ty import Fittable
 from tests.aligners.test_statistical import corpus, gold, pair, same
 from tests.conftest import payload_doc, state
 
@@ -75,7 +74,7 @@ def test_without_the_package(monkeypatch):
 
 def test_registered(eflomal):
     assert registry.xproj_aligners.get(NAME) is make_eflomal
-    assert isinstance(make_eflomal(), Fittable)
+    assert make_eflomal().fittable
 
 
 @pytest.mark.parametrize("method", METHODS)

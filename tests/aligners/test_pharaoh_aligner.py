@@ -3,11 +3,14 @@ import pickle
 
 import numpy as np
 import pytest
+import spacy
 
+from spacy_xproj import fit
 from spacy_xproj.aligners.pharaoh import make_pharaoh
 from spacy_xproj.bitext import Bitext
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.registry import registry
+from tests.conftest import payload_doc
 
 
 def pair(n_source, n_target):
@@ -38,10 +41,10 @@ def test_keeps_its_place_in_any_batches(path, size):
     assert found[0].scores.tolist() == [1, 1] and found[0].evidence == {}
 
 
-def test_reset(path):
+def test_restart(path):
     aligner = make_pharaoh(str(path))
     first = aligner(PAIRS[:1])[0].links.tolist()
-    aligner.reset()
+    aligner.restart()
     assert aligner(PAIRS[:1])[0].links.tolist() == first
 
 
@@ -98,3 +101,20 @@ def test_pickles_with_its_place(path):
     aligner = make_pharaoh(str(path))
     aligner(PAIRS[:2])
     assert pickle.loads(pickle.dumps(aligner))(PAIRS[2:3])[0].links.tolist() == [[0, 0]]
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_each_pass_over_a_corpus_begins_at_the_first_line(path, inside):
+    """Fitting what comes after runs the aligner over the corpus, too."""
+    nlp = spacy.blank("es")
+    part = {"@xproj_aligners": "spacy_xproj.Pharaoh.v1", "path": str(path)}
+    if inside:
+        part = {"@xproj_aligners": "spacy_xproj.Ensemble.v1", "aligners": {"file": part}}
+    nlp.add_pipe("xproj_aligner", config={"aligner": part})
+    nlp.add_pipe("xproj_matcher")
+    sides = [("a b", "v w"), ("c", "x"), ("d e", "y"), ("f g h", "z u s")]
+    docs = [payload_doc(nlp, target, source, [(0, 1, "X")]) for target, source in sides]
+    fit(nlp, docs)
+    want = [[[0, 1], [1, 0]], [], [[0, 0]], [[0, 0], [2, 2]]]
+    for found in (map(nlp, [doc.copy() for doc in docs]), nlp.pipe(doc.copy() for doc in docs), nlp.pipe(docs)):
+        assert [doc._.xproj.links.tolist() for doc in found] == want

@@ -228,3 +228,12 @@ def test_failing_to_save_leaves_nothing(corpus, monkeypatch):
         run(corpus, "out.spacy")
     assert names(corpus) == before and not (corpus / "out.spacy.fitted").exists()
     assert not list(corpus.glob(".*"))
+
+
+def test_links_by_position_go_into_one_file_only(corpus):
+    links = {"components.xproj_aligner.aligner": {"@xproj_aligners": "spacy_xproj.Pharaoh.v1", "path": "links.pharaoh"}}
+    links["components.xproj_aligner.aligner"]["path"] = str(corpus / "links.pharaoh")
+    for out, more in (("out", {}), ("out.spacy", {"fit_on": [corpus / "bitext.spacy"]})):
+        with pytest.raises(XprojError, match="must see all of them in order"):
+            run(corpus, out, overrides=links, **more)
+    assert run(corpus, "out.spacy", overrides=links)["projected"] == 2

@@ -11,7 +11,7 @@ from spacy_xproj.similarities.lexicon import Places, make_lexicon
 from spacy_xproj.similarities.lexicon_table import Entry, LexiconTable, form_key, form_text
 from spacy_xproj.similarities.links import make_links
 from spacy_xproj.similarities.ranker import make_ranker
-from spacy_xproj.ty import Cells, Fittable, Similarity
+from spacy_xproj.ty import Cells, Similarity
 from tests.conftest import bitext, ents, payload_doc, state
 
 SETTINGS = {"similarity": {"@xproj_similarities": "spacy_xproj.Lexicon.v1"}}
@@ -51,7 +51,7 @@ def table(cells):
 
 def test_advertised():
     assert registry.xproj_similarities.get("spacy_xproj.Lexicon.v1") is make_lexicon
-    assert isinstance(make_lexicon(), Similarity) and isinstance(make_lexicon(), Fittable)
+    assert isinstance(make_lexicon(), Similarity) and make_lexicon().fittable
 
 
 def test_shares():

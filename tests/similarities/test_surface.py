@@ -8,7 +8,7 @@ from spacy_xproj.errors import XprojError
 from spacy_xproj.registry import registry
 from spacy_xproj.similarities.forms import Words
 from spacy_xproj.similarities.surface import make_surface, part_of, range_max, range_sum, word_pairs
-from spacy_xproj.ty import Fittable, Similarity
+from spacy_xproj.ty import Similarity
 from tests.conftest import bitext, ents, payload_doc
 
 WORDS = (
@@ -219,7 +219,7 @@ def test_bad_settings(settings):
 
 def test_in_the_matcher(tmp_path):
     assert registry.xproj_similarities.get("spacy_xproj.Surface.v1") is make_surface
-    assert isinstance(make_surface(), Similarity) and not isinstance(make_surface(), Fittable)
+    assert isinstance(make_surface(), Similarity) and not make_surface().fittable
     nlp = spacy.blank("es")
     settings = {"@xproj_similarities": "spacy_xproj.Surface.v1", "agglutinative": True}
     nlp.add_pipe("xproj_matcher", config={"similarity": settings})

@@ -23,7 +23,7 @@ from spacy_xproj.solvers.exact import make_exact
 from spacy_xproj.solvers.greedy import make_greedy
 from spacy_xproj.translators import make_memory
 from spacy_xproj.translators.transformers import make_transformers
-from spacy_xproj.ty import Cells, Fittable, Similarity
+from spacy_xproj.ty import Cells, Similarity
 from tests.conftest import CONFIGS, bitext, ents, payload_doc, state
 from tests.translators.tiny_models import tiny_m2m100, tiny_marian, tiny_nllb
 
@@ -79,7 +79,7 @@ def made(scorer=None, **settings):
 
 def test_registered():
     assert registry.xproj_similarities.get(NAME) is make_translation
-    assert isinstance(made(), Similarity) and isinstance(made(), Costly) and not isinstance(made(), Fittable)
+    assert isinstance(made(), Similarity) and isinstance(made(), Costly) and not made().fittable
 
 
 # The score

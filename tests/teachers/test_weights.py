@@ -3,14 +3,14 @@ import pytest
 from spacy_xproj.errors import XprojError
 from spacy_xproj.registry import registry
 from spacy_xproj.teachers.weights import AverageWeights, FixedWeights
-from spacy_xproj.ty import Fittable, SourceWeights
+from spacy_xproj.ty import SourceWeights
 
 
 def test_average():
     weights = registry.misc.get("spacy_xproj.average_weights.v1")()
     assert weights(["a", "b"], ["x", "y", "z", "u"]).tolist() == [[0.25] * 4] * 2
     assert weights([], ["x"]).shape == (0, 1)
-    assert isinstance(weights, SourceWeights) and not isinstance(weights, Fittable)
+    assert isinstance(weights, SourceWeights) and not weights.fittable
 
 
 def test_fixed():

@@ -1,0 +1,73 @@
+"""What a swappable part can do beyond its call. By default it does none of it."""
+
+from collections.abc import Iterable
+from typing import Any, Optional
+
+import numpy as np
+
+from .bitext import SentencePair
+
+
+class Part:
+    """Base of the swappable parts. A part overrides what it has."""
+
+    @property
+    def fittable(self) -> bool:
+        """Whether it learns from the corpus by `fit`."""
+        return False
+
+    @property
+    def fitted(self) -> bool:
+        """Whether it has learnt. True for one that does not learn."""
+        return True
+
+    @property
+    def positional(self) -> bool:
+        """Whether its results depend on the places of the sentence pairs in the corpus."""
+        return False
+
+    @property
+    def provenance(self) -> str:
+        """What made the result (str): name, settings, model or a hash of what was learnt."""
+        return type(self).__name__
+
+    def fit(self, corpus: Iterable[Any]) -> None:
+        """Learn from the corpus, and forget what was learnt before.
+
+        corpus (iterable): Sentence pairs; Docs for what weighs teachers.
+        """
+
+    def restart(self) -> None:
+        """Get ready for the first sentence pair of a corpus, which is read from its beginning."""
+
+    def prepare(self, pairs: Iterable[SentencePair]) -> None:
+        """Take note of the sentence pairs that it will be asked for next, about in this order."""
+
+    def considered(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> set[int]:
+        """Return the source spans (set of int) that it has candidates for, be these worth a projection or not. Only a
+        similarity that finds a span without a projection likelier than a bad one knows of such."""
+        return set()
+
+
+CAPABILITIES = ("fittable", "fitted", "positional", "provenance", "fit", "restart", "prepare", "considered")
+
+
+class UserPart(Part):
+    """A callable of the user's own as a part: with what it has of a part's attributes and methods, and the defaults.
+
+    It learns if it has a method `fit`.
+    """
+
+    fittable: bool = False
+    fitted: bool = True
+    positional: bool = False
+    provenance: str = ""
+
+    def __init__(self, call: Any):
+        own = {name: getattr(call, name) for name in CAPABILITIES if hasattr(call, name)}
+        vars(self).update({"fittable": "fit" in own, "provenance": type(call).__name__, **own})
+
+
+def as_part(part: Any) -> Part:
+    """Return a part as it is, and any other callable as a `UserPart`."""
+    return part if isinstance(part, Part) else UserPart(part)
