@@ -7,7 +7,7 @@ from spacy.tokens import Doc, DocBin, Span
 from spacy.util import registry
 
 from spacy_xproj.corpus.entity_swap import EntitySwap
-from spacy_xproj.corpus.examples import GoldCorpus
+from spacy_xproj.corpus.examples import GoldCorpus, with_links
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.soft import SoftLabels
 from tests.conftest import VERSES, ents, payload_doc
@@ -119,6 +119,25 @@ def test_files_of_different_length(longer, corpus, nlp):
     else:
         assert "src.conll and " in message and "tgt.conll" in message and "only 5" in message
         assert ("source sentences" in message) == (longer == "target")
+
+
+def test_lines_of_links_by_doc_or_by_sentence_pair(tmp_path, nlp):
+    """The number of lines says which; indices count within the unit."""
+    sents = [((0, 2), (0, 1)), ((2, 3), (1, 3))]
+    docs = [payload_doc(nlp, "u v w", "a b c", sents=sents), payload_doc(nlp, "x", "d")]
+    path = tmp_path / "links.pharaoh"
+    for text in ("0-0 2-2 1-0\n0-0\n", "0-0 1-0\n0-1\n0-0\n"):
+        path.write_text(text)
+        first, second = (doc._.xproj.links.tolist() for doc in with_links(docs, docs, path))
+        assert sorted(first) == [[0, 0], [1, 0], [2, 2]] and second == [[0, 0]]
+    for text in ("0-0\n", "\n" * 4):
+        path.write_text(text)
+        message = f"each of the 2 Docs, or for each of their 3 sentence pairs, but it has {text.count(chr(10))} lines"
+        with pytest.raises(InputError, match=message):
+            next(with_links(docs, docs, path))
+    path.write_text("0-0\n1-0\n0-0\n")
+    with pytest.raises(InputError, match="line 2: The link '1-0' points at source word 1, but there are 1"):
+        next(with_links(docs, docs, path))
 
 
 def test_too_few_links_and_links_out_of_range(corpus, nlp):

@@ -42,6 +42,31 @@ def test_a_pipeline_is_replaced(corpus):
     assert not [n for n in names(corpus) if ".tmp" in n]
 
 
+def test_other_files_are_not_removed(corpus):
+    """A folder that happens to hold a meta.json was removed before, with all that was in it."""
+    for name in ("meta.json", "precious.txt"):
+        (corpus / "mine").mkdir(exist_ok=True)
+        (corpus / "mine" / name).write_text("mine")
+    fit(corpus / "bitext.spacy", corpus / "model", CONFIG, "es")
+    (corpus / "model" / "notes.txt").write_text("mine")
+    before = names(corpus)
+    (corpus / "a.tsv").write_text("the house\tla casa\n")
+    for out, message in (("mine", "was not written by xproj"), ("model", r"notes\.txt, which xproj did not write")):
+        with pytest.raises(XprojError, match=message):
+            fit(corpus / "a.tsv", corpus / out, CONFIG, "es")
+    assert names(corpus) == before | {"a.tsv"}
+
+
+def test_a_fitted_pipeline_is_not_fitted_again(corpus):
+    first = fit(corpus / "bitext.spacy", corpus / "model", CONFIG, "es")
+    before = (corpus / "model" / "meta.json").stat().st_mtime_ns
+    again = fit(corpus / "bitext.spacy", corpus / "model", CONFIG, "es")
+    assert again[1:] == first[1:] and (corpus / "model" / "meta.json").stat().st_mtime_ns == before
+    (corpus / "model" / "meta.json").write_text("{}")  # damaged
+    fit(corpus / "bitext.spacy", corpus / "model", CONFIG, "es")
+    assert spacy.load(corpus / "model").lang == "es"
+
+
 def test_overrides(corpus):
     overrides = {"components.xproj_aligner.aligner.stem": 3}
     fit(corpus / "bitext.spacy", corpus / "model", CONFIG, "es", overrides=overrides)

@@ -8,6 +8,7 @@ import spacy
 from spacy_xproj.aligners.statistical import StatisticalAligner
 from spacy_xproj.corpus import doc_files, read_docs
 from spacy_xproj.errors import InputError, XprojError
+from spacy_xproj.files import locked
 from spacy_xproj.runs.project import project
 from tests.conftest import CONFIGS, ents, names
 
@@ -199,6 +200,13 @@ def test_input_that_cannot_be_used(corpus):
     for out in ("out.spacy", "out"):
         with pytest.raises(InputError, match=r"bitext.spacy: Expected a .spacy file"):
             run(corpus, out)
+    assert names(corpus) == before
+
+
+def test_two_runs_into_one_place(corpus):
+    before = names(corpus)
+    with locked(corpus / "out"), pytest.raises(XprojError, match="another run is writing it"):
+        run(corpus, "out")
     assert names(corpus) == before
 
 
