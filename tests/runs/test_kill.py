@@ -147,8 +147,6 @@ def between(events):
 
 LONG = (run_project, run_teach, run_fit, run_selftrain, run_tune)
 SLOW = [pytest.param(verb, marks=pytest.mark.slow) for verb in LONG]
-    pytest.param(verb, marks=pytest.mark.slow) for verb in (run_project, run_teach, run_fit, run_selftrain, run_tune)
-]
 
 
 @pytest.mark.parametrize("verb", [run_convert, run_translate, *SLOW])

@@ -116,11 +116,13 @@ def test_two_processes_give_the_same_bytes(corpus):
 def test_a_changed_input_or_config_is_done_anew(corpus, fits):
     run(corpus, "out", shard=2)
     overrides = {"components.xproj_matcher.min_score": 2, "components.xproj_matcher.doubtful": "drop"}
-    counts = run(corpus, "out", shard=2, overrides=overrides)
+    with pytest.warns(UserWarning, match=r"the config's components.xproj_matcher.min_score: 0.0 → 2, the fitted"):
+        counts = run(corpus, "out", shard=2, overrides=overrides)
     assert (counts["projected"], counts["not_projected:low_score"], len(fits)) == (0, 2, 2)
     assert all(not doc.ents for doc in read(corpus / "out"))
     shutil.copy(corpus / "out" / "00000.spacy", corpus / "bitext.spacy")
-    assert run(corpus, "out")["docs"] == 2
+    with pytest.warns(UserWarning, match="the input changed, the shard size: 2 → 0"):
+        assert run(corpus, "out")["docs"] == 2
 
 
 def test_a_folder_as_input(corpus):
@@ -142,7 +144,8 @@ def test_alignments(corpus, fits, out):
     assert ents(docs[3]) == [(3, 4, "PER")] and ents(docs[4]) == [(0, 1, "LOC")]
     assert docs[0]._.xproj.provenance["aligner"] == "given"
     (corpus / "links.pharaoh").write_text("0-0 1-1 2-2 3-3\n" * 5)  # other links: nothing old is kept
-    run(corpus, out, alignments=corpus / "links.pharaoh", shard=2)
+    with pytest.warns(UserWarning, match="the alignments changed"):
+        run(corpus, out, alignments=corpus / "links.pharaoh", shard=2)
     assert ents(read(corpus / out)[3]) == [(0, 1, "PER")]
 
 
@@ -152,7 +155,8 @@ def test_fit_on(corpus, fits):
     assert counts["projected"] == 2 and len(fits) == 1
     state = json.loads((corpus / "out.spacy.report.json").read_text())["pipeline"]
     (corpus / "more.tsv").write_text("Ana saw Rome\tRoma Ana vio\n" * 3)
-    run(corpus, "out.spacy", fit_on=[corpus / "more.tsv", corpus / "bitext.spacy"])
+    with pytest.warns(UserWarning, match="the --fit-on text 1 changed"):
+        run(corpus, "out.spacy", fit_on=[corpus / "more.tsv", corpus / "bitext.spacy"])
     assert len(fits) == 2
     assert json.loads((corpus / "out.spacy.report.json").read_text())["pipeline"] != state
 

@@ -164,8 +164,16 @@ def test_what_is_finished_is_not_done_again(work):
     assert stamps(work / "out" / "round-1") == before
 
 
-@pytest.mark.parametrize("changed", ["raw", "teachers", "overrides", "dev"])
-def test_other_input_begins_anew(work, changed, monkeypatch):
+@pytest.mark.parametrize(
+    "changed, told",
+    [
+        ("raw", "input changed"),
+        ("teachers", "teachers' teachers.lists"),
+        ("overrides", "config's training.dropout: 0.3 → 0.2"),
+        ("dev", "gold changed"),
+    ],
+)
+def test_other_input_begins_anew(work, changed, told, monkeypatch):
     monkeypatch.setattr(round_files.RoundFiles, "train", untrained)
     monkeypatch.setattr(round_files.RoundFiles, "score", lambda self, model: {"score": 0.5})
     run(work)
@@ -179,7 +187,8 @@ def test_other_input_begins_anew(work, changed, monkeypatch):
         gold(work / "dev.spacy", texts(5, 3))
     else:
         more = {"overrides": {**SMALL, "training.dropout": 0.2}}
-    assert run(work, **more).new == 2
+    with pytest.warns(UserWarning, match=f"the {told}"):
+        assert run(work, **more).new == 2
 
 
 def untrained(self, folder):
