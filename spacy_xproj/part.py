@@ -31,6 +31,11 @@ class Part:
         """What made the result (str): name, settings, model or a hash of what was learnt."""
         return type(self).__name__
 
+    @property
+    def key(self) -> str:
+        """What its results are filed under in a cache (str): a changed setting must find none of the old ones."""
+        return type(self).__name__
+
     def fit(self, corpus: Iterable[Any]) -> None:
         """Learn from the corpus, and forget what was learnt before.
 
@@ -49,7 +54,7 @@ class Part:
         return set()
 
 
-CAPABILITIES = ("fittable", "fitted", "positional", "provenance", "fit", "restart", "prepare", "considered")
+CAPABILITIES = ("fittable", "fitted", "positional", "provenance", "key", "fit", "restart", "prepare", "considered")
 
 
 class UserPart(Part):
@@ -62,10 +67,13 @@ class UserPart(Part):
     fitted: bool = True
     positional: bool = False
     provenance: str = ""
+    key: str = ""
 
     def __init__(self, call: Any):
         own = {name: getattr(call, name) for name in CAPABILITIES if hasattr(call, name)}
-        vars(self).update({"fittable": "fit" in own, "provenance": type(call).__name__, **own})
+        kind = type(call).__name__
+        vars(self).update({"fittable": "fit" in own, "provenance": kind, **own})
+        self.key = str(self.key or getattr(call, "__name__", kind))
 
 
 def as_part(part: Any) -> Part:

@@ -16,6 +16,7 @@ from ..part import Part, as_part
 from ..soft import Entity, SoftLabels, find_entities
 from ..tags import TagScheme, convert_types, make_tags, previous_words, spans_to_iob2, to_iob2
 from ..teachers.agreement import UNKNOWN, against_projection, agreed, combine, harden, mask
+from ..ty import Teacher
 from .base import BatchPipe
 
 AGREEMENT = ("none", "mask", "hard")
@@ -142,10 +143,10 @@ class SoftLabeler(BatchPipe):
 
     def scheme(self, name: str) -> TagScheme:
         """The scheme of a teacher's tags."""
-        labels = getattr(self.teachers[name], "labels", None)
-        if not labels:
+        teacher = self.teachers[name]
+        if not isinstance(teacher, Teacher) or not teacher.labels:
             raise XprojError(f"{self.name}: the teacher {name!r} has no tags in 'labels'. Has it been given a model?")
-        return TagScheme(labels)
+        return TagScheme(teacher.labels)
 
     def known(self, schemes: dict[str, TagScheme]) -> list[str]:
         """The entity types of all teachers, by their names here."""

@@ -14,6 +14,7 @@ from ..errors import XprojError
 from ..labels import check_label_map
 from ..soft import Entity, find_entities
 from ..tags import SCHEMES, TagScheme
+from ..ty import Teacher
 from .base import BatchPipe
 from .entities import set_entities
 
@@ -72,7 +73,7 @@ class EntityTagger(BatchPipe):
             raise XprojError(
                 f"{name}: min_score is compared to probabilities and must be from 0 to 1, not {min_score}."
             )
-        if not hasattr(teacher, "labels"):
+        if not isinstance(teacher, Teacher):
             raise XprojError(f"{name}: the teacher must have the attribute 'labels'; {type(teacher).__name__} has not.")
         self.teacher = teacher
         self.label_map = check_label_map(name, label_map)

@@ -9,8 +9,7 @@ import numpy as np
 
 from ..bitext import SentencePair
 from ..errors import XprojError
-from ..part import Part
-from ..translators.memory import translator_key
+from ..part import Part, as_part
 from ..ty import Cells, ScoringTranslator, Similarity
 from .evidence import SAME
 from .forms import Words, similar
@@ -191,7 +190,7 @@ class TranslationSimilarity(Part):
         RAISES (XprojError): As `score_cells`.
         """
         self.check()
-        backend = translator_key(self.translator)
+        backend = as_part(self.translator).key
         keys: dict[Key, None] = dict.fromkeys((backend, *pair) for pair in pairs)
         found = self.cache.get(keys)
         groups: dict[tuple[str, str], list[Key]] = {}

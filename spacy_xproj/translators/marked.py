@@ -6,9 +6,10 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 
 from ..errors import XprojError
+from ..part import Part, as_part
 from ..ty import CharSpan, SpanTranslator, Translation, Translator
 from .markers import STYLES, Reading, Style, free_style, likeness, match, outermost, read, write
-from .memory import carries, translator_key
+from .memory import carries
 
 TEXT_COUNTS = ("texts", "marked", "plain_fallback")
 FATES = ("carried", "lost_in_translation", "below_threshold", "given_up", "nested", "unmarkable")
@@ -64,7 +65,7 @@ class Marking(NamedTuple):
         return [self.text[start:end] for start, end, _ in self.spans]
 
 
-class Marked:
+class Marked(Part):
     """A translator that carries spans by marks around them (Chen et al. 2023). Texts without spans are translated as
     they are, and a translator that carries spans itself is left to do so.
 
@@ -105,12 +106,12 @@ class Marked:
     def key(self) -> str:
         """The settings, and the key of the translator."""
         settings = f"{self.style},{self.spaced},{self.threshold},{self.plain}"
-        return f"spacy_xproj.Marked.v1({settings}) {translator_key(self.translator)}"
+        return f"spacy_xproj.Marked.v1({settings}) {as_part(self.translator).key}"
 
     @property
     def provenance(self) -> str:
         """The translator's, and the marks."""
-        return f"{getattr(self.translator, 'provenance', type(self.translator).__name__)}, {self.style}"
+        return f"{as_part(self.translator).provenance}, {self.style}"
 
     def __call__(self, texts: Sequence[str], source_lang: str, target_lang: str) -> list[Translation]:
         """Translate texts as they are."""
@@ -228,7 +229,7 @@ class Marked:
 
     def _checked(self, got: list[Translation], texts: Sequence[str]) -> list[Translation]:
         if len(got) != len(texts):
-            name = translator_key(self.translator)
+            name = as_part(self.translator).key
             raise XprojError(f"The translator {name!r} gave {len(got)} translations of {len(texts)} texts.")
         return got
 

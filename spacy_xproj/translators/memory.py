@@ -9,6 +9,7 @@ import srsly
 
 from ..errors import XprojError
 from ..files import replacing
+from ..part import Part, as_part
 from ..texts import normalize, pair_problem
 from ..ty import CharSpan, SpanTranslator, Translation, Translator
 from .store import Store
@@ -34,16 +35,6 @@ def make_memory(
     return Memory(path, translator, batch_size, read_only)
 
 
-def translator_key(translator: Translator) -> str:
-    """What the entries of a translator are filed under, so that a changed setting finds none of the old ones.
-
-    translator (Translator): Any translator.
-    RETURNS (str): Its attribute `key` if it has one, else the name of its class (of itself, for a function).
-    """
-    name = getattr(translator, "__name__", type(translator).__name__)
-    return str(getattr(translator, "key", "") or name)
-
-
 def carries(translator: Optional[Translator]) -> bool:
     """Whether a translator carries spans itself: of a memory, whether the one behind it does.
 
@@ -54,7 +45,7 @@ def carries(translator: Optional[Translator]) -> bool:
     return isinstance(translator, SpanTranslator)
 
 
-class Memory:
+class Memory(Part):
     """A translator that looks texts up. Texts are the same if their normal forms are (see `normalize`).
 
     With a translator behind it, each text that is not found is sent there once, in its normal form: the
@@ -89,12 +80,12 @@ class Memory:
     @property
     def key(self) -> str:
         """The key of the translator behind it: whoever wraps a memory wraps that."""
-        return translator_key(self.translator) if self.translator else "spacy_xproj.Memory.v1"
+        return as_part(self.translator).key if self.translator else "spacy_xproj.Memory.v1"
 
     @property
     def provenance(self) -> str:
         """Names the translator behind it, too: which of the two gave a text is in the file."""
-        return f"Memory, {getattr(self.translator, 'provenance', self.key)}" if self.translator else "Memory"
+        return f"Memory, {as_part(self.translator).provenance}" if self.translator else "Memory"
 
     def __call__(self, texts: Sequence[str], source_lang: str, target_lang: str) -> list[Translation]:
         """Translate texts.

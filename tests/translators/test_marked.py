@@ -12,7 +12,7 @@ from spacy_xproj.errors import XprojError
 from spacy_xproj.registry import registry
 from spacy_xproj.translators.marked import FATES, PLAIN, Marked, make_marked
 from spacy_xproj.translators.markers import STYLES
-from spacy_xproj.translators.memory import Memory, carries, translator_key
+from spacy_xproj.translators.memory import Memory, carries
 from spacy_xproj.ty import SpanTranslator, Translation
 
 DICTIONARY = {
@@ -431,8 +431,8 @@ def test_every_setting_is_in_the_key():
         make_marked(Words(), plain="never"),
         make_marked(Words(), plain="check"),
     ]
-    assert len({translator_key(marked) for marked in made}) == len(made)
-    assert translator_key(made[0]) == "spacy_xproj.Marked.v1(brackets,False,0.5,lost) Words"
+    assert len({marked.key for marked in made}) == len(made)
+    assert made[0].key == "spacy_xproj.Marked.v1(brackets,False,0.5,lost) Words"
     assert made[0].provenance == "words, brackets"
     assert Marked(len).provenance == "builtin_function_or_method, brackets"
 

@@ -15,11 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spacy_xproj.errors import InputError, XprojError
+from spacy_xproj.part import as_part
 from spacy_xproj.registry import registry
 from spacy_xproj.similarities.score_cache import ScoreCache
 from spacy_xproj.texts import normalize
 from spacy_xproj.translators import memory as memory_module
-from spacy_xproj.translators.memory import Memory, make_memory, translator_key
+from spacy_xproj.translators.memory import Memory, make_memory
 from spacy_xproj.ty import Translation
 
 FORK = multiprocessing.get_context("fork")
@@ -209,9 +210,9 @@ def test_people_come_before_the_translator_even_later():
 def test_translator_key():
     def function(texts, source_lang, target_lang): ...
 
-    assert translator_key(Upper()) == "Upper"
-    assert translator_key(Upper("k")) == translator_key(Memory("", Upper("k"))) == "k"
-    assert translator_key(function) == "function"
+    assert as_part(Upper()).key == "Upper"
+    assert as_part(Upper("k")).key == Memory("", Upper("k")).key == "k"
+    assert as_part(function).key == "function"
 
 
 def test_translator_that_loses_texts_is_an_error():
