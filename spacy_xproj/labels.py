@@ -25,7 +25,7 @@ def check_label_map(who: str, label_map: Mapping[str, str]) -> dict[str, str]:
 
 
 def rename_types(types: Iterable[str], label_map: Mapping[str, str]) -> list[str]:
-    """Return entity types after renaming, each once and sorted; those that go by "" are left out."""
+    """Rename entity types. Return each once, sorted; types that are renamed to "" are left out."""
     return sorted({label_map.get(kind, kind) for kind in types} - {""})
 
 

@@ -1,5 +1,5 @@
-"""Soft labels of a Doc: a distribution over tags for each token, as plain data in `doc._.xproj_soft`; and the entities
-that distributions over tags make most probable."""
+"""Soft labels of a Doc, as plain data in `doc._.xproj_soft`: a distribution over tags for each token. And the decoder,
+which finds the entities that such distributions make most probable."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -34,13 +34,13 @@ class Entity(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class SoftLabels:
-    """What one or several teachers find of the tokens of a Doc.
+    """A distribution over tags for each token of a Doc, made by one or several teachers.
 
     labels (tuple of str): The tags, such as "O", "B-PER" and "I-PER".
-    probs (float16 array (tokens, labels)): A distribution a token. A row of zeros: nothing is known of this token, and
-        nothing is learnt from it.
+    probs (float16 array (tokens, labels)): One row a token. A row of zeros means that nothing is known of the token;
+        students learn nothing from it.
     provenance (dict[str, str or float]): Which teachers, weights and filters made them.
-    RAISES (XprojError): If the shape is not that, a label comes twice, or a value is not a probability.
+    RAISES (XprojError): If the shape is wrong, a label comes twice, or a value is not a probability.
     """
 
     labels: tuple[str, ...]
@@ -72,14 +72,14 @@ class SoftLabels:
 
     @property
     def known(self) -> np.ndarray:
-        """Whether anything is known of each token: bool array (tokens,)."""
+        """Whether the row of each token has any probability: bool array (tokens,)."""
         return np.asarray(self.probs.any(axis=1))
 
     def check(self, n: int) -> None:
-        """Hold them against the Doc that they are on.
+        """Check that there is one row for each token.
 
         n (int): Number of tokens of the Doc.
-        RAISES (XprojError): If there is not one row a token.
+        RAISES (XprojError): If the numbers differ.
         """
         if len(self.probs) != n:
             raise XprojError(
@@ -88,7 +88,7 @@ class SoftLabels:
             )
 
     def entities(self, doc: "Doc") -> list[Entity]:
-        """Find the entities of the Doc that they are on. See `find_entities`.
+        """Find the entities that these soft labels make most probable. See `find_entities`.
 
         doc (Doc): The Doc, which is not changed.
         RETURNS (list of Entity): Disjoint and in text order.
@@ -98,7 +98,7 @@ class SoftLabels:
         return find_entities(doc, self.probs.astype("f4"), TagScheme(self.labels))
 
     def __getitem__(self, rows: Union[slice, Sequence[int], np.ndarray]) -> "SoftLabels":
-        """Those of some of the tokens, for a part of the Doc."""
+        """Return the soft labels of some tokens, for a part of the Doc."""
         return SoftLabels(self.labels, self.probs[rows], self.provenance)
 
 

@@ -14,11 +14,11 @@ def set_entities(
     """Write `doc.spans` and `doc.ents`.
 
     found (sequence of Entity): From `find_entities`.
-    spans_key (str): All go to `doc.spans[spans_key]`, with `attrs["scores"]`. "": nowhere.
+    spans_key (str): Write all entities to `doc.spans[spans_key]`, with their scores in `attrs["scores"]`. "": do not.
     annotate_ents (bool): Set `doc.ents`. If not, it stays as it is.
-    min_score (float): Those that score less are in `doc.spans` only.
-    overwrite (bool): Entities that the Doc has already are dropped. If not, they stay, and of those found only the ones
-        that share no token with them are added.
+    min_score (float): Entities that score less are written to `doc.spans` only.
+    overwrite (bool): Drop the entities that the Doc has. If not, keep them, and add only entities that share no token
+        with them.
     """
     spans = [Span(doc, start, end, label=label) for start, end, label, _ in found]
     scores = np.array([score for *_, score in found], dtype="f4")
