@@ -176,7 +176,7 @@ class Remembering(Ranker):
     def __init__(self, parts: dict[str, Any], pairs: Sequence[SentencePair]):
         super().__init__(zero_weights(parts), max_length=15, lexicon=True, floor=0.0, evidence=parts)
         self._known: dict[int, Scored] = {}
-        self.further.fit(list(pairs))
+        self.evidence.fit(list(pairs))
         self.stats = CorpusStats(pairs)
         self.prepare(pairs)
 

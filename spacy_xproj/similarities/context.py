@@ -11,7 +11,7 @@ from ..bitext import SentencePair
 from ..errors import XprojError
 from ..models.encoder import Encoder, Sentence, WithEncoder
 from ..ty import Cells, Similarity
-from .forms import Words
+from .forms import WordForms
 
 NAME = "spacy_xproj.Context.v1"
 AHEAD = 4  # so many batches' worth of words are encoded together
@@ -117,7 +117,7 @@ class ContextSimilarity(WithEncoder):
             return Cells(none, none, none, np.zeros(0))
         source, target = self.vectors(pair.source, pair.target)
         if candidates is None:
-            a, b = self.propose(~Words(pair.target).punct & target.any(axis=1))
+            a, b = self.propose(~WordForms(pair.target).punct & target.any(axis=1))
         else:
             a, b = np.unique(np.asarray(candidates, "i8").reshape(-1, 2), axis=0).T
         start, end = np.array([s[:2] for s in pair.spans], "i8").T

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..bitext import SentencePair
-from .forms import Words, similar
+from .forms import WordForms, similar
 
 ANCHOR = 0.92  # forms of names as like as this are taken for translations of each other
 ANCHOR_CHARS = 4
@@ -23,7 +23,7 @@ def pair_key(pair: SentencePair) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little") >> 1
 
 
-class Counts:
+class FormCounts:
     """A number for each form, and a last one, 0, for those that are not there.
 
     index (dict[str, int]), values (float32 array (forms + 1,)): Which form has which place, and the numbers.
@@ -41,7 +41,7 @@ class Counts:
         return [list(self.index), self.values.tobytes()]
 
     @classmethod
-    def load(cls, state: list) -> "Counts":
+    def load(cls, state: list) -> "FormCounts":
         self = cls({})
         self.index = {form: k for k, form in enumerate(state[0])}
         self.values = np.frombuffer(state[1], "<f4")
@@ -52,7 +52,7 @@ class CorpusStats:
     """Counts over the sentence pairs of a corpus.
 
     size (int): Number of sentence pairs.
-    source, target (Counts): In how many of them a form stands.
+    source, target (FormCounts): In how many of them a form stands.
     linked (float32 array): How many links a source form has, by the places of `source`.
     keys, links (int64 array (n,), float32 array (n,)): How often two forms are linked, by
         source id · number of target ids + target id.
@@ -73,7 +73,7 @@ class CorpusStats:
         extents, many = np.zeros(LENGTHS), np.full(LENGTHS, STEADY)
         chars = 0.0
         for pair in pairs:
-            s, t = Words(pair.source), Words(pair.target)
+            s, t = WordForms(pair.source), WordForms(pair.target)
             source.update(set(s.forms))
             target.update(set(t.forms))
             seen.append(pair_key(pair))
@@ -88,7 +88,7 @@ class CorpusStats:
             agree = anchored(pair, s, t)
             hits, found, anchors = hits + agree[0], found + agree[1], anchors + agree[2]
         self.size = len(seen)
-        self.source, self.target = Counts(source), Counts(target)
+        self.source, self.target = FormCounts(source), FormCounts(target)
         self.linked = np.array([*(linked[form] for form in self.source.index), 0.0], "f4")
         n = len(self.target.index) + 1
         keys = [self.source.index[a] * n + self.target.index[b] for a, b in together]
@@ -147,14 +147,14 @@ class CorpusStats:
         self = cls(())
         self.size, self.quality, self.chars = state["size"], state["quality"], state["chars"]
         self.stretch = np.frombuffer(state["stretch"], "<f8")
-        self.source, self.target = (Counts.load(state[name]) for name in ("source", "target"))
+        self.source, self.target = (FormCounts.load(state[name]) for name in ("source", "target"))
         self.linked = np.frombuffer(state["linked"], "<f4")
         self.keys, self.links = np.frombuffer(state["keys"], "<i8"), np.frombuffer(state["links"], "<f4")
         self.seen = frozenset(np.frombuffer(state["seen"], "<i8").tolist())
         return self
 
 
-def anchored(pair: SentencePair, source: Words, target: Words) -> tuple[int, int, int]:
+def anchored(pair: SentencePair, source: WordForms, target: WordForms) -> tuple[int, int, int]:
     """Links that agree with words alike in form and unique in that, links that touch such words, and such words."""
     if not source.forms or not target.forms:
         return 0, 0, 0

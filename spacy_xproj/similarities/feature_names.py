@@ -168,7 +168,7 @@ PLACE = {name: k for k, name in enumerate(FEATURES)}
 STAGES = ("alone", "corpus", "pairs")  # without a corpus; with its counts; with the lexicon of a first pass, too
 
 
-PART = ("{}", "{}_gap", "null_{}")  # of a part of further evidence: see `Further`
+PART = ("{}", "{}_gap", "null_{}")  # of a part of further evidence: see `RankerEvidence`
 
 
 def with_parts(parts: Iterable[str] = ()) -> tuple[str, ...]:
@@ -202,10 +202,10 @@ def zero_weights(parts: Iterable[str] = ()) -> dict[str, np.ndarray]:
     return {stage: np.zeros(len(with_parts(parts))) for stage in STAGES}
 
 
-def putter(x: np.ndarray) -> Callable[[str, object], None]:
+def feature_setter(x: np.ndarray) -> Callable[[str, object], None]:
     """A function that puts values into the column of a feature."""
 
-    def put(name: str, values: object) -> None:
+    def set_feature(name: str, values: object) -> None:
         x[:, PLACE[name]] = values
 
-    return put
+    return set_feature

@@ -6,41 +6,41 @@ Sums over the words of a candidate come from prefix sums over the target, so tha
 import numpy as np
 
 from .corpus_stats import LENGTHS
-from .evidence import ELSEWHERE, LIKE, SAME, Candidates, Evidence
-from .feature_names import BY_LABEL, FEATURES, NAMES, PLACE, SUMS, putter
+from .feature_names import BY_LABEL, FEATURES, NAMES, PLACE, SUMS, feature_setter
+from .pair_signals import ELSEWHERE, LIKE, SAME, Candidates, PairSignals
 
 
-def features(evidence: Evidence, cells: Candidates) -> np.ndarray:
+def features(signals: PairSignals, cells: Candidates) -> np.ndarray:
     """The features of cells: all but those of `PAIRS` and `NULL`.
 
     RETURNS (float array (n, features)): In the order of `FEATURES`.
     """
     k, a, b = cells
     z = b - 1
-    spans, n = evidence.linked.shape
-    linked, named = evidence.linked, evidence.named[:, None]
+    spans, n = signals.linked.shape
+    linked, named = signals.linked, signals.named[:, None]
     un = ~linked
     left, right = gaps(linked)
     near = np.minimum(left, right)
     between = un & (left <= 3) & (right <= 3)
-    capital, upper, punct = evidence.target.capital, evidence.target.upper, evidence.target.punct
-    outside = evidence.to_other | evidence.to_free
-    same = evidence.mine > SAME
+    capital, upper, punct = signals.target.capital, signals.target.upper, signals.target.punct
+    outside = signals.to_other | signals.to_free
+    same = signals.mine > SAME
     tokens = np.empty((spans, n + 1, len(SUMS)))
     tokens[:, 0] = 0
     for column, values in enumerate(
         (
-            evidence.sure,
-            linked & ~evidence.sure,
-            (1 - evidence.best) * linked,
-            evidence.to_other,
-            evidence.to_free,
-            evidence.to_free_sure,
+            signals.sure,
+            linked & ~signals.sure,
+            (1 - signals.best) * linked,
+            signals.to_other,
+            signals.to_free,
+            signals.to_free_sure,
             un & ~outside,
             same,
-            np.where(evidence.mine > LIKE, evidence.mine, 0),
-            evidence.part & un & ~same,
-            (evidence.rest > ELSEWHERE) & ~same,
+            np.where(signals.mine > LIKE, signals.mine, 0),
+            signals.part & un & ~same,
+            (signals.rest > ELSEWHERE) & ~same,
             punct,
             named & capital,
             named & un & ~upper & ~punct,
@@ -48,9 +48,9 @@ def features(evidence: Evidence, cells: Candidates) -> np.ndarray:
             un & ~between & (near == 1),
             un & (near > 1),
             un & (near > 4),
-            evidence.lexical,
-            evidence.rarity,
-            evidence.rarity * un,
+            signals.lexical,
+            signals.rarity,
+            signals.rarity * un,
         )
     ):
         tokens[:, 1:, column] = values
@@ -58,86 +58,86 @@ def features(evidence: Evidence, cells: Candidates) -> np.ndarray:
     sums = tokens[k, b] - tokens[k, a]
     x = np.zeros((len(k), len(FEATURES)))
     x[:, : len(SUMS)] = sums
-    put = putter(x)
+    set_feature = feature_setter(x)
 
     size = (b - a).astype("f8")
-    length = (evidence.bounds[:, 1] - evidence.bounds[:, 0])[k]
+    length = (signals.bounds[:, 1] - signals.bounds[:, 0])[k]
     hits = sums[:, 0] + sums[:, 1]
     dice = 2 * hits / (length + size)
     share = hits / np.maximum(linked.sum(1), 1)[k]
-    put("dice", dice)
-    put("share_linked", share)
-    put("share_certain", sums[:, 0] / np.maximum(evidence.sure.sum(1), 1)[k])
-    covered, any_covered, chars_covered, edges = evidence.coverage(cells)
-    put("covered", covered)
-    put("covered_any", any_covered)
-    put("covered_chars", chars_covered)
-    put("uncovered_edges", edges)
-    words_ratio = np.log(size / length) - evidence.stretch[np.minimum(length, LENGTHS) - 1]
-    put("length_ratio", np.abs(words_ratio))
-    put("longer", np.maximum(words_ratio, 0))
-    chars = np.concatenate([[0], np.cumsum(evidence.target.chars + 1)])
-    source_chars = np.array([(evidence.source.chars[i:j] + 1).sum() for i, j in evidence.bounds])
-    ratio = np.log((chars[b] - chars[a]) / source_chars[k]) - evidence.more_chars
-    put("chars_ratio", np.abs(ratio))
-    put("chars_longer", np.maximum(ratio, 0))
-    put("length", size)
-    put("mean_to_outside", sums[:, 4] / size)
-    put("mean_form_elsewhere", sums[:, 10] / size)
-    put("mean_not_linked", sums[:, 6] / size)
+    set_feature("dice", dice)
+    set_feature("share_linked", share)
+    set_feature("share_certain", sums[:, 0] / np.maximum(signals.sure.sum(1), 1)[k])
+    covered, any_covered, chars_covered, edges = signals.coverage(cells)
+    set_feature("covered", covered)
+    set_feature("covered_any", any_covered)
+    set_feature("covered_chars", chars_covered)
+    set_feature("uncovered_edges", edges)
+    words_ratio = np.log(size / length) - signals.stretch[np.minimum(length, LENGTHS) - 1]
+    set_feature("length_ratio", np.abs(words_ratio))
+    set_feature("longer", np.maximum(words_ratio, 0))
+    chars = np.concatenate([[0], np.cumsum(signals.target.chars + 1)])
+    source_chars = np.array([(signals.source.chars[i:j] + 1).sum() for i, j in signals.bounds])
+    ratio = np.log((chars[b] - chars[a]) / source_chars[k]) - signals.more_chars
+    set_feature("chars_ratio", np.abs(ratio))
+    set_feature("chars_longer", np.maximum(ratio, 0))
+    set_feature("length", size)
+    set_feature("mean_to_outside", sums[:, 4] / size)
+    set_feature("mean_form_elsewhere", sums[:, 10] / size)
+    set_feature("mean_not_linked", sums[:, 6] / size)
 
     out = outside & un
-    small = 1 / (evidence.target.chars + 1)
-    for name, j, cap in (("first", a, evidence.first_upper), ("last", z, evidence.last_upper)):
+    small = 1 / (signals.target.chars + 1)
+    for name, j, cap in (("first", a, signals.first_upper), ("last", z, signals.last_upper)):
         free = un[k, j]
-        put(f"{name}_rarity", evidence.rarity[j])
-        put(f"{name}_lower", cap[k] & ~capital[j])
-        put(f"{name}_unlinked", free)
-        put(f"{name}_unlinked_rarity", free * evidence.rarity[j])
-        put(f"{name}_outside", out[k, j])
-        put(f"{name}_chars", free * small[j])
-        put(f"{name}_form", evidence.mine[k, j] > LIKE)
-        put(f"{name}_lexical", evidence.lexical[k, j])
-    put("first_to_first", evidence.grid[evidence.bounds[k, 0], a] > 0)
-    put("last_to_last", evidence.grid[evidence.bounds[k, 1] - 1, z] > 0)
-    put("last_stop", punct[z])
+        set_feature(f"{name}_rarity", signals.rarity[j])
+        set_feature(f"{name}_lower", cap[k] & ~capital[j])
+        set_feature(f"{name}_unlinked", free)
+        set_feature(f"{name}_unlinked_rarity", free * signals.rarity[j])
+        set_feature(f"{name}_outside", out[k, j])
+        set_feature(f"{name}_chars", free * small[j])
+        set_feature(f"{name}_form", signals.mine[k, j] > LIKE)
+        set_feature(f"{name}_lexical", signals.lexical[k, j])
+    set_feature("first_to_first", signals.grid[signals.bounds[k, 0], a] > 0)
+    set_feature("last_to_last", signals.grid[signals.bounds[k, 1] - 1, z] > 0)
+    set_feature("last_stop", punct[z])
 
-    m = len(evidence.pair.source)
-    hit = evidence.grid > 0
-    source_before, source_after = evidence.bounds[k, 0] - 1, np.minimum(evidence.bounds[k, 1], m - 1)
-    has_before, has_after = source_before >= 0, evidence.bounds[k, 1] < m
+    m = len(signals.pair.source)
+    hit = signals.grid > 0
+    source_before, source_after = signals.bounds[k, 0] - 1, np.minimum(signals.bounds[k, 1], m - 1)
+    has_before, has_after = source_before >= 0, signals.bounds[k, 1] < m
     for name, j, ok, cap, i, has, edge, j_in in (
-        ("before", a - 1, a > 0, evidence.first_upper, source_before, has_before, "first", a),
-        ("after", np.minimum(b, n - 1), b < n, evidence.last_upper, source_after, has_after, "last", z),
+        ("before", a - 1, a > 0, signals.first_upper, source_before, has_before, "first", a),
+        ("after", np.minimum(b, n - 1), b < n, signals.last_upper, source_after, has_after, "last", z),
     ):
-        put(f"{name}_linked", ok & linked[k, j])
-        put(f"{name}_capital", ok & cap[k] & capital[j])
-        put(f"{name}_lexical", ok * evidence.lexical[k, j])
-        put(f"{name}_neighbor", ok & has & hit[i, j])
-        put(f"neighbor_{edge}", has & hit[i, j_in])
-    put("source_edge", (~has_before & (a == 0)) * 1.0 + (~has_after & (b == n)))
+        set_feature(f"{name}_linked", ok & linked[k, j])
+        set_feature(f"{name}_capital", ok & cap[k] & capital[j])
+        set_feature(f"{name}_lexical", ok * signals.lexical[k, j])
+        set_feature(f"{name}_neighbor", ok & has & hit[i, j])
+        set_feature(f"neighbor_{edge}", has & hit[i, j_in])
+    set_feature("source_edge", (~has_before & (a == 0)) * 1.0 + (~has_after & (b == n)))
 
-    q = evidence.quality
-    put("certain_quality", sums[:, 0] * q)
-    put("linked_quality", hits * q)
-    put("dice_quality", dice * q)
-    put("share_quality", share * q)
-    put("form_quality", sums[:, 7] * q)
-    put("outside_quality", sums[:, 4] * q)
+    q = signals.quality
+    set_feature("certain_quality", sums[:, 0] * q)
+    set_feature("linked_quality", hits * q)
+    set_feature("dice_quality", dice * q)
+    set_feature("share_quality", share * q)
+    set_feature("form_quality", sums[:, 7] * q)
+    set_feature("outside_quality", sums[:, 4] * q)
 
-    c = ~evidence.named[k]
-    put("certain_common", sums[:, 0] * c)
-    put("linked_common", hits * c)
-    put("dice_common", dice * c)
-    put("share_common", share * c)
-    put("covered_common", covered * c)
-    put("not_linked_common", sums[:, 6] * c)
-    put("outside_common", sums[:, 4] * c)
-    put("first_unlinked_common", un[k, a] & c)
-    put("last_unlinked_common", un[k, z] & c)
-    put("length_ratio_common", np.abs(words_ratio) * c)
+    c = ~signals.named[k]
+    set_feature("certain_common", sums[:, 0] * c)
+    set_feature("linked_common", hits * c)
+    set_feature("dice_common", dice * c)
+    set_feature("share_common", share * c)
+    set_feature("covered_common", covered * c)
+    set_feature("not_linked_common", sums[:, 6] * c)
+    set_feature("outside_common", sums[:, 4] * c)
+    set_feature("first_unlinked_common", un[k, a] & c)
+    set_feature("last_unlinked_common", un[k, z] & c)
+    set_feature("length_ratio_common", np.abs(words_ratio) * c)
 
-    labels = np.array([span.label for span in evidence.pair.spans])
+    labels = np.array([span.label for span in signals.pair.spans])
     plain = [PLACE[name] for name in BY_LABEL]
     for label in sorted(set(NAMES).intersection(labels.tolist())):
         rows = np.flatnonzero((labels == label)[k])[:, None]
@@ -145,30 +145,30 @@ def features(evidence: Evidence, cells: Candidates) -> np.ndarray:
     return x
 
 
-def null_features(evidence: Evidence) -> np.ndarray:
+def null_features(signals: PairSignals) -> np.ndarray:
     """The features of "not projected", a row a source span: all but those of `PAIRS`."""
-    x = np.zeros((len(evidence.bounds), len(FEATURES)))
-    put = putter(x)
-    any_linked = np.asarray(evidence.linked.any(1))
-    put("null", 1)
-    put("null_linked", any_linked)
-    put("null_certain", evidence.sure.any(1))
-    used = np.asarray(evidence.grid.any(1))
-    best = evidence.forms.max(1, initial=0)
-    put("null_covered", [used[a:b].mean() for a, b in evidence.bounds])
-    outside = evidence.to_other | evidence.to_free
-    put("null_all_outside", any_linked & ~(evidence.linked & ~outside).any(1))
-    put("null_form", evidence.mine.max(1, initial=0))
-    put("null_form_mean", [best[a:b].mean() for a, b in evidence.bounds])
-    put("null_capital", evidence.named)
-    put("null_common", ~evidence.named & any_linked)
-    put("null_common_certain", ~evidence.named & evidence.sure.any(1))
-    put("null_length", np.log(evidence.bounds[:, 1] - evidence.bounds[:, 0]))
-    put("null_pair_linked", used.mean())
-    put("null_lexical", evidence.share_in.max(1, initial=0))
+    x = np.zeros((len(signals.bounds), len(FEATURES)))
+    set_feature = feature_setter(x)
+    any_linked = np.asarray(signals.linked.any(1))
+    set_feature("null", 1)
+    set_feature("null_linked", any_linked)
+    set_feature("null_certain", signals.sure.any(1))
+    used = np.asarray(signals.grid.any(1))
+    best = signals.forms.max(1, initial=0)
+    set_feature("null_covered", [used[a:b].mean() for a, b in signals.bounds])
+    outside = signals.to_other | signals.to_free
+    set_feature("null_all_outside", any_linked & ~(signals.linked & ~outside).any(1))
+    set_feature("null_form", signals.mine.max(1, initial=0))
+    set_feature("null_form_mean", [best[a:b].mean() for a, b in signals.bounds])
+    set_feature("null_capital", signals.named)
+    set_feature("null_common", ~signals.named & any_linked)
+    set_feature("null_common_certain", ~signals.named & signals.sure.any(1))
+    set_feature("null_length", np.log(signals.bounds[:, 1] - signals.bounds[:, 0]))
+    set_feature("null_pair_linked", used.mean())
+    set_feature("null_lexical", signals.share_in.max(1, initial=0))
     for label in NAMES:
-        put(f"null_{label}", [span.label == label for span in evidence.pair.spans])
-    put("null_quality", ~any_linked * evidence.quality)
+        set_feature(f"null_{label}", [span.label == label for span in signals.pair.spans])
+    set_feature("null_quality", ~any_linked * signals.quality)
     return x
 
 

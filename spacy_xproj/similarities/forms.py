@@ -43,7 +43,7 @@ def describe(word: str) -> Word:
     return Word(anyascii(word).lower().strip(punctuation + " "), punct, upper or word[:1].isdigit(), upper)
 
 
-class Words:
+class WordForms:
     """The words of one side of a sentence pair, as arrays over them.
 
     words (sequence of str): The words, n of them.
@@ -59,7 +59,7 @@ class Words:
         self.keys = ["" if w.punct or (len(w.form) <= SHORT and not w.capital) else w.form for w in known]
 
 
-def similar(source: Words, target: Words) -> np.ndarray:
+def similar(source: WordForms, target: WordForms) -> np.ndarray:
     """Jaro-Winkler similarity of all forms of two sides (Winkler 1990). Punctuation is like nothing, and short
     forms are like equal ones only.
 
@@ -73,7 +73,7 @@ def similar(source: Words, target: Words) -> np.ndarray:
     return found.astype("f8")
 
 
-def affixed(source: Words, target: Words, rows: np.ndarray) -> np.ndarray:
+def affixed(source: WordForms, target: WordForms, rows: np.ndarray) -> np.ndarray:
     """How well the shorter form of two is a part of the longer, for compounds and inflected names.
 
     rows (bool array (m,)): The source words to look at.

@@ -121,8 +121,10 @@ class Fused(State):
         for name, part in parts.items():
             score = np.zeros(len(wanted))
             if rest is not None and not np.array_equal(keys[name], wanted):
-                put(score, wanted, (more := part(pair, rest)), cell_keys(more, pair))
-            put(score, wanted, found[name], keys[name])  # last: a probability depends on what is proposed with it
+                fill_scores(score, wanted, (more := part(pair, rest)), cell_keys(more, pair))
+            fill_scores(
+                score, wanted, found[name], keys[name]
+            )  # last: a probability depends on what is proposed with it
             check_finite(f"{NAME}: its part {name!r}", "score", score)
             total += self.weights[name] * score
         bound = total.copy()
@@ -178,7 +180,7 @@ def cell_keys(cells: AnyCells, pair: SentencePair) -> np.ndarray:
     return (cells.span.astype("i8") * size + cells.start) * size + cells.end
 
 
-def put(score: np.ndarray, wanted: np.ndarray, cells: AnyCells, keys: np.ndarray) -> None:
+def fill_scores(score: np.ndarray, wanted: np.ndarray, cells: AnyCells, keys: np.ndarray) -> None:
     """Write the scores of some cells to their places among the wanted ones; other cells are left out.
 
     wanted, keys (int arrays): By `cell_keys`, the wanted ones ascending.

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from .evidence import Candidates
 from .feature_names import PLACE
 from .learning import Group
+from .pair_signals import Candidates
 
 Gold = frozenset[tuple[int, int, str]]
 

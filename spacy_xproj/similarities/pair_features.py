@@ -2,25 +2,30 @@
 
 import numpy as np
 
-from .evidence import Candidates, Evidence
-from .feature_names import PLACE, putter
+from .feature_names import PLACE, feature_setter
 from .pair_lexicon import AFTER, BEFORE, EDGES, FIRST, INSIDE, LAST, PairLexicon, Vote, edge_masses
+from .pair_signals import Candidates, PairSignals
 
 NOWHERE = [0.0] * len(EDGES)
 
 
 def add_pair_features(
-    evidence: Evidence, x: np.ndarray, null: np.ndarray, cells: Candidates, lexicon: PairLexicon, own: list[list[Vote]]
+    signals: PairSignals,
+    x: np.ndarray,
+    null: np.ndarray,
+    cells: Candidates,
+    lexicon: PairLexicon,
+    own: list[list[Vote]],
 ) -> None:
     """Put the features of `PAIRS` into the rows of cells and of null.
 
     own (list of list of Vote): For each source span the votes to take out of the lexicon.
     """
     k, a, b = cells
-    n = len(evidence.target.forms)
-    forms = evidence.target.forms
-    edge, inside = np.zeros((len(evidence.bounds), 2, n)), np.zeros((len(evidence.bounds), n))
-    seen = evidence.stats.target.values[evidence.target_ids] if evidence.stats is not None else np.ones(n)
+    n = len(signals.target.forms)
+    forms = signals.target.forms
+    edge, inside = np.zeros((len(signals.bounds), 2, n)), np.zeros((len(signals.bounds), n))
+    seen = signals.stats.target.values[signals.target_ids] if signals.stats is not None else np.ones(n)
     masses = np.array([lexicon.edges.get(form, NOWHERE) for form in forms])
     for span, found in enumerate(own):
         mine = masses
@@ -30,22 +35,22 @@ def add_pair_features(
         edge[span, 0] = np.log((mine[:, FIRST] + 0.3) / (mine[:, BEFORE] + 0.3))
         edge[span, 1] = np.log((mine[:, LAST] + 0.3) / (mine[:, AFTER] + 0.3))
         inside[span] = mine[:, INSIDE] / (np.maximum(seen, mine[:, INSIDE]) + 1)
-    put = putter(x)
-    sums = np.zeros((len(evidence.bounds), n + 1))
+    set_feature = feature_setter(x)
+    sums = np.zeros((len(signals.bounds), n + 1))
     np.cumsum(inside, axis=1, out=sums[:, 1:])
     before, after, z = a - 1, np.minimum(b, n - 1), b - 1
-    put("first_edge", edge[k, 0, a])
-    put("last_edge", edge[k, 1, z])
-    put("before_edge", (a > 0) * edge[k, 0, before])
-    put("after_edge", (b < n) * edge[k, 1, after])
-    put("first_inside", inside[k, a])
-    put("last_inside", inside[k, z])
-    put("before_inside", (a > 0) * inside[k, before])
-    put("after_inside", (b < n) * inside[k, after])
-    put("mean_inside", (sums[k, b] - sums[k, a]) / (b - a))
-    put("edge_unlinked", ~evidence.linked[k, a] * edge[k, 0, a] + ~evidence.linked[k, z] * edge[k, 1, z])
+    set_feature("first_edge", edge[k, 0, a])
+    set_feature("last_edge", edge[k, 1, z])
+    set_feature("before_edge", (a > 0) * edge[k, 0, before])
+    set_feature("after_edge", (b < n) * edge[k, 1, after])
+    set_feature("first_inside", inside[k, a])
+    set_feature("last_inside", inside[k, z])
+    set_feature("before_inside", (a > 0) * inside[k, before])
+    set_feature("after_inside", (b < n) * inside[k, after])
+    set_feature("mean_inside", (sums[k, b] - sums[k, a]) / (b - a))
+    set_feature("edge_unlinked", ~signals.linked[k, a] * edge[k, 0, a] + ~signals.linked[k, z] * edge[k, 1, z])
     for span, found in enumerate(own):
-        row = lexicon.pairs.get(evidence.key(span), {})
+        row = lexicon.pairs.get(signals.key(span), {})
         minus_pair = {" ".join(v.forms): v.mass for v in found}
         left = {form: max(mass - minus_pair.get(form, 0.0), 0.0) for form, mass in row.items()}
         total = sum(left.values())

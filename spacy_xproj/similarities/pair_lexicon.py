@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .forms import Words
+from .forms import WordForms
 
 EDGES = ("before", "first", "inside", "last", "after")  # where a word stands to a candidate
 BEFORE, FIRST, INSIDE, LAST, AFTER = range(len(EDGES))
@@ -22,7 +22,7 @@ class Vote(NamedTuple):
     after: str
 
 
-def votes(probs: np.ndarray, start: np.ndarray, end: np.ndarray, target: Words, most: int = 5) -> list[Vote]:
+def votes(probs: np.ndarray, start: np.ndarray, end: np.ndarray, target: WordForms, most: int = 5) -> list[Vote]:
     """The likeliest readings of one source span.
 
     probs (float array (n + 1,)): Of null, then of the candidates.

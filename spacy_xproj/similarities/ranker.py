@@ -14,14 +14,14 @@ from ..state import State
 from ..ty import GoldPair, Similarity, WeighedCells
 from .adaptation import Adaptation
 from .corpus_stats import CorpusStats, pair_key
-from .evidence import Candidates, Evidence
 from .feature_names import FEATURES, STAGES, bounds, with_parts
 from .features import features, null_features
-from .further import Further
 from .gold_groups import gold_groups
 from .learning import Group
 from .pair_features import add_pair_features
 from .pair_lexicon import PairLexicon, Vote, votes
+from .pair_signals import Candidates, PairSignals
+from .ranker_evidence import RankerEvidence
 from .weights import NAME, by_name, read_weights, write_weights
 
 __all__ = ["NAME", "PRIOR", "Ranker", "make_ranker", "probabilities", "read_weights", "write_weights"]
@@ -47,8 +47,8 @@ def make_ranker(
         around them, on features scaled by their standard deviation. It counts as much whether there is little gold or
         much, so that much moves the weights further.
     evidence (Optional[dict[str, Similarity]]): Other similarities, by names of one's own, whose scores are features
-        (see `Further`). The shipped weights know nothing of them: they count once `spacy train` has learnt from gold
-        what they are worth (`configs/project_evidence.cfg`).
+        (see `RankerEvidence`). The shipped weights know nothing of them: they count once `spacy train` has learnt from
+        gold what they are worth (`configs/project_evidence.cfg`).
     RETURNS (Similarity): The scorer. Fitted on a corpus it knows more, but it works without.
     RAISES (XprojError): If a setting is out of its range, or the weights or the evidence are something else.
     """
@@ -71,7 +71,7 @@ class Scored(NamedTuple):
     probs (list of float arrays): For each source span, P(null), then P of its cells.
     """
 
-    evidence: Evidence
+    signals: PairSignals
     cells: Candidates
     rows: np.ndarray
     null: np.ndarray
@@ -97,7 +97,7 @@ class Ranker(State):
         evidence: Optional[dict[str, Similarity]] = None,
     ):
         self.max_length, self.use_lexicon, self.floor, self.prior = max_length, lexicon, floor, prior
-        self.further = Further(evidence or {}, NAME)
+        self.evidence = RankerEvidence(evidence or {}, NAME)
         self._warned = False
         self.start_from(weights)
         self.stats: Optional[CorpusStats] = None
@@ -111,11 +111,11 @@ class Ranker(State):
     @property
     def fitted(self) -> bool:
         """Whether it knows a corpus, and so does its evidence."""
-        return self.stats is not None and self.further.fitted
+        return self.stats is not None and self.evidence.fitted
 
     def prepare(self, pairs: Iterable[SentencePair]) -> None:
         """Let the evidence prepare."""
-        self.further.prepare(pairs, self.further.parts)
+        self.evidence.prepare(pairs, self.evidence.parts)
 
     def fit(self, pairs: Iterable[SentencePair]) -> None:
         """Learn from a corpus, without gold: how frequent words are, which are linked, and, in a second pass, which
@@ -126,7 +126,7 @@ class Ranker(State):
         pairs = [pair for pair in pairs if pair.source and pair.target]
         if self.adaptation.begun:  # the features become others
             self.start_from({stage: self.weight(stage) for stage in STAGES})
-        self.further.fit(pairs)
+        self.evidence.fit(pairs)
         self.lexicon = self.voter = None
         self.stats = CorpusStats(pairs) if pairs else None
         if self.use_lexicon and pairs:
@@ -140,7 +140,7 @@ class Ranker(State):
             if pair.spans:
                 first = self.first_pass(pair, skip=self.idle())
                 for span, mine in enumerate(self.votes(first)):
-                    found.add(first.evidence.key(span), mine)
+                    found.add(first.signals.key(span), mine)
         return found
 
     def __call__(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> WeighedCells:
@@ -172,9 +172,9 @@ class Ranker(State):
 
     def idle(self) -> list[str]:
         """Return the evidence that has no weights. It is needed in training only."""
-        if not self.further.parts or self.adaptation.begun:
+        if not self.evidence.parts or self.adaptation.begun:
             return []
-        return self.further.without_weights(self.weights.values())
+        return self.evidence.without_weights(self.weights.values())
 
     def score(
         self, pair: SentencePair, candidates: Optional[np.ndarray] = None, *, skip: Collection[str] = ()
@@ -189,10 +189,10 @@ class Ranker(State):
         """The source spans that have candidates, be these likelier than null or not."""
         if not pair.spans or not pair.target:
             return set()
-        return set(self.cells(Evidence(pair, self.stats), candidates).span.tolist())
+        return set(self.cells(PairSignals(pair, self.stats), candidates).span.tolist())
 
-    def cells(self, evidence: Evidence, candidates: Optional[np.ndarray]) -> Candidates:
-        return evidence.candidates(self.max_length) if candidates is None else evidence.given(candidates)
+    def cells(self, signals: PairSignals, candidates: Optional[np.ndarray]) -> Candidates:
+        return signals.candidates(self.max_length) if candidates is None else signals.given(candidates)
 
     def first_pass(
         self,
@@ -208,29 +208,29 @@ class Ranker(State):
         skip (collection of str): Evidence that is not computed, as it has no weights.
         """
         stats = None if alone else self.stats
-        evidence = Evidence(pair, stats)
-        cells = self.cells(evidence, candidates)
-        rows, null = features(evidence, cells), null_features(evidence)
+        signals = PairSignals(pair, stats)
+        cells = self.cells(signals, candidates)
+        rows, null = features(signals, cells), null_features(signals)
         weights = self.weight("alone" if stats is None else "corpus")
-        if self.further.parts:
-            skip = {*skip, *(self.further.learners() if stats is None else ())}
-            rows, null = self.further.add(pair, cells, rows, null, weights, skip=skip)
-        return Scored(evidence, cells, rows, null, probabilities(rows @ weights, null @ weights, cells.span))
+        if self.evidence.parts:
+            skip = {*skip, *(self.evidence.learners() if stats is None else ())}
+            rows, null = self.evidence.add(pair, cells, rows, null, weights, skip=skip)
+        return Scored(signals, cells, rows, null, probabilities(rows @ weights, null @ weights, cells.span))
 
     def second_pass(self, first: Scored, lexicon: PairLexicon) -> Scored:
         """With it. The votes of a sentence pair of the corpus are taken out."""
-        evidence, cells, rows, null, _ = first
+        signals, cells, rows, null, _ = first
         own: list[list[Vote]] = [[] for _ in null]
-        if evidence.own:
+        if signals.own:
             voter = self.weight("corpus") if self.voter is None else self.voter
             own = self.votes(first._replace(probs=probabilities(rows @ voter, null @ voter, cells.span)))
-        add_pair_features(evidence, rows, null, cells, lexicon, own)
+        add_pair_features(signals, rows, null, cells, lexicon, own)
         weights = self.weight("pairs")
         return first._replace(probs=probabilities(rows @ weights, null @ weights, cells.span))
 
     def votes(self, found: Scored) -> list[list[Vote]]:
         """What each source span says to the lexicon."""
-        start, end, target = found.cells.start, found.cells.end, found.evidence.target
+        start, end, target = found.cells.start, found.cells.end, found.signals.target
         ends = np.searchsorted(found.cells.span, np.arange(len(found.null) + 1)).tolist()
         return [votes(p, start[i:j], end[i:j], target) for p, i, j in zip(found.probs, ends, ends[1:])]
 
@@ -282,7 +282,7 @@ class Ranker(State):
 
     def start_from(self, weights: dict[str, np.ndarray]) -> None:
         """Take other weights, and forget what was learnt from gold."""
-        parts = self.further.parts
+        parts = self.evidence.parts
         self.weights = weights  # `weight` gives those that hold
         low = bounds(parts)[0]
         low[: len(FEATURES)] = -np.inf  # those of the fixed features are for learning from nothing
@@ -293,7 +293,7 @@ class Ranker(State):
     def state(self) -> dict[str, Any]:
         """The weights, and what was learnt from the corpus."""
         state: dict[str, Any] = {
-            "features": list(with_parts(self.further.parts)),
+            "features": list(with_parts(self.evidence.parts)),
             "weights": {stage: self.weight(stage).astype("<f8").tobytes() for stage in STAGES},
         }
         if self.stats is not None:
@@ -312,7 +312,7 @@ class Ranker(State):
             raise ValueError("other features")
 
         def read(raw: bytes) -> np.ndarray:
-            return by_name(dict(zip(names, np.frombuffer(raw, "<f8"))), self.further.parts)
+            return by_name(dict(zip(names, np.frombuffer(raw, "<f8"))), self.evidence.parts)
 
         weights = {stage: read(state["weights"][stage]) for stage in STAGES}
         stats = CorpusStats.load(state["stats"]) if "stats" in state else None
@@ -322,7 +322,7 @@ class Ranker(State):
         self.stats, self.lexicon, self.voter = stats, lexicon, voter
 
     def state_parts(self) -> dict[str, Any]:
-        return self.further.parts
+        return self.evidence.parts
 
 
 def probabilities(cells: np.ndarray, null: np.ndarray, span: np.ndarray) -> list[np.ndarray]:

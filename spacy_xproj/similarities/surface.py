@@ -13,7 +13,7 @@ from ..bitext import SentencePair
 from ..errors import XprojError
 from ..part import Part
 from ..ty import Cells, Similarity
-from .forms import AFFIX, Words, similar
+from .forms import AFFIX, WordForms, similar
 
 ALIKE = 0.8  # words whose forms are less alike say nothing: unrelated ones reach .6 with ease
 PART = 0.84  # the same for a form and the beginning, end or inside of another
@@ -78,7 +78,7 @@ class SurfaceSimilarity(Part):
             return Cells(none, none, none, np.zeros(0))
         bounds = np.array([s[:2] for s in pair.spans], "i8")
         rows = np.unique(np.concatenate([np.arange(a, b) for a, b in bounds]))
-        source, target = Words([pair.source[i] for i in rows]), Words(pair.target)
+        source, target = WordForms([pair.source[i] for i in rows]), WordForms(pair.target)
         bounds = np.searchsorted(rows, bounds)  # from here on only words in spans are counted
         words = word_pairs(source, target, self.agglutinative)
 
@@ -114,7 +114,7 @@ class SurfaceSimilarity(Part):
         return span[first], word[first], word[last] + 1
 
     @staticmethod
-    def source_chars(words: WordPairs, source: Words, bounds, span, a, b) -> tuple[np.ndarray, np.ndarray]:
+    def source_chars(words: WordPairs, source: WordForms, bounds, span, a, b) -> tuple[np.ndarray, np.ndarray]:
         """For each cell the source characters that its candidate accounts for, and the source words."""
         start, end = bounds[span].T
         chars, hits = np.zeros(len(span)), np.zeros(len(span))
@@ -128,7 +128,7 @@ class SurfaceSimilarity(Part):
         return chars, hits
 
 
-def word_pairs(source: Words, target: Words, agglutinative: bool) -> WordPairs:
+def word_pairs(source: WordForms, target: WordForms, agglutinative: bool) -> WordPairs:
     """Compare all source words with all target words.
 
     agglutinative (bool): A source form may stand anywhere in a target word.

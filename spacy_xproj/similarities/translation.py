@@ -11,9 +11,9 @@ from ..bitext import SentencePair
 from ..errors import XprojError
 from ..part import Part, as_part
 from ..ty import Cells, ScoringTranslator, Similarity
-from .evidence import SAME
-from .forms import Words, similar
+from .forms import WordForms, similar
 from .links import make_links
+from .pair_signals import SAME
 from .score_cache import Key, Score, ScoreCache
 from .surface import make_surface
 
@@ -237,8 +237,8 @@ class TranslationSimilarity(Part):
         none = np.zeros(0, "i8")
         if not n or not spans:
             return none, none, none
-        target = Words(pair.target)
-        evidence = similar(Words(pair.source), target) >= SAME
+        target = WordForms(pair.target)
+        evidence = similar(WordForms(pair.source), target) >= SAME
         evidence[pair.links[:, 0], pair.links[:, 1]] = True
         place = np.arange(n)
         rows = np.stack([evidence[s.start : s.end].any(axis=0) for s in pair.spans])

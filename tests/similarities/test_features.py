@@ -4,10 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spacy_xproj.similarities.corpus_stats import CorpusStats, pair_key
-from spacy_xproj.similarities.evidence import Evidence
 from spacy_xproj.similarities.feature_names import FEATURES, PLACE
 from spacy_xproj.similarities.features import features
-from spacy_xproj.similarities.forms import Words, affixed, describe, similar
+from spacy_xproj.similarities.forms import WordForms, affixed, describe, similar
+from spacy_xproj.similarities.pair_signals import PairSignals
 from tests.conftest import bitext
 
 WORDS = ["Ana", "Roma", "lives", "in", "EU", ",", ".", "1999", "Regionalpolitik", "the"]
@@ -73,9 +73,9 @@ def reference(pair, span, a, b):
 
 @given(pairs())
 def test_against_plain_loops(pair):
-    evidence = Evidence(pair)
-    cells = evidence.candidates(4)
-    rows = features(evidence, cells)
+    signals = PairSignals(pair)
+    cells = signals.candidates(4)
+    rows = features(signals, cells)
     for row, k, a, b in zip(rows, *(x.tolist() for x in cells)):
         for name, value in reference(pair, k, a, b).items():
             assert row[PLACE[name]] == pytest.approx(float(value), abs=1e-6), name
@@ -83,25 +83,28 @@ def test_against_plain_loops(pair):
 
 @given(pairs())
 def test_candidates(pair):
-    evidence = Evidence(pair)
-    cells = evidence.candidates(3)
+    signals = PairSignals(pair)
+    cells = signals.candidates(3)
     rows = list(zip(*(x.tolist() for x in cells)))
     assert rows == sorted(set(rows))
-    some = evidence.linked | (evidence.mine > 0.85) | evidence.part
+    some = signals.linked | (signals.mine > 0.85) | signals.part
     for k in range(len(pair.spans)):
-        linked = np.flatnonzero(evidence.linked[k])
+        linked = np.flatnonzero(signals.linked[k])
         for a in range(len(pair.target)):
             for b in range(a + 1, len(pair.target) + 1):
                 short = b - a <= 3 or (a in linked and b - 1 in linked)
                 ends = not describe(pair.target[a]).punct and pair.target[b - 1] != ","
                 long_ends = b - a > 3 and short
                 assert ((k, a, b) in rows) == bool(some[k, a:b].any() and short and (ends or long_ends))
-    given_cells = evidence.given(np.array([[0, 1]]))
+    given_cells = signals.given(np.array([[0, 1]]))
     assert given_cells.span.tolist() == np.flatnonzero(some[:, 0]).tolist()
 
 
 def test_forms():
-    source, target = Words(["Moscow", "EU", "policy", ",", "of"]), Words(["Москов", "EU-policy", "EU", "of", ","])
+    source, target = (
+        WordForms(["Moscow", "EU", "policy", ",", "of"]),
+        WordForms(["Москов", "EU-policy", "EU", "of", ","]),
+    )
     like = similar(source, target)
     assert like[0, 0] > 0.8 and like[1, 2] == 1
     assert not like[3].any() and not like[:, 4].any()  # punctuation
@@ -125,7 +128,7 @@ def test_statistics_and_own_votes():
     assert stats.size == 2 and pair_key(corpus()[0]) in stats.seen
     assert stats.target.values[stats.target.ids(["en", "ana", "nothing"])].tolist() == [2, 1, 0]
     pair = corpus()[0]
-    source, target = stats.source.ids(Words(pair.source).forms), stats.target.ids(Words(pair.target).forms)
+    source, target = stats.source.ids(WordForms(pair.source).forms), stats.target.ids(WordForms(pair.target).forms)
     share = stats.lexical(pair, source, target, own=False)
     assert share[1, 1] == pytest.approx(2 / 3) and share[0, 0] == pytest.approx(1 / 2) and share[0, 1] == 0
     share = stats.lexical(pair, source, target, own=True)

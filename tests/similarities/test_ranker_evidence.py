@@ -14,10 +14,10 @@ from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.fitting import fit, unfitted
 from spacy_xproj.runs.pipelines import load_pipeline
 from spacy_xproj.similarities.feature_names import FEATURES, STAGES, bounds, with_parts
-from spacy_xproj.similarities.further import LIKELY, likeliest
 from spacy_xproj.similarities.lexicon import make_lexicon
 from spacy_xproj.similarities.links import make_links
 from spacy_xproj.similarities.ranker import make_ranker, read_weights, write_weights
+from spacy_xproj.similarities.ranker_evidence import LIKELY, likeliest
 from spacy_xproj.similarities.surface import make_surface
 from spacy_xproj.ty import Cells, GoldPair
 from tests.conftest import CONFIGS, bitext, ents, payload_doc
@@ -163,7 +163,7 @@ def test_parts_that_learn_are_fitted_with_it():
     assert not ranker.fitted
     ranker.score(pairs()[0])  # which it says nothing of yet
     ranker.fit(pairs() * 2)
-    assert ranker.fitted and ranker.further.parts["lexicon"].fitted
+    assert ranker.fitted and ranker.evidence.parts["lexicon"].fitted
     other = pairs()[0]._replace(target=("Ana", "vive", "hoy", "en", "Roma"))
     assert ranker.score(other).rows[:, len(FEATURES)].any()
 
@@ -235,7 +235,7 @@ def test_evidence_never_speaks_against():
 
 def test_it_can_learn_again_after_the_bound():
     ranker, _ = trained(Knows(False), steps=15)
-    ranker.further.parts["said"].right = True
+    ranker.evidence.parts["said"].right = True
     sgd = Adam(0.05, use_averages=False)
     for _ in range(40):
         ranker.gradient(gold_examples()[:8])
@@ -318,7 +318,7 @@ def test_config_and_training(tmp_path):
     train(CONFIGS / "project_evidence.cfg", tmp_path / "out", overrides=overrides)
     trained = spacy.load(tmp_path / "out" / "model-last")
     ranker = trained.get_pipe("xproj_matcher").similarity
-    idle = ranker.further.without_weights(ranker.weights.values())
+    idle = ranker.evidence.without_weights(ranker.weights.values())
     assert not {"forward", "reverse"}.intersection(idle) and not unfitted(
         trained
     )  # the others have nothing to say here

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from spacy_xproj.errors import XprojError
 from spacy_xproj.registry import registry
-from spacy_xproj.similarities.forms import Words
+from spacy_xproj.similarities.forms import WordForms
 from spacy_xproj.similarities.surface import make_surface, part_of, range_max, range_sum, word_pairs
 from spacy_xproj.ty import Similarity
 from tests.conftest import bitext, ents, payload_doc
@@ -66,7 +66,7 @@ def pairs(draw):
 
 def reference(pair, span, a, b, agglutinative):
     """The score of one cell, and whether its ends are like a word of the span, from the definition."""
-    source, target = Words(pair.source), Words(pair.target)
+    source, target = WordForms(pair.source), WordForms(pair.target)
     words = word_pairs(source, target, agglutinative)
     mine, theirs = range(span[0], span[1]), range(a, b)
     share = lambda chars, n: min(chars / n, 1) if n else 0  # noqa: E731

@@ -6,13 +6,13 @@ import numpy as np
 
 from ..bitext import SentencePair
 from .corpus_stats import LENGTHS, USUAL, CorpusStats, pair_key
-from .forms import Words, affixed, similar
+from .forms import WordForms, affixed, similar
 
 SAME, LIKE, ELSEWHERE, PART = 0.85, 0.7, 0.92, 0.9  # similarities of form; see the features that are named so
 
 
 class Candidates(NamedTuple):
-    """The cells of a sentence pair, in order of source span, start, end, and what `Evidence` knows of them.
+    """The cells of a sentence pair, in order of source span, start, end, and what `PairSignals` knows of them.
 
     span, start, end (int arrays (n,)): The cells.
     """
@@ -22,7 +22,7 @@ class Candidates(NamedTuple):
     end: np.ndarray
 
 
-class Evidence:
+class PairSignals:
     """What is known of one sentence pair: arrays over source spans k and target words j.
 
     pair (SentencePair): The sentence pair, with at least one span and one target word.
@@ -31,7 +31,7 @@ class Evidence:
 
     def __init__(self, pair: SentencePair, stats: Optional[CorpusStats] = None):
         self.pair, self.stats = pair, stats
-        self.source, self.target = Words(pair.source), Words(pair.target)
+        self.source, self.target = WordForms(pair.source), WordForms(pair.target)
         self.own = stats is not None and pair_key(pair) in stats.seen
         self.bounds = np.array([s[:2] for s in pair.spans], "i8").reshape(-1, 2)
         m, n, spans = len(pair.source), len(pair.target), len(pair.spans)

@@ -9,16 +9,16 @@ import numpy as np
 from ..bitext import SentencePair
 from ..errors import XprojError
 from ..ty import Cells, Similarity, check_finite
-from .evidence import Candidates
 from .feature_names import FEATURES, PART, with_parts
-from .fused import cell_keys, put
+from .fused import cell_keys, fill_scores
 from .lazy import Costly
+from .pair_signals import Candidates
 from .parts import Parts
 
 LIKELY = 8  # cells of a source span that a costly part is asked for
 
 
-class Further(Parts):
+class RankerEvidence(Parts):
     """Similarities by names of one's own, each of which gives three features (`PART`).
 
     Of a cell: its score, and that minus the best score among the cells of its source span. Of "not projected": 1 - that
@@ -75,7 +75,7 @@ class Further(Parts):
                 score[which] = part.score_cells(pair, *(field[which] for field in cells))
             else:
                 found = part(pair, spans)
-                put(score, keys, found, cell_keys(found, pair))
+                fill_scores(score, keys, found, cell_keys(found, pair))
             check_finite(f"{self.owner}: its evidence {name!r}", "score", score)
             self.fill(places[name], score, cells.span, rows, null)
         return rows, null
