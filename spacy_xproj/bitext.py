@@ -103,22 +103,22 @@ class Bitext:
     source_ids: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
-        put("words", tuple(self.words))
-        put("spaces", tuple(map(bool, self.spaces)))
-        put("source_ids", dict(self.source_ids))
+        set_field = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
+        set_field("words", tuple(self.words))
+        set_field("spaces", tuple(map(bool, self.spaces)))
+        set_field("source_ids", dict(self.source_ids))
         spans = tuple(s if type(s) is SourceSpan else SourceSpan(*s) for s in self.spans)
-        put("spans", with_unique_ids(spans, self.source_ids))
+        set_field("spans", with_unique_ids(spans, self.source_ids))
         links = np.asarray(self.links, dtype="i4")
         if links.size and links.shape[1:] != (2,):
             raise XprojError(f"Links must be rows of (source word, target word): got the shape {links.shape}.")
-        put("links", links.reshape(-1, 2))
+        set_field("links", links.reshape(-1, 2))
         n = len(self.links)
         scores = np.ones(n, "f4") if self.scores is None else np.asarray(self.scores, "f4").reshape(-1)
-        put("scores", scores)
-        put("evidence", {k: np.asarray(v, "f4").reshape(-1) for k, v in self.evidence.items()})
-        put("sents", tuple(((int(a), int(b)), (int(c), int(d))) for (a, b), (c, d) in self.sents))
-        put("provenance", dict(self.provenance))
+        set_field("scores", scores)
+        set_field("evidence", {k: np.asarray(v, "f4").reshape(-1) for k, v in self.evidence.items()})
+        set_field("sents", tuple(((int(a), int(b)), (int(c), int(d))) for (a, b), (c, d) in self.sents))
+        set_field("provenance", dict(self.provenance))
         n_words = len(self.words)
         if len(self.spaces) != n_words:
             raise XprojError(f"A Bitext needs one space flag a word: got {n_words} words, {len(self.spaces)} spaces.")

@@ -8,7 +8,7 @@ from spacy.strings import hash_string  # type: ignore[attr-defined]
 from spacy.tokens import Doc
 
 from .errors import XprojError
-from .pipeline.base import Processed, check_whole, payload_pipes
+from .pipeline.base import UpstreamDocs, check_whole, payload_pipes
 
 MAX_FIT = 100_000
 
@@ -38,7 +38,7 @@ def fit(nlp: Language, docs: Iterable[Doc], *, max_fit: int = MAX_FIT, refit: bo
     if chosen.limit is not None:
         check_whole(nlp, f"There are more than max_fit = {max_fit} Docs to fit on: raise it.")
     for name, pipe in pipes:
-        stream = Processed(chosen, nlp, name)
+        stream = UpstreamDocs(chosen, nlp, name)
         if pipe.needed(stream):
             pipe.fit(stream, refit=refit)
             fitted.append(name)

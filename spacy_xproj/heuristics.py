@@ -13,7 +13,7 @@ from .errors import XprojError
 OVERLAPS = ("longest", "first", "overwrite")
 
 
-class Run(NamedTuple):
+class TargetRun(NamedTuple):
     """A target span for source span number `span`; `score` is the share of words covered on both sides (Dice)."""
 
     span: int
@@ -57,13 +57,13 @@ class Heuristic:
 
     def __call__(
         self, spans: Sequence[tuple], links: np.ndarray, target: Sequence[str]
-    ) -> tuple[list[Run], dict[int, str]]:
+    ) -> tuple[list[TargetRun], dict[int, str]]:
         """Project the source spans of one sentence pair.
 
         spans (sequence of (start, end, label, …)): Half-open source offsets.
         links (int array (n, 2)): Word links, source then target.
         target (sequence of str): The target words.
-        RETURNS (list of Run, dict[int, str]): The runs in target order, and the reason for each span without one.
+        RETURNS (list of TargetRun, dict[int, str]): The runs in target order, and the reason for each span without one.
         """
         by_source: dict[int, list[int]] = {}
         for i, j in links.tolist():
@@ -83,7 +83,7 @@ class Heuristic:
             for a, b in runs:
                 covered = sum(any(a <= j < b for j in by_source.get(i, ())) for i in range(start, end))
                 inside = sum(a <= j < b for j in linked)
-                found.append(Run(k, a, b, (covered + inside) / (end - start + b - a)))
+                found.append(TargetRun(k, a, b, (covered + inside) / (end - start + b - a)))
         kept_runs = self.overwrite(found, spans) if self.overlap == "overwrite" else self.disjoint(found)
         reasons.update({run.span: "conflict" for run in found})
         for run in kept_runs:
@@ -103,7 +103,7 @@ class Heuristic:
     def fits(self, ratio: float) -> bool:
         return ratio > self.min_ratio and (not self.max_ratio or ratio <= self.max_ratio)
 
-    def disjoint(self, found: list[Run]) -> list[Run]:
+    def disjoint(self, found: list[TargetRun]) -> list[TargetRun]:
         if self.overlap == "longest":
             found = sorted(found, key=lambda r: r.start - r.end)
         taken: set[int] = set()
@@ -115,13 +115,13 @@ class Heuristic:
                 kept.append(run)
         return kept
 
-    def overwrite(self, found: list[Run], spans: Sequence[tuple]) -> list[Run]:
+    def overwrite(self, found: list[TargetRun], spans: Sequence[tuple]) -> list[TargetRun]:
         """Write the runs as IOB2 tags one over the other, and read the tags as lenient IOB2."""
-        owner: dict[int, tuple[bool, Run]] = {}  # target word -> (is it a B- tag, run)
+        owner: dict[int, tuple[bool, TargetRun]] = {}  # target word -> (is it a B- tag, run)
         for run in found:
             for j in range(run.start, run.end):
                 owner[j] = (j == run.start, run)
-        kept: list[Run] = []
+        kept: list[TargetRun] = []
         for j in sorted(owner):
             begins, run = owner[j]
             same = kept and kept[-1].end == j and spans[kept[-1].span][2] == spans[run.span][2]

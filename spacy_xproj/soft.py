@@ -48,9 +48,9 @@ class SoftLabels:
     provenance: dict[str, Union[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        put = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
-        put("labels", tuple(self.labels))
-        put("provenance", dict(self.provenance))
+        set_field = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
+        set_field("labels", tuple(self.labels))
+        set_field("provenance", dict(self.provenance))
         if len(set(self.labels)) < len(self.labels) or not self.labels:
             raise XprojError(f"Soft labels need tags, each of them once: got {', '.join(self.labels) or 'none'}.")
         probs = np.asarray(self.probs, "f2")
@@ -60,7 +60,7 @@ class SoftLabels:
             )
         if not ((probs >= 0) & (probs <= 1)).all():  # this finds what is not a number, too
             raise XprojError("Soft labels must be probabilities, between 0 and 1.")
-        put("probs", probs)
+        set_field("probs", probs)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SoftLabels):

@@ -27,7 +27,7 @@ FAINT = 0.001  # strength of a pair that nothing speaks for; from 0.0003 to 0.01
 CHUNK = 1 << 21  # cells in memory at once, about 200 MB; also the most cells of one sentence pair that are looked at
 
 
-class Words(NamedTuple):
+class StemmedWords(NamedTuple):
     """One side of some sentence pairs, one value a word.
 
     stem (int array): Index into the vocabulary; its length for a stem that is not in it.
@@ -42,16 +42,16 @@ class Batch(NamedTuple):
     """Some sentence pairs.
 
     m, n (int arrays): Numbers of source and target words of each.
-    source, target (Words): All their words, one after the other.
+    source, target (StemmedWords): All their words, one after the other.
     """
 
     m: np.ndarray
     n: np.ndarray
-    source: Words
-    target: Words
+    source: StemmedWords
+    target: StemmedWords
 
 
-class Cells(NamedTuple):
+class LinkCandidates(NamedTuple):
     """The word pairs of a batch, row by row: by source, then target word.
 
     source, target (int arrays (n,)): Indices into the words of the batch.
@@ -82,7 +82,7 @@ class Table(NamedTuple):
     jumps: np.ndarray
 
 
-class Counts(NamedTuple):
+class LinkCounts(NamedTuple):
     """Links that are known before.
 
     keys (int64 array (p,)): source stem · 2^32 + target stem, ascending.
@@ -129,15 +129,17 @@ def split(batch: Batch) -> Iterator[Batch]:
     for part in chunks(batch.m, batch.n):
         s = slice(ends_m[part.start], ends_m[part.stop])
         t = slice(ends_n[part.start], ends_n[part.stop])
-        yield Batch(batch.m[part], batch.n[part], Words(stem_s[s], root_s[s]), Words(stem_t[t], root_t[t]))
+        yield Batch(
+            batch.m[part], batch.n[part], StemmedWords(stem_s[s], root_s[s]), StemmedWords(stem_t[t], root_t[t])
+        )
 
 
-def cells_of(batch: Batch, diagonal: float) -> Cells:
+def cells_of(batch: Batch, diagonal: float) -> LinkCandidates:
     """All cells of a batch.
 
     batch (Batch): The sentence pairs.
     diagonal (float): How steeply the prior falls off.
-    RETURNS (Cells): Those of their `row_widths`.
+    RETURNS (LinkCandidates): Those of their `row_widths`.
     """
     m, n = batch.m, batch.n
     rows_m, rows_n = np.repeat(m, m), np.repeat(n, m)
@@ -147,7 +149,7 @@ def cells_of(batch: Batch, diagonal: float) -> Cells:
     j = np.arange(width.sum()) - np.repeat(np.cumsum(width) - width - first, width)
     distance = np.abs(np.repeat(place, width) - (j + 0.5) / np.repeat(rows_n, width))
     target = j + np.repeat(np.repeat(np.cumsum(n) - n, m), width)
-    return Cells(np.repeat(np.arange(len(rows_m)), width), target, np.exp(-diagonal * distance))
+    return LinkCandidates(np.repeat(np.arange(len(rows_m)), width), target, np.exp(-diagonal * distance))
 
 
 class LexicalModel:
@@ -163,11 +165,16 @@ class LexicalModel:
         self.null, self.diagonal, self.alpha, self.cognate = null, diagonal, alpha, cognate
 
     def posteriors(
-        self, cells: Cells, batch: Batch, strength: np.ndarray, table: Table, counts: Optional[np.ndarray] = None
+        self,
+        cells: LinkCandidates,
+        batch: Batch,
+        strength: np.ndarray,
+        table: Table,
+        counts: Optional[np.ndarray] = None,
     ) -> Posteriors:
         """The E-step.
 
-        cells (Cells): The cells of the batch.
+        cells (LinkCandidates): The cells of the batch.
         batch (Batch): The sentence pairs.
         strength (float array (n,)): Of the cells, as far as learnt: 0 where nothing was.
         table (Table): Its totals, null probabilities and jumps are used.
@@ -192,12 +199,12 @@ class LexicalModel:
             walk(batch.m, batch.n, width, (forward, reverse), nulls, found, table.jumps.reshape(2, -1), counts)
         return found
 
-    def align(self, batch: Batch, table: Table) -> tuple[Cells, Posteriors]:
+    def align(self, batch: Batch, table: Table) -> tuple[LinkCandidates, Posteriors]:
         """The cells of a batch and their posteriors under what was learnt.
 
         batch (Batch): Sentence pairs, with at most CHUNK cells or a single one.
         table (Table): What `fit` returned.
-        RETURNS (tuple of Cells and Posteriors): Both.
+        RETURNS (tuple of LinkCandidates and Posteriors): Both.
         """
         cells = cells_of(batch, self.diagonal)
         wanted = batch_keys(batch, cells)
@@ -208,7 +215,7 @@ class LexicalModel:
         return cells, self.posteriors(cells, batch, strength, table)
 
     def fit(
-        self, corpus: Batch, n_stems: int, iterations: int, walks: int = 0, prior: Optional[Counts] = None
+        self, corpus: Batch, n_stems: int, iterations: int, walks: int = 0, prior: Optional[LinkCounts] = None
     ) -> Table:
         """Learn the table. Memory goes by the number of different stem pairs, plus four bytes a cell.
 
@@ -216,7 +223,7 @@ class LexicalModel:
         n_stems (int): Size of the vocabulary.
         iterations (int): Rounds of expectation maximization.
         walks (int): How many of them, the last ones, are with jumps.
-        prior (Optional[Counts]): Added to the counts of every round, and where the first one starts from.
+        prior (Optional[LinkCounts]): Added to the counts of every round, and where the first one starts from.
         RETURNS (Table): What was learnt.
         """
         from scipy.special import digamma
@@ -267,7 +274,7 @@ class LexicalModel:
         return Table(keys[keep], table.strength[keep].astype("f4"), *rest)
 
 
-def counts_of(table: Table) -> Counts:
+def counts_of(table: Table) -> LinkCounts:
     """The counts that a table was made from, plus alpha, by Newton's method (Minka 2000, Estimating a Dirichlet
     distribution, appendix C). Those of FAINT pairs are not in it."""
     from scipy.special import digamma, polygamma
@@ -276,10 +283,10 @@ def counts_of(table: Table) -> Counts:
     links = np.where(log >= -2.22, np.exp(log) + 0.5, -1 / (log - digamma(1)))
     for _ in range(5):
         links -= (digamma(links) - log) / polygamma(1, links)
-    return Counts(table.keys, links)
+    return LinkCounts(table.keys, links)
 
 
-def batch_keys(batch: Batch, cells: Cells) -> np.ndarray:
+def batch_keys(batch: Batch, cells: LinkCandidates) -> np.ndarray:
     """The stem pair of each cell as one int64."""
     return (batch.source.stem[cells.source].astype("i8") << 32) | batch.target.stem[cells.target]
 

@@ -13,7 +13,7 @@ from ..bitext import Links, SentencePair
 from ..errors import InputError, NotFittedError, XprojError
 from ..state import State
 from ..ty import Aligner
-from .lexical import Batch, Cells, Counts, LexicalModel, Posteriors, Table, Words, chunks, counts_of
+from .lexical import Batch, LexicalModel, LinkCandidates, LinkCounts, Posteriors, StemmedWords, Table, chunks, counts_of
 from .symmetrize import SYMMETRIZATIONS
 
 NAME = "spacy_xproj.Statistical.v1"
@@ -152,11 +152,11 @@ class StatisticalAligner(State):
             raise XprojError(f"{NAME} was given no sentence pair with words on both sides to fit on.")
         prior = self._prior_counts(stems)
         self._set_state(list(stems), None)
-        source, target = (Words(ids, self.root_of_stem[ids]) for ids in (np.frombuffer(x, "i4") for x in sides))
+        source, target = (StemmedWords(ids, self.root_of_stem[ids]) for ids in (np.frombuffer(x, "i4") for x in sides))
         m, n = (np.frombuffer(x, "i8") for x in lengths)
         self.table = self.model.fit(Batch(m, n, source, target), len(stems), self.iterations, self.jumps, prior)
 
-    def _prior_counts(self, stems: dict[str, int]) -> Optional[Counts]:
+    def _prior_counts(self, stems: dict[str, int]) -> Optional[LinkCounts]:
         """The counts of the prior, by the numbers in `stems`, to which its own are added."""
         if self.prior is None:
             return None
@@ -167,7 +167,7 @@ class StatisticalAligner(State):
         keys, links = counts_of(other.table)
         keys = (number[keys >> 32] << 32) | number[keys & 0xFFFFFFFF]
         order = np.argsort(keys)
-        return Counts(keys[order], self.prior_weight * links[order])
+        return LinkCounts(keys[order], self.prior_weight * links[order])
 
     def __call__(self, pairs: Sequence[SentencePair]) -> list[Links]:
         """Link the words of each sentence pair.
@@ -210,7 +210,7 @@ class StatisticalAligner(State):
         return out
 
     def _choose(
-        self, cells: Cells, posteriors: Posteriors, score: np.ndarray, n_source: int, n_target: int
+        self, cells: LinkCandidates, posteriors: Posteriors, score: np.ndarray, n_source: int, n_target: int
     ) -> tuple[np.ndarray, Optional[tuple[np.ndarray, np.ndarray]]]:
         """The cells in question, and which of them are links of either direction (None: all of them are links)."""
         if self.symmetrization == "posterior":
@@ -223,7 +223,7 @@ class StatisticalAligner(State):
     def _stem(self, word: str) -> str:
         return word.lower()[: self.stem or None]
 
-    def _words(self, words: list[str], new_roots: dict[str, int]) -> Words:
+    def _words(self, words: list[str], new_roots: dict[str, int]) -> StemmedWords:
         stems = [self._stem(word) for word in words]
         ids = np.array([self.stems.get(stem, len(self.stems)) for stem in stems], "i4")
         roots = np.append(self.root_of_stem, -1)[ids]
@@ -232,7 +232,7 @@ class StatisticalAligner(State):
             roots[k] = self.roots.get(root, -1)
             if roots[k] < 0:
                 roots[k] = len(self.roots) + new_roots.setdefault(root, len(new_roots))
-        return Words(ids, roots)
+        return StemmedWords(ids, roots)
 
     # Serialization
 

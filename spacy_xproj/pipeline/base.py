@@ -105,7 +105,7 @@ class PayloadPipe(Pipe):
     def initialize(self, get_examples: Callable[[], Iterable[Example]], *, nlp: Optional[Language] = None) -> None:
         """Fit the parts that learn from the corpus on the Docs of the examples: `eg.predicted` where it carries a
         payload, else `eg.reference`. The pipes before this one are run over them first."""
-        docs = Processed(ExampleDocs(get_examples), nlp, self.name)
+        docs = UpstreamDocs(ExampleDocs(get_examples), nlp, self.name)
         if self.needed(docs):
             self.fit(docs, refit=True)
 
@@ -239,7 +239,7 @@ def check_whole(nlp: Language, why: str) -> None:
             )
 
 
-class Processed:
+class UpstreamDocs:
     """Copies of the Docs, run through the pipes of this package that come before `name`."""
 
     def __init__(self, docs: Iterable[Doc], nlp: Optional[Language], name: str):

@@ -11,7 +11,7 @@ from spacy.training import Example, validate_examples
 from ..bitext import SentencePair
 from ..errors import XprojError
 from ..ty import GoldPair, Similarity, Trainable
-from .base import ExampleDocs, Processed, words
+from .base import ExampleDocs, UpstreamDocs, words
 from .projection_pipe import ProjectionPipe, nesting_levels
 
 
@@ -44,7 +44,7 @@ class TrainableProjection(ProjectionPipe):
         """
         super().initialize(get_examples, nlp=nlp)
         if isinstance(self.similarity, Trainable):
-            self.similarity.begin(self.sentence_pairs(Processed(ExampleDocs(get_examples), nlp, self.name)))
+            self.similarity.begin(self.sentence_pairs(UpstreamDocs(ExampleDocs(get_examples), nlp, self.name)))
 
     def update(
         self,
