@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Optional, TypeVar, Union
+from typing import Any, Optional, Union
 
 from filelock import FileLock, Timeout
 
@@ -224,38 +224,3 @@ def file_hash(path: Union[str, Path]) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-Stateful = TypeVar("Stateful", bound="StateFile")
-
-
-class StateFile:
-    """What has `to_bytes` and `from_bytes` gets the other two of spaCy's four methods: the same bytes in one file."""
-
-    def to_bytes(self) -> bytes:
-        """The state."""
-        raise NotImplementedError
-
-    def from_bytes(self: Stateful, data: bytes) -> Stateful:
-        """Take over a state."""
-        raise NotImplementedError
-
-    def to_disk(self, path: Union[str, Path]) -> None:
-        """Write the state to a file.
-
-        path (str or Path): The file.
-        """
-        with replacing(path) as beside:
-            beside.write_bytes(self.to_bytes())
-
-    def from_disk(self: Stateful, path: Union[str, Path]) -> Stateful:
-        """Read the state from a file.
-
-        path (str or Path): The file.
-        RETURNS (StateFile): Itself.
-        RAISES (InputError): If it cannot be used.
-        """
-        try:
-            return self.from_bytes(Path(path).read_bytes())
-        except (OSError, XprojError) as err:
-            raise InputError(path, None, str(err)) from err

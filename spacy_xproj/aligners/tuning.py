@@ -1,8 +1,6 @@
 """Tuning an encoder on parallel text without labels, as AWESoME does (Dou and Neubig 2021, "Fine-tuning Contextual
 Embeddings for Word Alignment"). What comes out is a model for `spacy_xproj.Embedding.v1`."""
 
-import json
-import os
 import shutil
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,13 +14,12 @@ from tqdm import tqdm
 from ..bitext import SentencePair
 from ..compat import require
 from ..errors import XprojError
-from ..files import check_replaceable, folder_beside, is_intact, read_note, replacing_folder, write_json
+from ..files import check_replaceable, is_intact, read_note, replacing_folder
 from ..keys import Key, run_key, warn_of_changes
 from ..models.batches import token_batches
 from ..models.folder import EXTRA, model_files
 from .trainee import ALIGNING, HIDING, WHO, Pair, Trainee, losses, read_rows
 
-NOTE = "xproj_tuning.json"  # in a checkpoint: what it was made from, and how it went
 OBJECTIVES = (*ALIGNING, *HIDING)
 CLIP = 1.0  # the longest gradient
 
@@ -258,9 +255,9 @@ class Tuner:
         found = sorted(folder.glob("step-*"))
         if not found:
             return
-        note = json.loads((found[-1] / NOTE).read_text(encoding="utf-8"))
-        if note["key"] != self.key:
-            warn_of_changes(folder, note["key"], self.key)
+        note = read_note(found[-1])
+        if note is None or note["key"] != self.key:
+            warn_of_changes(folder, note["key"] if note else {}, self.key)
             return remove_checkpoints(folder)
         self.step, self.history = note["step"], note["history"]
         for name, values in load_file(found[-1] / "weights.safetensors").items():
@@ -283,13 +280,9 @@ class Tuner:
             for name, weight in self.weights.items()
             for kind, values in self.optimizer.state.get(weight, {}).items()
         }
-        with folder_beside(place) as beside:
-            new = beside / "new"
-            new.mkdir()
+        with replacing_folder(place, **self._note()) as new:
             save_file({name: weight.detach() for name, weight in self.weights.items()}, new / "weights.safetensors")
             save_file(moments, new / "optimizer.safetensors")
-            write_json(new / NOTE, self._note())
-            os.replace(new, place)
         remove_checkpoints(folder, but=place)
 
     def finish(self, out: Path) -> None:
@@ -312,7 +305,7 @@ class Tuner:
 
 def remove_checkpoints(folder: Path, but: Optional[Path] = None) -> None:
     """Remove the checkpoints in a folder, all or all but one, and the folder if nothing else is in it."""
-    for place in (*folder.glob("step-*"), *folder.glob(".step-*.tmp")):
+    for place in (*folder.glob("step-*"), *folder.glob(".step-*")):
         if place != but:
             shutil.rmtree(place)
     if folder.is_dir() and not any(folder.iterdir()):

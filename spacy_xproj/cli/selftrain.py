@@ -1,7 +1,7 @@
 """`xproj selftrain`: teachers label raw text, a student learns from them, and is the next round's teacher."""
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 from spacy.cli._util import parse_config_overrides
@@ -28,23 +28,9 @@ def selftrain_cli(
 ) -> None:
     """Train students in rounds, each on what the last one labels. Values of the student's config can be given as
     --section.name VALUE, as for 'spacy train'."""
-    done = self_train(
-        raw,
-        config,
-        teachers,
-        out,
-        dev=dev,
-        extra=extra,
-        held_out=held_out,
-        rounds=rounds,
-        min_gain=min_gain,
-        patience=patience,
-        lang=lang,
-        limit=limit,
-        overrides=parse_config_overrides(ctx.args),
-        use_gpu=gpu_id,
-        progress=True,
-    )
+    options: dict[str, Any] = {"dev": dev, "extra": extra, "held_out": held_out, "rounds": rounds, "min_gain": min_gain}
+    options |= {"patience": patience, "lang": lang, "limit": limit, "use_gpu": gpu_id, "progress": True}
+    done = self_train(raw, config, teachers, out, overrides=parse_config_overrides(ctx.args), **options)
     rows = [(r["round"], r["teacher"], r["docs"], *(f"{r[n] or 0:.3f}" for n in NAMES)) for r in done.rounds]
     msg.table(rows, header=("round", "teacher", "texts", "P", "R", "F"), aligns=["r", "l", *"rrrr"], divider=True)
     if done.reason == "patience":

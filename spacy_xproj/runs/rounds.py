@@ -23,7 +23,7 @@ from ..corpus.pairing import bare_copy, gold_doc
 from ..errors import InputError, XprojError
 from ..files import check_replaceable, file_hash, is_intact, replacing_folder, write_json
 from ..fitting import fit
-from ..keys import Key, config_key, run_key, warn_of_changes
+from ..keys import config_key, run_key, warn_of_changes
 from ..shipped import find_config
 from ..soft import SoftLabels
 from .pipelines import DocReader, load_pipeline
@@ -34,37 +34,64 @@ ENTS = ("ents_f", "ents_p", "ents_r", "ents_per_type")
 
 
 @dataclass
-class RoundFiles:
-    """See `self_train` for the settings.
+class SelfTrainingFiles:
+    """The settings of self-training, and what it does to files.
 
-    output (Path): The folder.
-    every (int): Where there is no gold, the n-th text of each n is held out.
+    raw (Path): Target text, in any format that `read_docs` reads.
+    config (Path): A training config such as `configs/student_cpu.cfg`, with `paths.train` and `paths.dev`.
+    teachers (Path): A config or saved pipeline with `xproj_teacher`.
+    output (Path): The folder: new, empty, or of an earlier call.
+    dev (Optional[Path]): Gold to score the students by. None: some of the raw texts are kept from training, and
+        the entities that the first teachers find most probable in them stand in for gold. Such a score says how well a
+        student agrees with the first teachers: one that corrects them loses by it.
+    extra (Optional[Path]): Labeled Docs, such as projected ones, that each student learns from besides.
+    held_out (float): The share of the raw texts that is kept from training, where there is no `dev`: every n-th one.
+    rounds (int): At most so many.
+    min_gain (float): A round is better than those before if its score, an F1 from 0 to 1, is above the best of them,
+        and by so much at least.
+    patience (int): It ends after so many rounds in a row that were not better.
+    lang (Optional[str]): The target language, in place of the configs'.
+    limit (int): Read no more of the raw texts than this. 0: all.
+    overrides (dict[str, Any]): Values of the training config by their dotted names.
+    use_gpu (int): The number of the GPU to train on. -1: the CPU.
+    progress (bool): Print spaCy's table of training.
+    RAISES (XprojError): If a setting is out of range, or the input, a config or OUTPUT cannot be used.
     """
 
-    output: Path
     raw: Path
     config: Path
     teachers: Path
-    gold: Optional[Path]
-    extra: Optional[Path]
-    every: int
-    lang: Optional[str]
-    limit: int
-    overrides: dict[str, Any]
+    output: Path
+    dev: Optional[Path] = None
+    extra: Optional[Path] = None
+    held_out: float = 0.1
+    rounds: int = 3
+    min_gain: float = 0.0
+    patience: int = 1
+    lang: Optional[str] = None
+    limit: int = 0
+    overrides: dict[str, Any] = field(default_factory=dict)
     use_gpu: int = -1
     progress: bool = False
-    student: Config = field(init=False)
-    teacher_block: dict[str, Any] = field(init=False)
-    key: Key = field(init=False)
 
     def __post_init__(self) -> None:
+        if self.rounds < 1 or self.patience < 1:
+            raise XprojError(
+                f"Self-training takes one round or more, and patience for one: got {self.rounds} and {self.patience}."
+            )
+        if not 0 <= self.min_gain <= 1 or not 0 < self.held_out <= 0.5:
+            raise XprojError(
+                f"Expected a least gain in F1 from 0 to 1 and a share of held out texts above 0, of at most 0.5: got "
+                f"{self.min_gain} and {self.held_out}."
+            )
+        self.every = round(1 / self.held_out)  # where there is no gold, the n-th text of each n is held out
         out = self.output
         if out.exists() and not (out / STATE).exists() and (not out.is_dir() or any(out.iterdir())):
             raise XprojError(f"{out} is not empty and is no folder of self-training. Remove it or give another one.")
         self.student = student_config(self.config, self.lang, self.overrides)
         self.teachers = find_config(self.teachers)
-        inputs: dict[str, Optional[Path]] = {"input": self.raw, "gold": self.gold, "labeled Docs besides": self.extra}
-        options = {"language": self.lang, "limit": self.limit, "held out": None if self.gold else f"1 of {self.every}"}
+        inputs: dict[str, Optional[Path]] = {"input": self.raw, "gold": self.dev, "labeled Docs besides": self.extra}
+        options = {"language": self.lang, "limit": self.limit, "held out": None if self.dev else f"1 of {self.every}"}
         student = {name: block for name, block in self.student.interpolate().items() if name != "paths"}
         if self.teachers.is_dir():
             inputs["teachers"] = self.teachers
@@ -85,8 +112,8 @@ class RoundFiles:
             self.remove_from(1)
         if before != self.key:
             write_json(self.output / STATE, {"key": self.key})
-        if self.gold:
-            self.write_gold(self.gold)
+        if self.dev:
+            self.write_gold(self.dev)
 
     def remove_if_nothing_is_finished(self) -> None:
         """Remove what was begun, unless a later call can go on with it."""
@@ -116,7 +143,7 @@ class RoundFiles:
             self.remove_from(number)
             folder.mkdir()
         hashes = found["hashes"]
-        labels = [folder / SOFT, *([] if number > 1 or self.gold else [self.output / DEV])]
+        labels = [folder / SOFT, *([] if number > 1 or self.dev else [self.output / DEV])]
         labeled = all(is_intact(path, hashes.get(path.stem)) for path in labels)
         if labeled and "score" in found and is_intact(folder / "model", hashes.get("model")):
             return found, False
@@ -163,11 +190,11 @@ class RoundFiles:
         for number, doc in enumerate(nlp.pipe(texts), 1):
             if not isinstance(doc._.xproj_soft, SoftLabels):
                 raise XprojError(f"The teachers of {self.teachers} gave no soft labels to text {number}.")
-            kept = self.gold or number % self.every
+            kept = self.dev or number % self.every
             (docs if kept else held).append(doc if kept else hard_doc(doc))
-        if not docs or not (held or self.gold):
+        if not docs or not (held or self.dev):
             raise InputError(self.raw, None, f"Too few texts to hold out one of each {self.every}. Give gold as 'dev'.")
-        if not self.gold:
+        if not self.dev:
             write_file(held, self.output / DEV)
         return write_file(docs, self.folder(1) / SOFT)
 

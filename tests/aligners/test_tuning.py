@@ -12,10 +12,9 @@ from transformers import AutoModel
 from spacy_xproj.aligners import objectives
 from spacy_xproj.aligners.embedding import make_embedding
 from spacy_xproj.aligners.trainee import Trainee, losses, read_rows
-from spacy_xproj.aligners.tuning import CLIP, NOTE, Tuner, TuningSettings, batches, tune
+from spacy_xproj.aligners.tuning import CLIP, Tuner, TuningSettings, batches, tune
 from spacy_xproj.errors import XprojError
-from spacy_xproj.files import NOTE as FOLDER_NOTE
-from spacy_xproj.files import read_note
+from spacy_xproj.files import NOTE, read_note
 from spacy_xproj.models.batches import padded
 from tests.aligners.test_embedding import pair
 from tests.aligners.tiny_encoders import ENCODERS, KINDS, TEXTS, make_encoder
@@ -155,7 +154,7 @@ def test_families(folder, tmp_path, kind):
     done = run(folder(kind), tmp_path / "out", objectives=learns, steps=2)
     assert done.pairs == len(PAIRS) and done.left_out == {} and done.steps == 2
     before, after = contents(folder(kind)), contents(tmp_path / "out")
-    assert {*after} == {*before, FOLDER_NOTE}
+    assert {*after} == {*before, NOTE}
     for name in before:
         assert (before[name] == after[name]) == (name != "model.safetensors"), name
     aligners = [make_embedding(str(path), layer=3, device="cpu") for path in (folder(kind), tmp_path / "out")]

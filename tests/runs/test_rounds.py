@@ -140,8 +140,8 @@ def test_the_student_is_the_next_teacher(work):
 
 
 def test_settings_of_the_teacher_last(work, monkeypatch):
-    monkeypatch.setattr(round_files.RoundFiles, "train", untrained)
-    monkeypatch.setattr(round_files.RoundFiles, "score", lambda self, model: {"score": 0.5})
+    monkeypatch.setattr(round_files.SelfTrainingFiles, "train", untrained)
+    monkeypatch.setattr(round_files.SelfTrainingFiles, "score", lambda self, model: {"score": 0.5})
     factory = 'factory = "xproj_teacher"\n'
     (work / "teach.cfg").write_text(TEACHERS.replace(factory, f'{factory}hard = true\nlabels = ["ORG", "PER"]\n'))
     run(work)
@@ -174,8 +174,8 @@ def test_what_is_finished_is_not_done_again(work):
     ],
 )
 def test_other_input_begins_anew(work, changed, told, monkeypatch):
-    monkeypatch.setattr(round_files.RoundFiles, "train", untrained)
-    monkeypatch.setattr(round_files.RoundFiles, "score", lambda self, model: {"score": 0.5})
+    monkeypatch.setattr(round_files.SelfTrainingFiles, "train", untrained)
+    monkeypatch.setattr(round_files.SelfTrainingFiles, "score", lambda self, model: {"score": 0.5})
     run(work)
     assert run(work).new == 0
     more = {}
@@ -280,9 +280,9 @@ def test_best_round(scores, min_gain, best):
     ],
 )
 def test_when_it_ends(work, monkeypatch, scores, patience, min_gain, n, best, reason):
-    monkeypatch.setattr(round_files.RoundFiles, "train", untrained)
+    monkeypatch.setattr(round_files.SelfTrainingFiles, "train", untrained)
     monkeypatch.setattr(
-        round_files.RoundFiles, "score", lambda self, model: {"score": scores[int(model.parent.name[-1]) - 1]}
+        round_files.SelfTrainingFiles, "score", lambda self, model: {"score": scores[int(model.parent.name[-1]) - 1]}
     )
     done = run(work, rounds=4, patience=patience, min_gain=min_gain)
     assert (len(done.rounds), done.best, done.reason) == (n, best, reason)
@@ -298,7 +298,7 @@ def test_bad_settings(work, setting):
 
 def test_what_cannot_be_used(work):
     def fails(match, **kwargs):
-        given = {"raw": work / "raw.txt", "config": CONFIGS / "student_cpu.cfg", "teacher_config": work / "teach.cfg"}
+        given = {"raw": work / "raw.txt", "config": CONFIGS / "student_cpu.cfg", "teachers": work / "teach.cfg"}
         given |= {"output": work / "out", "dev": work / "dev.spacy", "overrides": SMALL, **kwargs}
         with pytest.raises(XprojError, match=match):
             self_train(**given)
@@ -306,10 +306,10 @@ def test_what_cannot_be_used(work):
     fails("no folder of self-training", output=work)
     fails("no such config or pipeline", config=work / "none.cfg")
     fails(r"'train' and 'dev' in \[paths\]", config=work / "teach.cfg", overrides={})
-    fails("no such config or pipeline", teacher_config=work / "none.cfg")
+    fails("no such config or pipeline", teachers=work / "none.cfg")
     fails("no such file", raw=work / "none.txt")
     fails("It is not labeled", dev=work / "raw.txt")
-    fails("Expected a pipeline with xproj_teacher", teacher_config=CONFIGS / "project_match.cfg")
+    fails("Expected a pipeline with xproj_teacher", teachers=CONFIGS / "project_match.cfg")
     fails("Too few texts", dev=None, limit=5)
     (work / "teach.cfg").write_text(TEACHERS.replace('pipeline = ["xproj_teacher"]', "pipeline = []"))
     with pytest.raises(InputError, match="xproj_teacher"):
