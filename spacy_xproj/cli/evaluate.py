@@ -16,7 +16,7 @@ def evaluate_cli(
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Gold source side.")],
     target: Annotated[Path, typer.Argument(metavar="TARGET", help="Gold target side, same sentences.")],
     config: Annotated[Path, typer.Option(help="Config, or saved pipeline.")],
-    alignments: Annotated[Optional[Path], typer.Option(help="Word links (Pharaoh), a line a sentence.")] = None,
+    alignments: Annotated[Optional[Path], typer.Option(help="Word links (Pharaoh), a line a sentence pair.")] = None,
     lang: Annotated[Optional[str], typer.Option(help="Target language.")] = None,
     labels: Annotated[str, typer.Option(help="Only these labels, such as PER,LOC,ORG.")] = "",
     output: Annotated[Optional[Path], typer.Option(help="Write the scores there, as JSON.")] = None,
