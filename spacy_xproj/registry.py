@@ -13,6 +13,7 @@ REGISTRIES = (
     "xproj_similarities",
     "xproj_solvers",
     "xproj_teachers",
+    "xproj_formats",
 )
 
 for _name in REGISTRIES:

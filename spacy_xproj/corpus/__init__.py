@@ -2,20 +2,18 @@
 
 from ..files import file_hash, read_lines, replacing, text_hash
 from ..languages import blank, lang_code
-from .conll import read_conll, write_conll
-from .jsonl import read_jsonl, write_jsonl
+from .formats import FORMATS, Report
 from .pairs import read_pairs, write_pairs
-from .readers import FORMATS, read_bitext, read_docs
+from .readers import read_docs, read_jsonl, write_as, write_conll, write_jsonl
 from .shards import doc_files, read_file, write_file
 
 __all__ = [
     "FORMATS",
+    "Report",
     "blank",
     "doc_files",
     "file_hash",
     "lang_code",
-    "read_bitext",
-    "read_conll",
     "read_docs",
     "read_file",
     "read_jsonl",
@@ -23,6 +21,7 @@ __all__ = [
     "read_pairs",
     "replacing",
     "text_hash",
+    "write_as",
     "write_conll",
     "write_file",
     "write_jsonl",

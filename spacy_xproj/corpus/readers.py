@@ -1,25 +1,16 @@
-"""One way in for all formats: a path gives Docs."""
+"""One way in and out for all formats: a path gives Docs, and Docs a file."""
 
-import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Optional, Union
 
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from ..bitext import Bitext
 from ..errors import InputError, XprojError
-from ..files import read_lines
-from ..languages import lang_code
-from .conll import read_conll
-from .jsonl import read_jsonl
-from .pairs import read_tsv
-from .shards import doc_files, read_file
-
-TAGGED = re.compile(r"\S+( \S+){0,3} (O|[BIESLU]-\w+)")  # a token and its tag, and columns between them
-FORMATS = ("conll", "iob", "bio", "iob2", "jsonl", "tsv", "txt", "spacy")
+from .formats import Format, Options, Record, Report, Source, find_format, named_format
+from .formats.build import DocBuilder
 
 
 def read_docs(
@@ -30,95 +21,65 @@ def read_docs(
     limit: int = 0,
     counts: Optional[Counter] = None,
     source_nlp: Optional[Language] = None,
+    encoding: Optional[str] = None,
+    spans_key: Optional[str] = None,
+    tag_names: Sequence[str] = (),
+    report: Optional[Report] = None,
 ) -> Iterator[Doc]:
-    """Read a corpus of any format.
-
-    `conll` (also `.iob`, `.bio`, `.iob2`): see `read_conll`; named as the format, `iob2` has an index column.
-    `jsonl`: see `read_jsonl`. `spacy`: a file, or a folder of shards; user data is kept.
-    `tsv`: `source<TAB>target`, a pair of raw texts a line; the Docs are the targets, with the sources as
-    payload. `txt`: a raw text a line.
+    """Read a corpus of any format (see `docs/formats.md`).
 
     path (str or Path): The file or folder.
-    nlp (Language): Its vocab is that of the Docs, and its tokenizer splits raw text.
-    format (Optional[str]): One of `FORMATS`. None: the ending of the file's name; a folder is `spacy`.
+    nlp (Language): Its vocab is that of the Docs, its tokenizer splits raw text, and its language says where spaces go
+        between words whose text is not known.
+    format (Optional[str]): The name of a format, or an ending that stands for it; an order. None: found by the content
+        of the file as a whole.
     limit (int): Read no more Docs than this. 0: all.
     counts (Optional[Counter]): What is worth a remark is added to it, by its name.
-    source_nlp (Optional[Language]): Its tokenizer splits the source of a `tsv` file, which needs it.
+    source_nlp (Optional[Language]): Its tokenizer splits the source of a bitext, which needs it.
+    encoding (Optional[str]): The encoding of the file. None: UTF-8, or what its byte order mark says.
+    spans_key (Optional[str]): For .spacy: the group of `doc.spans` to take the entities from.
+    tag_names (sequence of str): The names of tags that are given as numbers, in order.
+    report (Optional[Report]): Lists with their lines what `counts` counts; in place of `counts`.
     RETURNS (iterator of Doc): The Docs, read as they are asked for.
     RAISES (XprojError): If the format is not known. InputError: if the input cannot be used or holds nothing.
     """
     path = Path(path)
     if not path.exists():
         raise InputError(path, None, "There is no such file or folder.")
-    name = format or ("spacy" if path.is_dir() else path.suffix[1:].lower())
-    if name not in FORMATS:
-        raise XprojError(
-            f"{path}: expected a format out of {', '.join(FORMATS)}, got {name!r}. Give one with --format."
-        )
-    if path.is_dir() and name != "spacy":
-        raise InputError(path, None, f"Expected a file of the format {name!r}, but this is a folder.")
-    if name == "tsv" and source_nlp is None:
+    report = Report(counts) if report is None else report
+    options = Options(encoding, spans_key, tuple(tag_names))
+    source = Source(path, options, nlp.vocab)
+    try:
+        form = find_format(source) if format is None else named_format(format, source)
+    except InputError:
+        raise
+    except XprojError as err:
+        raise InputError(path, None, str(err)) from None
+    if path.is_dir() and not form.folder:
+        raise InputError(path, None, f"Expected a file of the format {form.name!r}, but this is a folder.")
+    if form.name == "tsv" and source_nlp is None:
         raise XprojError(
             f"{path}: a bitext (source<TAB>target) needs the language of its source: give --source-lang. If "
             "it holds a token and a tag a line, give --format conll."
         )
-    docs: Iterator[Doc]
-    if name == "spacy":
-        docs = (doc for file in doc_files(path) for doc in read_file(file, nlp.vocab))
-    elif name == "jsonl":
-        docs = read_jsonl(path, nlp, counts=counts)
-    elif name == "tsv" and source_nlp is not None:
-        docs = read_bitext(path, nlp, source_nlp, counts=counts)
-    elif name == "txt":
-        docs = read_texts(path, nlp, counts=counts)
-    else:
-        docs = read_conll(path, nlp.vocab, index=True if format == "iob2" else None, counts=counts)
-    return _some(docs, path, limit)
+    report.path, report.format = path, form.name
+    return _some(_docs(form, source, DocBuilder(nlp, report, source_nlp)), path, limit)
 
 
-def read_bitext(
-    path: Union[str, Path], nlp: Language, source_nlp: Language, *, counts: Optional[Counter] = None
-) -> Iterator[Doc]:
-    """Read `source<TAB>target` lines. Blank lines are passed over and counted as `blank_lines`.
-
-    path (str or Path): The file.
-    nlp (Language): Its tokenizer splits the target.
-    source_nlp (Language): Its tokenizer splits the source.
-    counts (Optional[Counter]): Is added to.
-    YIELDS (Doc): The target, not labeled, with its source in `doc._.xproj`.
-    RAISES (InputError): If a line does not have two sides.
-    """
-    lang = lang_code(source_nlp)
-    for number, sides in read_tsv(path, counts=counts):
-        try:
-            source, doc = source_nlp.make_doc(sides[0]), nlp.make_doc(sides[1])
-        except ValueError as err:  # longer than nlp.max_length
-            raise InputError(path, number, str(err)) from err
-        doc._.xproj = Bitext(lang, tuple(t.text for t in source), tuple(bool(t.whitespace_) for t in source))
-        yield doc
-
-
-def read_texts(path: Union[str, Path], nlp: Language, *, counts: Optional[Counter] = None) -> Iterator[Doc]:
-    """Read a raw text a line. Blank lines are passed over and counted as `blank_lines`.
-
-    path (str or Path): The file.
-    nlp (Language): Its tokenizer splits the text.
-    counts (Optional[Counter]): Is added to.
-    YIELDS (Doc): Without annotation.
-    RAISES (InputError): If a line is longer than `nlp.max_length`, or has columns, as other formats in files of this
-        name have.
-    """
-    counts = Counter() if counts is None else counts
-    for number, line in read_lines(path):
-        if not line.strip():
-            counts["blank_lines"] += 1
+def _docs(form: Format, source: Source, builder: DocBuilder) -> Iterator[Doc]:
+    report = builder.report
+    for found in form.read(source, report):
+        if not isinstance(found, Record):
+            yield found
             continue
-        if "\t" in line or TAGGED.fullmatch(line):
-            raise InputError(path, number, f"Expected raw text, got what looks like columns: {line!r}. Give --format.")
         try:
-            yield nlp.make_doc(line)
-        except ValueError as err:
-            raise InputError(path, number, str(err)) from err
+            doc = builder.make(found)
+        except InputError:
+            raise
+        except ValueError as err:  # also of spaCy: a text that is longer than nlp.max_length
+            report.problem(found.line, str(err))
+        else:
+            yield doc
 
 
 def _some(docs: Iterator[Doc], path: Path, limit: int) -> Iterator[Doc]:
@@ -129,3 +90,40 @@ def _some(docs: Iterator[Doc], path: Path, limit: int) -> Iterator[Doc]:
             return
     if not n:
         raise InputError(path, None, "It is empty: there is nothing to read in it.")
+
+
+def write_as(
+    docs: Iterable[Doc],
+    path: Union[str, Path],
+    format: Optional[str] = None,
+    *,
+    counts: Optional[Counter] = None,
+    report: Optional[Report] = None,
+) -> int:
+    """Write Docs to a file of any format that can be written.
+
+    docs (iterable of Doc): The Docs.
+    path (str or Path): The file.
+    format (Optional[str]): The name of the format. None: by the ending of the path.
+    counts (Optional[Counter]): What the format cannot hold is added to it.
+    report (Optional[Report]): In place of `counts`.
+    RETURNS (int): How many Docs came.
+    RAISES (XprojError): If the format is not known, cannot be written, or cannot hold a Doc.
+    """
+    report = Report(counts) if report is None else report
+    return named_format(format or Path(path).suffix[1:]).write(docs, path, report)
+
+
+def read_jsonl(path: Union[str, Path], nlp: Language, *, counts: Optional[Counter] = None) -> Iterator[Doc]:
+    """Read JSON records, see `read_docs`."""
+    return read_docs(path, nlp, format="jsonl", counts=counts)
+
+
+def write_jsonl(docs: Iterable[Doc], path: Union[str, Path], *, counts: Optional[Counter] = None) -> int:
+    """Write Prodigy's JSONL, see `write_as`."""
+    return write_as(docs, path, "jsonl", counts=counts)
+
+
+def write_conll(docs: Iterable[Doc], path: Union[str, Path], *, counts: Optional[Counter] = None) -> int:
+    """Write `token<TAB>tag` lines, see `write_as`."""
+    return write_as(docs, path, "conll", counts=counts)

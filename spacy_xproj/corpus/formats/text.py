@@ -1,0 +1,39 @@
+"""Raw text, one a line."""
+
+from collections.abc import Iterable, Iterator
+
+from spacy.tokens import Doc
+
+from .base import NO, POSSIBLE, Format, is_labeled
+from .record import Record
+from .report import Report
+from .source import Source
+
+
+class Text(Format):
+    """A raw text a line. Blank lines are passed over and counted."""
+
+    name = "txt"
+    suffixes = (".txt", ".text")
+    lax = True
+    about = "raw text, one a line"
+
+    def detect(self, source: Source) -> int:
+        is_json = any(isinstance(value, (dict, list)) for value in source.records)
+        columns = sum("\t" in line.strip() for line in source.head) * 2 > len(source.head)
+        return NO if is_json or columns or not source.head else POSSIBLE
+
+    def read(self, source: Source, report: Report) -> Iterator[Record]:
+        for number, line in source.lines(report):
+            if line.strip():
+                yield Record(number, line)
+            else:
+                report.note("blank_lines", number)
+
+    def pieces(self, docs: Iterable[Doc], report: Report) -> Iterator[str]:
+        for doc in docs:
+            if is_labeled(doc):
+                report.note("labels_left_out")
+            if len(lines := doc.text.split("\n")) > 1:
+                report.note("line_ends_left_out", n=len(lines) - 1)
+            yield " ".join(line.strip("\r") for line in lines) + "\n"
