@@ -1,11 +1,34 @@
-"""Entities that pipes set by distributions over tags."""
+"""What pipes share that take distributions over tags from a teacher, and set entities by them."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from spacy.tokens import Doc, Span, SpanGroup
 
+from ..errors import XprojError
 from ..soft import Entity
+from ..ty import Teacher
+
+
+def ask(who: str, teacher: Teacher, docs: Sequence[Doc]) -> list[np.ndarray]:
+    """Ask a teacher for the distributions of Docs.
+
+    who (str): Its name, for errors.
+    teacher (Teacher): The teacher.
+    docs (sequence of Doc): The Docs, which are not changed.
+    RETURNS (list of float array (tokens, tags)): One a Doc.
+    RAISES (XprojError): If one is missing, or has another shape.
+    """
+    found = teacher(docs)
+    if len(found) != len(docs):
+        raise XprojError(f"{who} gave the distributions of {len(found)} of {len(docs)} Docs.")
+    for doc, rows in zip(docs, found):
+        if rows.shape != (len(doc), len(teacher.labels)):
+            raise XprojError(
+                f"{who} gave an array of the shape {rows.shape}. Expected {len(teacher.labels)} probabilities for each "
+                f"of {len(doc)} tokens."
+            )
+    return found
 
 
 def set_entities(

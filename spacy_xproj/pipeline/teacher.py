@@ -18,6 +18,7 @@ from ..tags import TagScheme, convert_types, make_tags, previous_words, spans_to
 from ..teachers.agreement import UNKNOWN, against_projection, agreed, combine, harden, mask
 from ..ty import Teacher
 from .base import BatchPipe
+from .entities import ask
 
 AGREEMENT = ("none", "mask", "hard")
 PROJECTION = ("ignore", "mask", "mix")
@@ -154,19 +155,9 @@ class SoftLabeler(BatchPipe):
 
     def distributions(self, name: str, own: TagScheme, types: list[str], docs: list[Doc]) -> list[np.ndarray]:
         """What one teacher says, over the tags of all: float64 array (tokens, tags) for each Doc."""
-        found = self.teachers[name](docs)
-        if len(found) != len(docs):
-            raise XprojError(f"{self.name}: {name!r} gave the distributions of {len(found)} of {len(docs)} Docs.")
-        out = []
-        for doc, rows in zip(docs, found):
-            if rows.shape != (len(doc), len(own.labels)):
-                raise XprojError(
-                    f"{self.name}: expected {len(own.labels)} probabilities for each of {len(doc)} tokens from "
-                    f"{name!r}, got an array of the shape {rows.shape}."
-                )
-            rows = to_iob2(rows, own, previous_words(doc))
-            out.append(convert_types(rows, own.types, types, self.label_map))
-        return out
+        found = ask(f"{self.name}: the teacher {name!r}", self.teachers[name], docs)
+        rows = (to_iob2(rows, own, previous_words(doc)) for doc, rows in zip(docs, found))
+        return [convert_types(each, own.types, types, self.label_map) for each in rows]
 
     def source_weights(self, docs: list[Doc]) -> np.ndarray:
         """How much each teacher counts: float64 array (docs, teachers), each row sums to 1."""

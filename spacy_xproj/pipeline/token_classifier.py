@@ -16,7 +16,7 @@ from ..soft import Entity, find_entities
 from ..tags import SCHEMES, TagScheme
 from ..ty import Teacher
 from .base import BatchPipe
-from .entities import set_entities
+from .entities import ask, set_entities
 
 SPANS_KEY = "xproj_token_classifier"
 DEFAULTS: dict[str, Any] = {
@@ -110,12 +110,9 @@ class EntityTagger(BatchPipe):
 
         docs (sequence of Doc): The Docs.
         RETURNS (list of float array (tokens, tags)): One a Doc.
-        RAISES (XprojError): If the teacher does not give one for each.
+        RAISES (XprojError): If one is missing, or has another shape.
         """
-        found = self.teacher(docs)
-        if len(found) != len(docs):
-            raise XprojError(f"{self.name}: the teacher gave the distributions of {len(found)} of {len(docs)} Docs.")
-        return found
+        return ask(f"{self.name}: the teacher", self.teacher, docs)
 
     def predict(self, doc: Doc, probabilities: np.ndarray) -> list[Entity]:
         """The entities under a teacher's distributions, without touching the Doc.
@@ -124,13 +121,7 @@ class EntityTagger(BatchPipe):
         probabilities (float array (tokens, labels)): From the teacher.
         RETURNS (list of Entity): Under their names here, disjoint and in text order.
         """
-        tags = self.tags()
-        if probabilities.shape != (len(doc), len(tags.labels)):
-            raise XprojError(
-                f"{self.name}: expected {len(tags.labels)} probabilities for each of {len(doc)} tokens from the "
-                f"teacher, got an array of the shape {probabilities.shape}."
-            )
-        found = find_entities(doc, probabilities, tags)
+        found = find_entities(doc, probabilities, self.tags())
         renamed = [entity._replace(label=self.label_map.get(entity.label, entity.label)) for entity in found]
         return [entity for entity in renamed if entity.label]
 

@@ -296,7 +296,7 @@ def test_teachers_that_cannot_be_used():
     teacher = nlp.get_pipe(NAME).teachers["en"]
     nlp.get_pipe(NAME).teachers["en"] = short = lambda docs: [rows[1:] for rows in teacher(docs)]
     short.labels = TAGS
-    with pytest.raises(XprojError, match=r"expected 5 probabilities for each of 5 tokens from 'en', .* \(4, 5\)"):
+    with pytest.raises(XprojError, match=r"'en' gave an array of the shape \(4, 5\). Expected 5 probabilities for"):
         nlp(TEXT)
     nlp.get_pipe(NAME).teachers["en"] = none = lambda docs: []
     none.labels = TAGS
