@@ -19,10 +19,16 @@ OWN = "state.msgpack"  # in the folder of a part that is made of parts: its own 
 class Stateful(Protocol):
     """A part that can be saved and loaded."""
 
-    def to_bytes(self) -> bytes: ...
-    def from_bytes(self, data: bytes) -> Any: ...
     def to_disk(self, path: Union[str, Path]) -> None: ...
     def from_disk(self, path: Union[str, Path]) -> Any: ...
+
+
+@runtime_checkable
+class InBytes(Stateful, Protocol):
+    """One that can be saved as bytes, too. Those of this package all can, if they hold no whole model."""
+
+    def to_bytes(self) -> bytes: ...
+    def from_bytes(self, data: bytes) -> Any: ...
 
 
 Self = TypeVar("Self", bound="State")
@@ -39,7 +45,7 @@ class State(Part):
     its parts under its name.
     """
 
-    state_name: ClassVar[str] = ""  # the registered name
+    state_name: str = ""  # the registered name
     state_format: ClassVar[int] = 1  # to be raised when `state` changes
     state_spare: ClassVar[bool] = False  # whether states of parts that are not there are passed over
 
@@ -75,7 +81,7 @@ class State(Part):
         RAISES (XprojError): If a model is in it that is saved as files only.
         """
         parts = stateful(self.state_parts())
-        return self._packed({name: part.to_bytes() for name, part in parts.items()})
+        return self._packed({name: in_bytes(part).to_bytes() for name, part in parts.items()})
 
     def from_bytes(self: Self, data: bytes) -> Self:
         """Take over a state.
@@ -87,7 +93,7 @@ class State(Part):
         state = self._unpacked(data)
         saved = state.get("parts", {})
         for name, part in self._expected(saved).items():
-            part.from_bytes(saved[name])
+            in_bytes(part).from_bytes(saved[name])
         return self._take(state)
 
     def to_disk(self, path: Union[str, Path]) -> None:
@@ -170,12 +176,34 @@ class State(Part):
         return XprojError(f"Expected the state of {self.state_name}, format {self.state_format}, but got {got}.")
 
 
+class Group(State):
+    """Parts by name that are saved together.
+
+    parts (dict): The parts. Those without a state are passed over.
+    """
+
+    state_name = "a group of parts"
+
+    def __init__(self, parts: dict[str, Any]):
+        self.parts = parts
+
+    def state_parts(self) -> dict[str, Any]:
+        return self.parts
+
+
 def stateful(parts: dict[str, Any]) -> dict[str, Stateful]:
     """Those of the parts that have a state.
 
     parts (dict): Parts by name.
     """
     return {name: part for name, part in parts.items() if isinstance(part, Stateful)}
+
+
+def in_bytes(part: Stateful) -> InBytes:
+    """The part, if it can be saved as bytes. RAISES (XprojError): If not."""
+    if isinstance(part, InBytes):
+        return part
+    raise too_large(type(part).__name__, "what it saves to files")
 
 
 def remove(path: Path) -> None:

@@ -3,15 +3,15 @@
 import multiprocessing
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import numpy as np
 
 from ..bitext import Links, SentencePair
 from ..errors import InputError, XprojError
 from ..files import read_lines
-from ..part import Part
 from ..pharaoh import parse_pharaoh
+from ..state import State
 from ..ty import Aligner
 
 
@@ -24,7 +24,7 @@ def make_pharaoh(path: str = "") -> Aligner:
     return PharaohAligner(path)
 
 
-class PharaohAligner(Part):
+class PharaohAligner(State):
     """See `make_pharaoh`. It keeps its place in the file from call to call; `restart` starts again, as `nlp.pipe` and
     fitting do.
 
@@ -34,9 +34,11 @@ class PharaohAligner(Part):
     """
 
     positional = True
+    state_name = "spacy_xproj.Pharaoh.v1"
 
     def __init__(self, path: str):
         self.path = path
+        self._saved: Optional[list[str]] = None  # the lines of a file that is elsewhere
         self.restart()
 
     @property
@@ -66,12 +68,26 @@ class PharaohAligner(Part):
                 "with n_process=1."
             )
         if self._lines is None:
-            if not Path(self.path).is_file():
-                raise InputError(self.path, None, "There is no such file of word alignments.")
-            self._lines = [line for _, line in read_lines(self.path)]
+            self._lines = self._read()
         out = [self._links(place, pair) for place, pair in enumerate(pairs, self._place)]
         self._place += len(pairs)
         return out
+
+    def _read(self) -> list[str]:
+        if self._saved is not None:
+            return self._saved
+        if not Path(self.path).is_file():
+            raise InputError(self.path, None, "There is no such file of word alignments.")
+        return [line for _, line in read_lines(self.path)]
+
+    def state(self) -> dict[str, Any]:
+        """The name of the file and its lines, but not the place in it."""
+        return {"file": Path(self.path).name, "lines": self._read()} if self.path else {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take over a file, in place of the one in the settings, and start at its first line."""
+        self.path, self._saved = state.get("file", ""), state.get("lines")
+        self.restart()
 
     def _links(self, place: int, pair: SentencePair) -> Links:
         if self._error is not None and self._error[0] == place:

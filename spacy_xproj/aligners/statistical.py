@@ -1,7 +1,7 @@
 """`spacy_xproj.Statistical.v1`: word links learnt from the corpus itself, with no model and nothing to install."""
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from copy import copy
 from functools import cached_property
 from itertools import pairwise
@@ -112,6 +112,7 @@ class StatisticalAligner(State):
         self.model, self.symmetrization = model, symmetrization
         self.threshold, self.iterations, self.jumps, self.stem = threshold, iterations, jumps, stem
         self.prior, self.prior_weight = prior, prior_weight
+        self._prior: Optional[StatisticalAligner] = None  # one that was loaded with the state
         self._set_state([], None)
 
     def _set_state(self, stems: list[str], table: Optional[Table]) -> None:
@@ -158,11 +159,9 @@ class StatisticalAligner(State):
 
     def _prior_counts(self, stems: dict[str, int]) -> Optional[LinkCounts]:
         """The counts of the prior, by the numbers in `stems`, to which its own are added."""
-        if self.prior is None:
+        other = self.prior_aligner()
+        if other is None or other.table is None:
             return None
-        other = copy(self).from_disk(self.prior)
-        if other.table is None:
-            raise InputError(self.prior, None, f"A prior must be the state of a fitted {NAME}, but this one is not.")
         number = np.array([stems.setdefault(stem, len(stems)) for stem in other.stems], "i8")
         keys, links = counts_of(other.table)
         keys = (number[keys >> 32] << 32) | number[keys & 0xFFFFFFFF]
@@ -234,6 +233,24 @@ class StatisticalAligner(State):
                 roots[k] = len(self.roots) + new_roots.setdefault(root, len(new_roots))
         return StemmedWords(ids, roots)
 
+    def prior_aligner(self) -> Optional["StatisticalAligner"]:
+        """The prior, read anew where it is in a file.
+
+        RAISES (InputError): If the file cannot be used.
+        """
+        if not self.prior:
+            return self._prior
+        other = self._blank().from_disk(self.prior)
+        if other.table is None:
+            raise InputError(self.prior, None, f"A prior must be the state of a fitted {NAME}, but this one is not.")
+        return other
+
+    def _blank(self) -> "StatisticalAligner":
+        other = copy(self)
+        other.prior = other._prior = None
+        other._set_state([], None)
+        return other
+
     # Serialization
 
     def state(self) -> dict[str, Any]:
@@ -254,6 +271,17 @@ class StatisticalAligner(State):
                 "again."
             )
         self._set_state(stems, table)
+
+    def state_parts(self) -> dict[str, Any]:
+        prior = self.prior_aligner()
+        return {} if prior is None else {"prior": prior}
+
+    def expected_parts(self, names: Collection[str]) -> dict[str, Any]:
+        """A prior in the state takes the place of the one in the settings."""
+        if "prior" not in names:
+            return {}
+        self.prior, self._prior = None, self._blank()
+        return {"prior": self._prior}
 
 
 def _root(stem: str) -> str:

@@ -9,8 +9,9 @@ import numpy as np
 
 from ..compat import require
 from ..errors import InputError, XprojError
+from ..part import Part
 from .batches import padded, running, token_batches
-from .folder import EXTRA, FilesOnly, LocalModel
+from .folder import EXTRA, LocalModel
 from .subwords import Ids, Loaded, cut, ready
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ DTYPES = ("float32", "float16", "bfloat16", "int8")
 LAYERS = ("encoder_layers", "num_layers", "num_hidden_layers", "n_layers")  # as configs call them
 NORMS = ("layer_norm", "final_layer_norm", "final_norm")  # after the last layer, in encoders that have such a thing
 Sentence = tuple[str, ...]
-Part = TypeVar("Part", bound="WithEncoder")
+Self = TypeVar("Self", bound="WithEncoder")
 
 
 class Side(NamedTuple):
@@ -215,29 +216,25 @@ def mean_of_words(side: Side) -> Side:
     return Side(means, words)
 
 
-class WithEncoder(FilesOnly):
-    """A part whose state is an encoder.
+class WithEncoder(Part):
+    """A part whose state is that of its encoder.
 
     encoder (Encoder): The model.
     """
 
     encoder: Encoder
 
-    def to_disk(self, path: Union[str, Path]) -> None:
-        """Copy the model: its weights, configs and tokenizer. Without a model nothing is written.
+    def to_bytes(self) -> bytes:
+        return self.encoder.to_bytes()
 
-        path (str or Path): The folder to copy it into.
-        RAISES (InputError): If other weights are in that folder.
-        """
+    def from_bytes(self: Self, data: bytes) -> Self:
+        self.encoder.from_bytes(data)
+        return self
+
+    def to_disk(self, path: Union[str, Path]) -> None:
         self.encoder.to_disk(path)
 
-    def from_disk(self: Part, path: Union[str, Path]) -> Part:
-        """Take the model that `to_disk` copied, if it did. It stays in that folder, and is loaded at the next use.
-
-        path (str or Path): The folder.
-        RETURNS (WithEncoder): Itself.
-        RAISES (InputError): If it is not that of an encoder.
-        """
+    def from_disk(self: Self, path: Union[str, Path]) -> Self:
         self.encoder.from_disk(path)
         return self
 

@@ -12,24 +12,21 @@ from ..compat import require
 from ..errors import InputError, XprojError
 from ..files import file_hash, replacing, text_hash
 from ..part import Part
+from ..state import OWN, State, too_large
 
 EXTRA = "spacy-xproj"
 FILES = ("*.json", "*.safetensors", "*.model", "*.spm", "*.txt")  # a model, without weights that are pickles
 Local = TypeVar("Local", bound="LocalModel")
-
-USE = "Use to_disk and from_disk."
 
 
 class FilesOnly(Part):
     """spaCy's two methods for bytes, of a part that has only those for files."""
 
     def to_bytes(self) -> bytes:
-        """RAISES (XprojError): A model's weights are saved as files only."""
-        raise XprojError(f"{type(self).__name__} has a whole model, which is not made into bytes. {USE}")
+        raise too_large(type(self).__name__, "a whole model")
 
     def from_bytes(self, data: bytes) -> Any:
-        """RAISES (XprojError): A model's weights are saved as files only."""
-        raise XprojError(f"{type(self).__name__} has a whole model, which is not read from bytes. {USE}")
+        raise too_large(type(self).__name__, "a whole model")
 
 
 def copy_model(files: Sequence[Path], path: Path) -> None:
@@ -56,7 +53,7 @@ def model_files(folder: Path) -> list[Path]:
     return sorted({path for pattern in FILES for path in folder.glob(pattern) if path.name[0] != "."})
 
 
-class LocalModel(FilesOnly):
+class LocalModel(State):
     """What the parts with a model have in common. A subclass says what a folder must hold (`check`), and loads it
     (`make`).
 
@@ -67,6 +64,7 @@ class LocalModel(FilesOnly):
     RAISES (XprojError): If the device has no such name, or the folder does not hold such a model.
     """
 
+    state_name = "a model's folder"
     what = "model"  # what the folder is to hold, for errors
 
     def __init__(self, model: Union[str, Path], *, who: str, device: str, download: bool):
@@ -74,6 +72,7 @@ class LocalModel(FilesOnly):
             raise XprojError(f"{who}: expected the device 'auto', 'cpu', 'cuda' or such as 'cuda:1', got {device!r}.")
         self.who = who
         self.device = device
+        self._saved = Path()
         self._use(self._find(str(model), download) if str(model) else None)
 
     def check(self, folder: Path) -> dict[str, Any]:
@@ -193,27 +192,44 @@ class LocalModel(FilesOnly):
 
     # Serialization
 
+    def state(self) -> dict[str, Any]:
+        """Where the model's folder is, from the folder that it was saved to. "": there is none."""
+        return {"at": "" if self._folder is None else "."}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self._use((self._saved / state["at"]).resolve() if state["at"] else None)
+
+    def to_bytes(self) -> bytes:
+        """RAISES (XprojError): If there is a model: it is saved as files only."""
+        if self._folder is not None:
+            raise too_large(self.who, f"a whole model ({self._folder.name})")
+        return super().to_bytes()
+
     def to_disk(self, path: Union[str, Path]) -> None:
-        """Copy the model: its weights, configs and tokenizer. Without a model nothing is written.
+        """Copy the model: its weights, configs and tokenizer. Without a model, a note says so.
 
         path (str or Path): The folder to copy it into.
         RAISES (InputError): If other weights are in that folder.
         """
         path = Path(path)
-        if self._folder is None or path.resolve() == self.folder:
-            return
-        copy_model(model_files(self.folder), path)
+        path.mkdir(parents=True, exist_ok=True)
+        if self._folder is not None and path.resolve() != self._folder:
+            copy_model(model_files(self._folder), path)
+        super().to_disk(path)
 
     def from_disk(self: Local, path: Union[str, Path]) -> Local:
-        """Take the model that `to_disk` copied, if it did. It stays in that folder, and is loaded at the next use.
+        """Take the model that `to_disk` copied, or any folder of such a model. It stays there, and is loaded at the
+        next use.
 
         path (str or Path): The folder.
         RETURNS (LocalModel): Itself.
         RAISES (InputError): If it does not hold such a model.
         """
-        if Path(path).exists():
-            self._use(Path(path).resolve())
-        return self
+        self._saved = Path(path).resolve()
+        if self._saved.is_dir() and not (self._saved / OWN).exists():
+            self._use(self._saved)
+            return self
+        return super().from_disk(path)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_loaded": None}

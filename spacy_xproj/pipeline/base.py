@@ -10,12 +10,13 @@ from spacy.pipeline.pipe import Pipe
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.util import SimpleFrozenList, from_bytes, from_disk, minibatch, to_bytes, to_disk
-from thinc.api import Config
 
 from ..bitext import Bitext, SentencePair
 from ..errors import XprojError
 from ..part import Part, as_part
+from ..state import in_bytes, stateful
 from .batches import Failure, Step, outcomes
+from .portable import forget_paths
 
 
 def words(doc: Doc) -> tuple[str, ...]:
@@ -25,11 +26,9 @@ def words(doc: Doc) -> tuple[str, ...]:
 
 class PayloadPipe(Pipe):
     """A pipe over Docs with a payload in `doc._.xproj`. `parts` names the attributes that hold its swappable parts;
-    those that learn from the corpus (see `Part`) are fitted and saved with it. `local` names the settings that are
-    paths on this machine to what is saved with it: they are left out of the saved config."""
+    those that learn from the corpus (see `Part`) are fitted, and those with a state are saved with it."""
 
     parts: tuple[str, ...] = ()
-    local: tuple[str, ...] = ("model", "models", "sources", "converted")
 
     def __init__(self, nlp: Language, name: str):
         self.vocab = nlp.vocab
@@ -112,8 +111,14 @@ class PayloadPipe(Pipe):
     # Serialization
 
     def _serializers(self, method: str) -> dict[str, Callable]:
-        found = ((part, getattr(self, part)) for part in self.parts)
-        return {name: getattr(part, method) for name, part in found if hasattr(part, method)}
+        found = stateful(self.state_parts())
+        if method.endswith("_bytes"):
+            found = {name: in_bytes(part) for name, part in found.items()}
+        return {name: getattr(part, method) for name, part in found.items()}
+
+    def state_parts(self) -> dict[str, Any]:
+        """What is saved with it (dict), by name. Those without a state are passed over."""
+        return {name: getattr(self, name) for name in self.parts}
 
     def to_bytes(self, *, exclude: Iterable[str] = SimpleFrozenList()) -> bytes:
         return to_bytes(self._serializers("to_bytes"), exclude)
@@ -123,51 +128,13 @@ class PayloadPipe(Pipe):
         return self
 
     def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = SimpleFrozenList()) -> None:
-        """Save the parts, and leave out of the config beside them where they came from."""
-        found = self._serializers("to_disk")
-        to_disk(path, found, exclude)
-        forget_paths(Path(path).parent / "config.cfg", self.name, tuple(found), self.local)
+        """Save the parts, and leave out of the config that spaCy saves beside them where they came from."""
+        to_disk(path, self._serializers("to_disk"), exclude)
+        forget_paths(Path(path).parent, self.name, stateful(self.state_parts()))
 
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = SimpleFrozenList()) -> "PayloadPipe":
         from_disk(path, self._serializers("from_disk"), exclude)
         return self
-
-
-def forget_paths(path: Path, name: str, parts: tuple[str, ...], local: tuple[str, ...]) -> None:
-    """Leave out of a saved config the paths of what was saved with it: on another machine they lead nowhere. spaCy
-    writes the config before it saves the pipes, and asks them nothing about it.
-
-    path (Path): The config; without such a file nothing happens.
-    name (str): The pipe.
-    parts (tuple of str): Its blocks with settings.
-    local (tuple of str): Settings to make empty, at any depth. Where there are any, all of `[paths]` becomes null.
-    """
-    if not path.exists():
-        return
-    config = Config().from_disk(path, interpolate=False)
-    blocks = [config.get("components", {}).get(name, {}).get(part) for part in parts]
-    if sum(emptied(block, local) for block in blocks):
-        config["paths"] = dict.fromkeys(config.get("paths", {}))
-        config.to_disk(path)
-
-
-def emptied(block: Any, local: tuple[str, ...]) -> int:
-    """Make the settings of these names empty, in the block and those within, and count them: paths, lists of paths, and
-    paths by name."""
-    count = 0
-    for key, value in block.items() if isinstance(block, dict) else ():
-        paths = isinstance(value, (str, list)) or (isinstance(value, dict) and all(map(is_path, value.items())))
-        if key in local and paths and value:
-            block[key] = type(value)()
-            count += 1
-        else:
-            count += emptied(value, local)
-    return count
-
-
-def is_path(item: tuple[str, Any]) -> bool:
-    """Whether a setting can be a path, and not the name of a registered function."""
-    return isinstance(item[1], str) and not item[0].startswith("@")
 
 
 class BatchPipe(PayloadPipe):

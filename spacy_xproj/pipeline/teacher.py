@@ -2,8 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterable
-from functools import partial
-from pathlib import Path
 from typing import Any, Union
 
 import numpy as np
@@ -14,6 +12,7 @@ from ..errors import XprojError
 from ..labels import check_label_map, rename_types
 from ..part import Part, as_part
 from ..soft import Entity, SoftLabels, find_entities
+from ..state import Group
 from ..tags import TagScheme, convert_types, make_tags, previous_words, spans_to_iob2, to_iob2
 from ..teachers.agreement import UNKNOWN, against_projection, agreed, combine, harden, mask
 from ..ty import Teacher
@@ -239,19 +238,10 @@ class SoftLabeler(BatchPipe):
             if refit or not part.fitted:
                 part.fit(docs, list(self.used()))  # type: ignore[arg-type, call-arg]
 
-    def _serializers(self, method: str) -> dict[str, Callable]:
-        found = super()._serializers(method)
-        if method.endswith("_disk"):  # models are saved as files only, and the config still names where they lie
-            found["teachers"] = partial(self._each, method)
-        return found
-
-    def _each(self, method: str, path: Path) -> None:
-        """Save or load the teachers that are used, each in a folder of its own."""
-        names = self.only or list(self.teachers)
-        for name in names:
-            if hasattr(self.teachers[name], method):
-                Path(path).mkdir(parents=True, exist_ok=True)
-                getattr(self.teachers[name], method)(Path(path) / name)
+    def state_parts(self) -> dict[str, Any]:
+        """The weights, and the teachers that are used."""
+        used = {name: self.teachers[name] for name in self.only or self.teachers}
+        return {**super().state_parts(), "teachers": Group(used)}
 
 
 def provenance(part: Any) -> str:

@@ -8,7 +8,6 @@ from spacy.language import Language
 from spacy.scorer import get_ner_prf
 from spacy.tokens import Doc
 from spacy.training import Example
-from spacy.util import SimpleFrozenList
 
 from ..errors import XprojError
 from ..labels import check_label_map
@@ -139,11 +138,3 @@ class EntityTagger(BatchPipe):
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
         """Score the entities, for `nlp.evaluate`, by spaCy's own `get_ner_prf`."""
         return get_ner_prf(examples)
-
-    def to_bytes(self, *, exclude: Iterable[str] = SimpleFrozenList()) -> bytes:
-        """Nothing: a model is saved as files only, and the config still names where they lie."""
-        return b""
-
-    def from_bytes(self, data: bytes, *, exclude: Iterable[str] = SimpleFrozenList()) -> "EntityTagger":
-        """Nothing to read: see `to_bytes`."""
-        return self

@@ -10,11 +10,12 @@ from spacy.attrs import SPACY
 from spacy.language import Language
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example
-from spacy.util import SimpleFrozenList, filter_spans, load_model, minibatch
+from spacy.util import filter_spans, load_model, minibatch
 
 from ..bitext import Bitext, SourceSpan
 from ..errors import XprojError
 from ..labels import mapped_spans, source_ids
+from ..models.pipelines import SpacyPipeline
 from ..part import as_part
 from ..sentences import sentence_offsets
 from ..translators.memory import carries
@@ -79,7 +80,6 @@ class PayloadTranslator(BatchPipe):
     """
 
     parts = ("forward", "back")
-    local = (*BatchPipe.local, "path")
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class PayloadTranslator(BatchPipe):
                 f"{name}: round_trip needs a 'forward' that carries entities along: spacy_xproj.Apertium.v1, or "
                 "spacy_xproj.Marked.v1 around another translator."
             )
-        self.source: Optional[Language] = None
+        self._source = SpacyPipeline(who=name)
         self._tokenizer = nlp.tokenizer
         self._meta = nlp.meta  # looked at late: the language may be named after the pipe was made
 
@@ -236,37 +236,18 @@ class PayloadTranslator(BatchPipe):
             found = iter(checked(self.forward(texts, source_lang, target_lang), texts))
         return [Translated(doc, rows, [next(found) for _ in rows], mine) for doc, rows, mine in zip(docs, sents, spans)]
 
-    def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = SimpleFrozenList()) -> None:
-        Path(path).mkdir(parents=True, exist_ok=True)
-        super().to_disk(path, exclude=exclude)
-        if self.source is not None:
-            self.source.to_disk(Path(path) / "source")
+    @property
+    def source(self) -> Optional[Language]:
+        """The source pipeline (Optional[Language]). It can be set."""
+        return self._source.nlp if self._source else None
 
-    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = SimpleFrozenList()) -> "PayloadTranslator":
-        super().from_disk(path, exclude=exclude)
-        if (Path(path) / "source").exists():
-            self.source = load_model(Path(path) / "source")
-        return self
+    @source.setter
+    def source(self, source: Optional[Language]) -> None:
+        self._source.nlp = source
 
-    def to_bytes(self, *, exclude: Iterable[str] = SimpleFrozenList()) -> bytes:
-        """The source pipeline. The translators' models are not in it: they can be larger than a byte string may be, and
-        the config still names where they lie."""
-        import srsly
-
-        source = self.source
-        config = source.config.to_str() if source else ""
-        return srsly.msgpack_dumps({"config": config, "source": source.to_bytes() if source else b""})
-
-    def from_bytes(self, data: bytes, *, exclude: Iterable[str] = SimpleFrozenList()) -> "PayloadTranslator":
-        import srsly
-        from spacy.util import load_model_from_config
-        from thinc.api import Config
-
-        message: Any = srsly.msgpack_loads(data)
-        if message["config"]:
-            config = Config().from_str(message["config"], interpolate=False)
-            self.source = load_model_from_config(config, auto_fill=True).from_bytes(message["source"])
-        return self
+    def state_parts(self) -> dict[str, Any]:
+        """The two translators, and the source pipeline."""
+        return {**super().state_parts(), "source": self._source}
 
 
 def provenance(translator: Optional[Translator]) -> dict[str, Union[str, float]]:

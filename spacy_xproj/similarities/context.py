@@ -204,28 +204,9 @@ class ContextSimilarity(WithEncoder):
                 room -= len(words)
         return more
 
-    # Serialization
-
-    def to_disk(self, path: Union[str, Path]) -> None:
-        """Copy the model into a folder: its weights, configs and tokenizer. Without a model the folder is empty.
-
-        path (str or Path): The folder.
-        RAISES (InputError): If other weights are in that folder.
-        """
-        Path(path).mkdir(parents=True, exist_ok=True)
-        super().to_disk(path)
-
     def from_disk(self, path: Union[str, Path]) -> "ContextSimilarity":
-        """Take the model that `to_disk` copied, if it did. It stays in that folder, and is loaded at the next use.
-
-        path (str or Path): The folder.
-        RETURNS (ContextSimilarity): Itself.
-        RAISES (InputError): If it is not that of an encoder.
-        """
-        if Path(path).exists() and any(Path(path).iterdir()):
-            super().from_disk(path)
-            self._forget()
-        return self
+        self._forget()
+        return super().from_disk(path)
 
 
 Bounds = tuple[np.ndarray, np.ndarray]

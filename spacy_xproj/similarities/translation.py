@@ -2,14 +2,14 @@
 each other."""
 
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
 import numpy as np
 
 from ..bitext import SentencePair
 from ..errors import XprojError
-from ..part import Part, as_part
+from ..part import as_part
+from ..state import State
 from ..ty import Cells, ScoringTranslator, Similarity
 from .forms import WordForms, similar
 from .links import make_links
@@ -93,7 +93,7 @@ def make_translation(
     )
 
 
-class TranslationSimilarity(Part):
+class TranslationSimilarity(State):
     """See `make_translation`.
 
     With A the source span and B the candidate, P(A | B) is the probability of A as a translation of B: the geometric
@@ -106,6 +106,8 @@ class TranslationSimilarity(Part):
 
     scored (int): How many pairs of texts the translator scored for this object.
     """
+
+    state_name = NAME
 
     def __init__(
         self,
@@ -268,29 +270,10 @@ class TranslationSimilarity(Part):
         place = np.arange(len(order)) - np.searchsorted(span[order], span[order])
         return np.sort(order[place < self.beam])
 
-    # Serialization: the translator's, as the cache is none of the state
+    # Serialization: the translator's. The cache is none of the state.
 
-    def to_disk(self, path: Union[str, Path]) -> None:
-        """Save the translator, its model with it, into a folder."""
-        Path(path).mkdir(parents=True, exist_ok=True)
-        if hasattr(self.translator, "to_disk"):
-            self.translator.to_disk(path)
-
-    def from_disk(self, path: Union[str, Path]) -> "TranslationSimilarity":
-        """Take the translator from there."""
-        if hasattr(self.translator, "from_disk"):
-            self.translator.from_disk(path)
-        return self
-
-    def to_bytes(self) -> bytes:
-        """The translator. RAISES (XprojError): If it has a model that is saved as files only."""
-        return self.translator.to_bytes() if hasattr(self.translator, "to_bytes") else b""
-
-    def from_bytes(self, data: bytes) -> "TranslationSimilarity":
-        """Take the translator over. RAISES (XprojError): As `to_bytes`."""
-        if hasattr(self.translator, "from_bytes"):
-            self.translator.from_bytes(data)
-        return self
+    def state_parts(self) -> dict[str, Any]:
+        return {"translator": self.translator}
 
 
 def text(words: Sequence[str]) -> str:

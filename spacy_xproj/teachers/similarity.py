@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Optional, Union
 
 import numpy as np
+from spacy.language import Language
 from spacy.tokens import Doc
 from thinc.api import Adam
 
@@ -20,6 +21,9 @@ TEMPERATURES = ("variance", "deviation")
 BATCH = 32
 AT_ONCE = 1024  # texts whose vectors are in memory together
 Params = dict[str, np.ndarray]
+
+
+NOTHING: Any = [], 1.0, np.zeros((0, 0), "f4"), np.zeros(0, "f4"), np.zeros(0, "f4")  # as it is before it is fitted
 
 
 class SimilarityWeights(State):
@@ -94,14 +98,15 @@ class SimilarityWeights(State):
         self.vectors = NgramVectors() if vectors is None else vectors
         self.rank, self.gamma, self.epochs, self.learn_rate = rank, gamma, epochs, learn_rate
         self.temperature, self.max_sentences, self.seed = temperature, max_sentences, seed
-        self._set([], 1.0, np.zeros((0, 0), "f4"), np.zeros(0, "f4"), np.zeros(0, "f4"))
+        self._texts: dict[str, Any] = {}  # of sources that are elsewhere: the words and spaces of each text
+        self._set(*NOTHING)
 
     def _set(self, names: list[str], beta: float, slopes: np.ndarray, offsets: np.ndarray, domain: np.ndarray) -> None:
         self.names = names
         self.beta = beta  # one divided by the temperature
         # The logits of a vector g are g @ slopes + offsets: centring, U, V and the mu_k in one.
         self.slopes, self.offsets, self.domain = slopes, offsets, domain
-        self._hash = self.state_hash()
+        self._hash = self.state_hash() if names else ""
 
     @property
     def fitted(self) -> bool:
@@ -121,21 +126,24 @@ class SimilarityWeights(State):
         RAISES (XprojError): If the sources are not those of the teachers, or there is no target text.
         RAISES (InputError): If the file of a source cannot be used.
         """
-        if set(names) != set(self.sources):
+        known = self.sources or self._texts
+        if set(names) != set(known):
             raise XprojError(
                 f"{NAME} needs a file with text for each teacher: the teachers are {listed(names)}, and 'sources' has "
-                f"{listed(self.sources)}."
+                f"{listed(known)}."
             )
         docs = list(docs)
         docs = docs[:: max(-(-len(docs) // self.max_sentences), 1) if self.max_sentences else 1]
         names, nlp = sorted(names), blank("xx")
-        texts = [list(read_docs(self.sources[name], nlp, limit=self.max_sentences)) for name in names]
+        texts = [self._read(name, nlp) for name in names]
         if as_part(self.vectors).fittable:
             as_part(self.vectors).fit([doc for some in [*texts, docs] for doc in some])
         found = [self._vectors(some) for some in texts]
         for name, rows in zip(names, found):
             if not len(rows):
-                raise InputError(self.sources[name], None, f"{NAME} found no words in it. Give text of {name!r}.")
+                raise InputError(
+                    self.sources.get(name, name), None, f"{NAME} found no words in it. Give text of {name!r}."
+                )
         target = self._vectors(docs)
         if not len(target):
             raise XprojError(f"{NAME} was given no target text with words in it to fit on.")
@@ -143,6 +151,12 @@ class SimilarityWeights(State):
         logits = target @ slopes + offsets
         beta = 1 / self._temperature(logits)
         self._set(names, beta, slopes, offsets, softmax(beta * logits).mean(axis=0))
+
+    def _read(self, name: str, nlp: Language) -> list[Doc]:
+        """The text of a source."""
+        if self.sources:
+            return list(read_docs(self.sources[name], nlp, limit=self.max_sentences))
+        return [Doc(nlp.vocab, words, spaces) for words, spaces in self._texts[name]]
 
     def _vectors(self, docs: Sequence[Doc]) -> np.ndarray:
         """Vectors of those texts that have one."""
@@ -181,16 +195,30 @@ class SimilarityWeights(State):
     # Serialization
 
     def state(self) -> dict[str, Any]:
-        """What was learnt."""
+        """What was learnt. Before that, the text that it is to be learnt from."""
+        if self.sources and not self.fitted:
+            nlp = blank("xx")
+            return {"texts": {name: [as_words(doc) for doc in self._read(name, nlp)] for name in sorted(self.sources)}}
+        if self._texts and not self.fitted:
+            return {"texts": self._texts}
         arrays = {"slopes": self.slopes, "offsets": self.offsets, "domain": self.domain}
         return {"names": self.names, "beta": self.beta, **{key: x.astype("<f4") for key, x in arrays.items()}}
 
     def set_state(self, state: dict[str, Any]) -> None:
+        self._texts = state.get("texts", {})
+        if self._texts:
+            self.sources = {}
+            return self._set(*NOTHING)
         slopes, offsets, domain = (state[key].astype("f4") for key in ("slopes", "offsets", "domain"))
         self._set(state["names"], state["beta"], slopes, offsets, domain)
 
     def state_parts(self) -> dict[str, Any]:
         return {"vectors": self.vectors}
+
+
+def as_words(doc: Doc) -> tuple[list[str], list[bool]]:
+    """The words of a text, and which of them have a space after them."""
+    return [t.text for t in doc], [bool(t.whitespace_) for t in doc]
 
 
 def train(

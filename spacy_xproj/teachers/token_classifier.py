@@ -44,6 +44,7 @@ class TokenClassifier(LocalModel):
     Attributes: `labels` (list of str), the model's tags in the order of the columns; empty without a model.
     """
 
+    state_name = WHO
     what = "token classifier"
 
     def __init__(

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 
 from ..errors import XprojError
-from ..part import Part, as_part
+from ..part import as_part
+from ..state import State
 from ..ty import CharSpan, SpanTranslator, Translation, Translator
 from .markers import STYLES, Reading, Style, free_style, likeness, match, outermost, read, write
 from .memory import carries
@@ -65,7 +66,7 @@ class Marking(NamedTuple):
         return [self.text[start:end] for start, end, _ in self.spans]
 
 
-class Marked(Part):
+class Marked(State):
     """A translator that carries spans by marks around them (Chen et al. 2023). Texts without spans are translated as
     they are, and a translator that carries spans itself is left to do so.
 
@@ -76,6 +77,8 @@ class Marked(Part):
     translator, style, spaced, threshold, plain: As in `make_marked`.
     RAISES (XprojError): If there is no translator, or a setting is not one of those there are.
     """
+
+    state_name = "spacy_xproj.Marked.v1"
 
     def __init__(
         self,
@@ -233,17 +236,8 @@ class Marked(Part):
             raise XprojError(f"The translator {name!r} gave {len(got)} translations of {len(texts)} texts.")
         return got
 
-    def __getattr__(self, name: str) -> Any:
-        # The translator's state is the whole state: this has the methods for it that the translator has.
-        if name not in ("to_disk", "from_disk", "to_bytes", "from_bytes") or "translator" not in self.__dict__:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        method = getattr(self.translator, name)
-
-        def load(*args: Any, **settings: Any) -> "Marked":
-            method(*args, **settings)
-            return self
-
-        return load if name.startswith("from") else method
+    def state_parts(self) -> dict[str, Any]:
+        return {"translator": self.translator}
 
 
 def _check(texts: Sequence[str], spans: Sequence[Sequence[CharSpan]]) -> None:

@@ -5,17 +5,14 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Optional, Union
 
-import srsly
-
 from ..errors import XprojError
-from ..files import replacing
-from ..part import Part, as_part
+from ..part import as_part
+from ..state import State
 from ..texts import normalize, pair_problem
 from ..ty import CharSpan, SpanTranslator, Translation, Translator
 from .store import Store
 
 MAX_MISSING = 10_000
-ENTRIES, BEHIND = "people.jsonl", "translator"  # in a saved memory's folder
 Spans = tuple[CharSpan, ...]
 Item = tuple[str, Spans]  # a text in its normal form, and the spans to carry through
 
@@ -45,7 +42,7 @@ def carries(translator: Optional[Translator]) -> bool:
     return isinstance(translator, SpanTranslator)
 
 
-class Memory(Part):
+class Memory(State):
     """A translator that looks texts up. Texts are the same if their normal forms are (see `normalize`).
 
     With a translator behind it, each text that is not found is sent there once, in its normal form: the
@@ -56,6 +53,8 @@ class Memory(Part):
         `make_memory`.
     RAISES (InputError): If the file is there and is not a translation memory.
     """
+
+    state_name = "spacy_xproj.Memory.v1"
 
     def __init__(
         self,
@@ -204,32 +203,19 @@ class Memory(Part):
         """
         return self.store.add(_checked(pairs), source_lang, target_lang, origin, overwrite, both)
 
-    def to_disk(self, path: Union[str, Path]) -> None:
-        """Save what people translated, and the translator behind. What that gave is a cache, and not saved.
+    # Serialization: what the translator behind gave is a cache, and not saved
 
-        path (str or Path): A folder, made if it is not there.
-        """
-        path = Path(path)
-        path.mkdir(parents=True, exist_ok=True)
-        with replacing(path / ENTRIES) as beside:
-            srsly.write_jsonl(beside, self.store.people())
-        save = getattr(self.translator, "to_disk", None)
-        if save is not None:
-            save(path / BEHIND)
+    def state(self) -> dict[str, Any]:
+        """What people translated."""
+        return {"people": list(self.store.people())}
 
-    def from_disk(self, path: Union[str, Path]) -> "Memory":
-        """Load what `to_disk` saved; what the memory holds already stays.
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Add what people translated to what the memory holds already, unless it is read-only."""
+        if not self.store.read_only:
+            self.store.restore(state["people"])
 
-        path (str or Path): The folder.
-        RETURNS (Memory): Itself.
-        """
-        path = Path(path)
-        if (path / ENTRIES).exists() and not self.store.read_only:
-            self.store.restore(srsly.read_jsonl(path / ENTRIES))
-        load = getattr(self.translator, "from_disk", None)
-        if load is not None and (path / BEHIND).exists():
-            load(path / BEHIND)
-        return self
+    def state_parts(self) -> dict[str, Any]:
+        return {"translator": self.translator}
 
     def __getstate__(self) -> dict[str, Any]:
         return {"store": self.store, "translator": self.translator, "batch_size": self.batch_size}

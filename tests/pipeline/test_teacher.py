@@ -386,11 +386,12 @@ def test_saved_with_its_teachers(pipelines, tmp_path):
 def test_only_the_teachers_in_use_are_saved(pipelines, tmp_path):
     nlp = with_pipelines(pipelines, only=["english"])
     nlp.to_disk(tmp_path / "saved")
-    assert [p.name for p in (tmp_path / "saved" / NAME / "teachers").iterdir()] == ["english"]
+    assert [p.name for p in (tmp_path / "saved" / NAME / "teachers").iterdir() if p.is_dir()] == ["english"]
     assert soft(spacy.load(tmp_path / "saved")("Ana vio Roma")) == soft(nlp("Ana vio Roma"))
 
 
-def test_bytes_leave_the_models_where_they_are(pipelines):
+def test_bytes_hold_the_pipelines(pipelines):
     nlp = with_pipelines(pipelines)
     data = nlp.to_bytes()
-    assert soft(with_pipelines(pipelines).from_bytes(data)("Ana vio Roma")) == soft(nlp("Ana vio Roma"))
+    other = made({name: {"@xproj_teachers": "spacy_xproj.Pipeline.v1"} for name in ("english", "both")})
+    assert soft(other.from_bytes(data)("Ana vio Roma")) == soft(nlp("Ana vio Roma"))
