@@ -15,17 +15,12 @@ DEFAULTS = {"aligner": {"@xproj_aligners": "spacy_xproj.Statistical.v1"}, "overw
 
 
 @Language.factory("xproj_aligner", requires=["doc._.xproj"], assigns=["doc._.xproj"], default_config=DEFAULTS)
-def make_aligner(nlp: Language, name: str, aligner: Aligner, overwrite: bool) -> "WordAligner":
-    """Make the pipe.
+class WordAligner(BatchPipe):
+    """Fills in `links`, `scores` and `evidence` of the payload.
 
     aligner (Aligner): Finds the links.
     overwrite (bool): Also align Docs that have links already.
     """
-    return WordAligner(nlp, name, aligner, overwrite=overwrite)
-
-
-class WordAligner(BatchPipe):
-    """Fills in `links`, `scores` and `evidence` of the payload."""
 
     parts = ("aligner",)
 

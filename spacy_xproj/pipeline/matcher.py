@@ -36,50 +36,20 @@ DEFAULTS: dict[str, Any] = {
 
 
 @Language.factory("xproj_matcher", requires=["doc._.xproj"], assigns=["doc.ents", "doc.spans"], default_config=DEFAULTS)
-def make_matcher(
-    nlp: Language,
-    name: str,
-    suggester: Optional[Suggester],
-    similarity: Similarity,
-    solver: Solver,
-    n_projections: int,
-    order: str,
-    stop_words: list[str],
-    min_score: float,
-    doubtful: str,
-    spans_key: str,
-    annotate_ents: bool,
-) -> "ProjectionMatcher":
-    """Make the pipe.
+class ProjectionMatcher(TrainableProjection):
+    """Projection as candidate extraction and matching (Politov et al. 2025).
 
     suggester (Optional[Suggester]): Candidate spans, in spancat's protocol, called once a sentence pair. None: those
         that the similarity proposes.
     similarity (Similarity): Scores source spans against candidates.
     solver (Solver): Chooses among them.
-    n_projections (int): At most so many target spans for one source span.
+    n_projections (int): Number of target spans for one source span, at most.
     order (str): Of equal scores the first wins, in order of "first": source span, start, length; "shortest" or
         "longest": length, source span, start.
     stop_words (list of str): Candidates that hold one of these words are left out.
     min_score (float), doubtful (str), spans_key (str), annotate_ents (bool): See `ProjectionPipe`.
+    RAISES (XprojError): If a setting is unknown or out of its range.
     """
-    return ProjectionMatcher(
-        nlp,
-        name,
-        suggester,
-        similarity,
-        solver,
-        n_projections=n_projections,
-        order=order,
-        stop_words=stop_words,
-        min_score=min_score,
-        doubtful=doubtful,
-        spans_key=spans_key,
-        annotate_ents=annotate_ents,
-    )
-
-
-class ProjectionMatcher(TrainableProjection):
-    """Projection as candidate extraction and matching (Politov et al. 2025)."""
 
     parts = ("similarity",)
 
@@ -94,9 +64,14 @@ class ProjectionMatcher(TrainableProjection):
         n_projections: int,
         order: str,
         stop_words: list[str],
-        **settings: Any,
+        min_score: float,
+        doubtful: str,
+        spans_key: str,
+        annotate_ents: bool,
     ):
-        super().__init__(nlp, name, **settings)
+        super().__init__(
+            nlp, name, min_score=min_score, doubtful=doubtful, spans_key=spans_key, annotate_ents=annotate_ents
+        )
         if order not in ORDERS:
             raise XprojError(f"{name}: order must be one of {', '.join(ORDERS)}, not {order!r}.")
         if n_projections < 1:

@@ -1,6 +1,5 @@
 """`xproj_merger`: one set of entities from several projections, or from projections and a NER."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from spacy.language import Language
@@ -22,35 +21,6 @@ DEFAULTS = {
 }
 
 
-@Language.factory(
-    "xproj_merger", requires=["doc._.xproj", "doc.spans"], assigns=["doc.ents", "doc.spans"], default_config=DEFAULTS
-)
-def make_merger(
-    nlp: Language,
-    name: str,
-    keys: list[str],
-    min_score: float,
-    doubtful: str,
-    spans_key: str,
-    annotate_ents: bool,
-) -> "Merger":
-    """Make the pipe.
-
-    keys (list of str): What to merge, the most trusted first: keys of `doc.spans`, or "ents" for the `doc.ents` that
-        the pipes before have left.
-    min_score (float), doubtful (str), spans_key (str), annotate_ents (bool): See `ProjectionPipe`.
-    """
-    return Merger(
-        nlp,
-        name,
-        keys,
-        min_score=min_score,
-        doubtful=doubtful,
-        spans_key=spans_key,
-        annotate_ents=annotate_ents,
-    )
-
-
 class Vote(NamedTuple):
     """A target span that some of the groups hold: how many do, the place of the first, and the mean score over all
     groups of the Doc, where a group without the span gives 0."""
@@ -64,6 +34,9 @@ class Vote(NamedTuple):
     source: int
 
 
+@Language.factory(
+    "xproj_merger", requires=["doc._.xproj", "doc.spans"], assigns=["doc.ents", "doc.spans"], default_config=DEFAULTS
+)
 class Merger(ProjectionPipe):
     """Merges projections: those that the translator carried over, those along links, and entities of a NER (an ensemble
     of translate-train and translate-test, after Ebing and Glavaš 2025, by spans instead of token probabilities).
@@ -73,7 +46,9 @@ class Merger(ProjectionPipe):
     All groups have one vote: with a `min_score` above .5 and `doubtful` "drop" or "mask", two groups must agree; with
     0 every span stays that nothing better contradicts. A group that a Doc lacks has no vote on it.
 
-    keys (sequence of str): See `make_merger`.
+    keys (list of str): What to merge, the most trusted first: keys of `doc.spans`, or "ents" for the `doc.ents` that
+        the pipes before have left.
+    min_score (float), doubtful (str), spans_key (str), annotate_ents (bool): See `ProjectionPipe`.
     RAISES (XprojError): If there is no key, or one comes twice.
     """
 
@@ -81,7 +56,7 @@ class Merger(ProjectionPipe):
         self,
         nlp: Language,
         name: str,
-        keys: Sequence[str],
+        keys: list[str],
         *,
         min_score: float = 0.0,
         doubtful: str = "keep",

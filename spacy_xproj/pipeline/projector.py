@@ -1,7 +1,5 @@
 """`xproj_projector`: carries entities over along word links, by the heuristic of `heuristics.py`."""
 
-from typing import Any
-
 from spacy.language import Language
 from spacy.tokens import Doc
 
@@ -26,39 +24,30 @@ DEFAULTS = {
 @Language.factory(
     "xproj_projector", requires=["doc._.xproj"], assigns=["doc.ents", "doc.spans"], default_config=DEFAULTS
 )
-def make_projector(
-    nlp: Language,
-    name: str,
-    merge_gap: int,
-    trim_punctuation: bool,
-    min_ratio: float,
-    max_ratio: float,
-    max_runs: int,
-    overlap: str,
-    min_score: float,
-    doubtful: str,
-    spans_key: str,
-    annotate_ents: bool,
-) -> "Projector":
-    """Make the pipe. See `Heuristic` and `ProjectionPipe` for the settings."""
-    heuristic = Heuristic(merge_gap, trim_punctuation, min_ratio, max_ratio, max_runs, overlap)
-    return Projector(
-        nlp,
-        name,
-        heuristic,
-        min_score=min_score,
-        doubtful=doubtful,
-        spans_key=spans_key,
-        annotate_ents=annotate_ents,
-    )
-
-
 class Projector(ProjectionPipe):
-    """Projects the source spans of the payload along its links (García-Ferrero et al. 2022)."""
+    """Projects the source spans of the payload along its links (García-Ferrero et al. 2022). See `Heuristic` and
+    `ProjectionPipe` for the settings."""
 
-    def __init__(self, nlp: Language, name: str, heuristic: Heuristic, **settings: Any):
-        super().__init__(nlp, name, **settings)
-        self.heuristic = heuristic
+    def __init__(
+        self,
+        nlp: Language,
+        name: str,
+        *,
+        merge_gap: int,
+        trim_punctuation: bool,
+        min_ratio: float,
+        max_ratio: float,
+        max_runs: int,
+        overlap: str,
+        min_score: float,
+        doubtful: str,
+        spans_key: str,
+        annotate_ents: bool,
+    ):
+        super().__init__(
+            nlp, name, min_score=min_score, doubtful=doubtful, spans_key=spans_key, annotate_ents=annotate_ents
+        )
+        self.heuristic = Heuristic(merge_gap, trim_punctuation, min_ratio, max_ratio, max_runs, overlap)
 
     def predict_pair(self, pair: SentencePair, doc: Doc) -> PairResult:
         runs, reasons = self.heuristic(pair.spans, pair.links, pair.target)

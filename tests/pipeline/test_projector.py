@@ -31,7 +31,8 @@ def test_reasons():
     )
     nlp(doc)
     assert missed(doc) == {"none": "no_links", "comma": "punctuation", "short": "length_ratio", "second": "conflict"}
-    assert [s.id_ for s in doc.spans["xproj"]] == ["long"]
+    assert [s.id_ for s in doc.spans["xproj"]] == ["long", "second"]  # two labels of the same words
+    assert [e.id_ for e in doc.ents] == ["long"]
 
 
 def test_several_runs_of_one_span():
