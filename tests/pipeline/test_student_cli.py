@@ -102,6 +102,7 @@ def test_debug_data(data, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # spacy package leaves its README open
 def test_package(model, tmp_path):
     args = ["--name", "student", "--version", "1.2.3", "--build", "none"]
     command("package", model, tmp_path, *args)
