@@ -139,10 +139,13 @@ class EflomalAligner(State):
 
     def _run(self, texts: Sequence[Text], priors: list[str]) -> list[Directed]:
         eflomal = require("eflomal", NAME, "spacy-xproj[eflomal]")
+        # eflomal takes more iterations for fewer pairs. The priors stand for the pairs of the corpus, so these count.
+        n_pairs = len(texts) + (len(self.links) if priors else 0)
+        length = self.settings["rel_iterations"] * (len(texts) / n_pairs) ** 0.5
         with TemporaryDirectory(prefix="xproj-eflomal-") as folder:
             files = [Path(folder) / name for name in ("forward", "reverse")]
             try:
-                aligner = eflomal.Aligner(**self.settings)
+                aligner = eflomal.Aligner(**{**self.settings, "rel_iterations": length})
                 aligner.align(*zip(*texts), *map(str, files), priors_input=[*priors, *self._cognates(texts)] or None)
             except (OSError, subprocess.CalledProcessError) as err:
                 raise XprojError(f"The program eflomal failed on {len(texts)} sentence pairs ({err}).") from err
