@@ -97,22 +97,12 @@ def write_pairs(
     return count
 
 
-def read_tsv(path: PathLike, *_: str, counts: Optional[Counter] = None) -> Iterator[tuple[int, Pair]]:
-    """Read `source<TAB>target` lines.
-
-    path (str or Path): The file, in UTF-8.
-    counts (Optional[Counter]): Blank lines are passed over, and added as `blank_lines`.
-    YIELDS ((int, (str, str))): The number of the line, and its two texts.
-    RAISES (InputError): If a line does not have two sides with text.
-    """
+def _read_tsv(path: Path, source_lang: str, target_lang: str) -> Rows:
     for number, line in read_lines(path):
         sides = line.split("\t")
-        if not line.strip():
-            if counts is not None:
-                counts["blank_lines"] += 1
-        elif len(sides) != 2 or not all(side.strip() for side in sides):
-            raise InputError(path, number, f"Expected source<TAB>target with text on both sides, got {sides}.")
-        else:
+        if line.strip() and len(sides) != 2:
+            raise InputError(path, number, f"Expected source<TAB>target, got {len(sides)} fields.")
+        if line.strip():
             yield number, (sides[0], sides[1])
 
 
@@ -149,7 +139,7 @@ def _jsonl_lines(pairs: Iterable[Pair], source_lang: str, target_lang: str) -> I
 
 
 FORMATS: dict[str, tuple[Callable[..., Rows], Callable[..., Iterator[str]]]] = {
-    "tsv": (read_tsv, _tsv_lines),
+    "tsv": (_read_tsv, _tsv_lines),
     "jsonl": (_read_jsonl, _jsonl_lines),
     "tmx": (read_tmx, tmx_lines),
 }
