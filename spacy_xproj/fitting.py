@@ -8,14 +8,14 @@ from spacy.strings import hash_string  # type: ignore[attr-defined]
 from spacy.tokens import Doc
 
 from .errors import XprojError
-from .pipeline.base import UpstreamDocs, check_whole, payload_pipes
+from .pipeline.base import UpstreamDocs, check_whole, xproj_pipes
 
 MAX_FIT = 100_000
 
 
 def unfitted(nlp: Language) -> list[str]:
     """Names of the enabled pipes that have a part which learns from the corpus and has not."""
-    return [name for name, pipe in payload_pipes(nlp) if pipe.unfitted()]
+    return [name for name, pipe in xproj_pipes(nlp) if pipe.unfitted()]
 
 
 def fit(nlp: Language, docs: Iterable[Doc], *, max_fit: int = MAX_FIT, refit: bool = False) -> list[str]:
@@ -30,7 +30,7 @@ def fit(nlp: Language, docs: Iterable[Doc], *, max_fit: int = MAX_FIT, refit: bo
     RETURNS (list of str): The pipes that were fitted.
     RAISES (XprojError): If docs can be read only once, or hold no Doc.
     """
-    pipes = [(name, pipe) for name, pipe in payload_pipes(nlp) if pipe.unfitted() or (refit and pipe.fittable())]
+    pipes = [(name, pipe) for name, pipe in xproj_pipes(nlp) if pipe.unfitted() or (refit and pipe.fittable())]
     if not pipes:
         return []
     fitted = []

@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 
 from .errors import XprojError
 from .fitting import fit as fit_pipeline
-from .fitting import payload_pipes, unfitted
+from .fitting import unfitted, xproj_pipes
 
 
 def translate(
@@ -24,7 +24,7 @@ def translate(
     """
     from .pipeline.translator import PayloadTranslator
 
-    for _, pipe in payload_pipes(nlp_target):
+    for _, pipe in xproj_pipes(nlp_target):
         if isinstance(pipe, PayloadTranslator):
             return pipe.translate(source_docs, nlp_target, source_lang=source_lang, batch_size=batch_size)
     raise XprojError("The target pipeline has no xproj_translator. Add one whose 'forward' is a translator.")

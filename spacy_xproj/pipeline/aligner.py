@@ -9,13 +9,13 @@ from ..bitext import Bitext, SentencePair
 from ..errors import XprojError
 from ..part import as_part
 from ..ty import Aligner, check_finite
-from .base import BatchPipe, words
+from .base import BatchPipe, PayloadPipe, words
 
 DEFAULTS = {"aligner": {"@xproj_aligners": "spacy_xproj.Statistical.v1"}, "overwrite": False}
 
 
 @Language.factory("xproj_aligner", requires=["doc._.xproj"], assigns=["doc._.xproj"], default_config=DEFAULTS)
-class WordAligner(BatchPipe):
+class WordAligner(BatchPipe, PayloadPipe):
     """Fills in `links`, `scores` and `evidence` of the payload.
 
     aligner (Aligner): Finds the links.

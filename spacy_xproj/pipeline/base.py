@@ -24,9 +24,9 @@ def words(doc: Doc) -> tuple[str, ...]:
     return tuple([t.text for t in doc])
 
 
-class PayloadPipe(Pipe):
-    """A pipe over Docs with a payload in `doc._.xproj`. `parts` names the attributes that hold its swappable parts;
-    those that learn from the corpus (see `Part`) are fitted, and those with a state are saved with it."""
+class XprojPipe(Pipe):
+    """Base of the pipes of this package. `parts` names the attributes that hold its swappable parts; those that learn
+    from the corpus (see `Part`) are fitted, and those with a state are saved with it."""
 
     parts: tuple[str, ...] = ()
 
@@ -34,21 +34,6 @@ class PayloadPipe(Pipe):
         self.vocab = nlp.vocab
         self.name = name
         self._warned: set[str] = set()  # what this run has warned of
-
-    def payload(self, doc: Doc) -> Optional[Bitext]:
-        """The Doc's payload, checked against the Doc. Without one: None, and one warning a run."""
-        bitext = doc._.xproj
-        if bitext is None:
-            self.warn(
-                "payload",
-                f"{self.name}: a Doc without a payload in doc._.xproj passes through untouched. Put an "
-                "xproj_translator before this pipe, or set doc._.xproj to a Bitext.",
-            )
-            return None
-        if not isinstance(bitext, Bitext):
-            raise XprojError(f"doc._.xproj must be a Bitext, not {type(bitext).__name__}.")
-        bitext.check(len(doc))
-        return bitext
 
     def warn(self, what: str, message: str) -> None:
         """Warn of one thing once a run."""
@@ -86,20 +71,18 @@ class PayloadPipe(Pipe):
         return True
 
     def fit(self, docs: Iterable[Doc], *, refit: bool = False) -> None:
-        """Fit the parts that learn from the corpus, on Docs with a payload that the pipes before have seen to.
+        """Fit the parts that learn from the corpus, on Docs that the pipes before have seen to.
 
         docs (Iterable[Doc]): Can be read once for each part.
         refit (bool): Fit again what is fitted.
         """
         for part in self.fittable():
             if refit or not part.fitted:
-                part.fit(self.sentence_pairs(docs))
+                self.fit_part(part, docs)
 
-    def sentence_pairs(self, docs: Iterable[Doc]) -> Iterator[SentencePair]:
-        for doc in docs:
-            bitext = self.payload(doc)
-            if bitext is not None:
-                yield from bitext.pairs(words(doc))
+    def fit_part(self, part: Part, docs: Iterable[Doc]) -> None:
+        """Fit one of its parts."""
+        part.fit(docs)
 
     def initialize(self, get_examples: Callable[[], Iterable[Example]], *, nlp: Optional[Language] = None) -> None:
         """Fit the parts that learn from the corpus on the Docs of the examples: `eg.predicted` where it carries a
@@ -123,7 +106,7 @@ class PayloadPipe(Pipe):
     def to_bytes(self, *, exclude: Iterable[str] = SimpleFrozenList()) -> bytes:
         return to_bytes(self._serializers("to_bytes"), exclude)
 
-    def from_bytes(self, data: bytes, *, exclude: Iterable[str] = SimpleFrozenList()) -> "PayloadPipe":
+    def from_bytes(self, data: bytes, *, exclude: Iterable[str] = SimpleFrozenList()) -> "XprojPipe":
         from_bytes(data, self._serializers("from_bytes"), exclude)
         return self
 
@@ -132,12 +115,40 @@ class PayloadPipe(Pipe):
         to_disk(path, self._serializers("to_disk"), exclude)
         forget_paths(Path(path).parent, self.name, stateful(self.state_parts()))
 
-    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = SimpleFrozenList()) -> "PayloadPipe":
+    def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = SimpleFrozenList()) -> "XprojPipe":
         from_disk(path, self._serializers("from_disk"), exclude)
         return self
 
 
-class BatchPipe(PayloadPipe):
+class PayloadPipe(XprojPipe):
+    """A pipe over Docs with a payload in `doc._.xproj`. It fits its parts on their sentence pairs."""
+
+    def payload(self, doc: Doc) -> Optional[Bitext]:
+        """The Doc's payload, checked against the Doc. Without one: None, and one warning a run."""
+        bitext = doc._.xproj
+        if bitext is None:
+            self.warn(
+                "payload",
+                f"{self.name}: a Doc without a payload in doc._.xproj passes through untouched. Put an "
+                "xproj_translator before this pipe, or set doc._.xproj to a Bitext.",
+            )
+            return None
+        if not isinstance(bitext, Bitext):
+            raise XprojError(f"doc._.xproj must be a Bitext, not {type(bitext).__name__}.")
+        bitext.check(len(doc))
+        return bitext
+
+    def fit_part(self, part: Part, docs: Iterable[Doc]) -> None:
+        part.fit(self.sentence_pairs(docs))
+
+    def sentence_pairs(self, docs: Iterable[Doc]) -> Iterator[SentencePair]:
+        for doc in docs:
+            bitext = self.payload(doc)
+            if bitext is not None:
+                yield from bitext.pairs(words(doc))
+
+
+class BatchPipe(XprojPipe):
     """A pipe whose backend is faster on many Docs at once."""
 
     def process(self, docs: list[Doc]) -> list[Doc]:
@@ -186,9 +197,9 @@ class BatchPipe(PayloadPipe):
             )
 
 
-def payload_pipes(nlp: Language) -> list[tuple[str, PayloadPipe]]:
+def xproj_pipes(nlp: Language) -> list[tuple[str, XprojPipe]]:
     """The enabled pipes of this package, in order."""
-    return [(name, pipe) for name, pipe in nlp.pipeline if isinstance(pipe, PayloadPipe)]
+    return [(name, pipe) for name, pipe in nlp.pipeline if isinstance(pipe, XprojPipe)]
 
 
 def check_whole(nlp: Language, why: str) -> None:
@@ -198,7 +209,7 @@ def check_whole(nlp: Language, why: str) -> None:
     why (str): Why it sees a part only.
     RAISES (XprojError): If the links or scores of a pipe depend on places in the corpus.
     """
-    for name, pipe in payload_pipes(nlp):
+    for name, pipe in xproj_pipes(nlp):
         if any(part.positional for part in pipe.own_parts()):
             raise XprojError(
                 f"{name} takes results by the places of the sentence pairs in the corpus, so it must see all of them "
@@ -212,7 +223,7 @@ class UpstreamDocs:
     def __init__(self, docs: Iterable[Doc], nlp: Optional[Language], name: str):
         self.docs, self.name = docs, name
         self.before: list[Any] = []
-        for other, pipe in payload_pipes(nlp) if nlp is not None else []:
+        for other, pipe in xproj_pipes(nlp) if nlp is not None else []:
             if other == name:
                 break
             self.before.append(pipe)

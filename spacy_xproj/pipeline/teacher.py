@@ -228,15 +228,8 @@ class SoftLabeler(BatchPipe):
         """The weights, if they learn from the corpus and there is a choice of teachers."""
         return super().fittable() if len(self.only or self.teachers) > 1 else []
 
-    def fit(self, docs: Iterable[Doc], *, refit: bool = False) -> None:
-        """Fit the weights, where they learn from the corpus.
-
-        docs (Iterable[Doc]): The texts that are to be labeled.
-        refit (bool): Fit again what is fitted.
-        """
-        for part in self.fittable():
-            if refit or not part.fitted:
-                part.fit(docs, list(self.used()))  # type: ignore[arg-type, call-arg]
+    def fit_part(self, part: Part, docs: Iterable[Doc]) -> None:
+        part.fit(docs, list(self.used()))  # type: ignore[call-arg]
 
     def state_parts(self) -> dict[str, Any]:
         """The weights, and the teachers that are used."""

@@ -18,7 +18,7 @@ from ..corpus.manifest import Manifest
 from ..corpus.pairing import with_links
 from ..errors import InputError, XprojError
 from ..files import check_replaceable, file_hash, is_intact, read_note, replacing_folder
-from ..fitting import fit, payload_pipes
+from ..fitting import fit, xproj_pipes
 from ..keys import Key, run_key, warn_of_changes
 from ..shipped import find_config
 
@@ -62,7 +62,7 @@ def keyed_pipeline(
         nlp.meta["xproj_lang"] = lang_code(plain)
     filled = nlp.config.interpolate()
     key = run_key({}, {"language": lang_code(nlp)}, filled)
-    for name, pipe in payload_pipes(nlp):
+    for name, pipe in xproj_pipes(nlp):
         settings = filled["initialize"]["components"].get(name, {})
         if settings.get("source"):
             pipe.initialize(lambda: [], nlp=nlp, **settings)

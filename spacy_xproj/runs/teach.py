@@ -12,7 +12,7 @@ from spacy.util import load_config
 
 from ..errors import InputError
 from ..files import locked, write_json
-from ..fitting import payload_pipes
+from ..fitting import xproj_pipes
 from ..keys import run_key
 from ..pipeline.teacher import SoftLabeler
 from ..shipped import find_config
@@ -52,7 +52,7 @@ def teach(
     out = Path(out)
     check_processes(out, n_process)
     nlp, key = keyed_pipeline(config, lang, {**(overrides or {}), **only_these(config, only)})
-    if not any(isinstance(pipe, SoftLabeler) and pipe.used() for _, pipe in payload_pipes(nlp)):
+    if not any(isinstance(pipe, SoftLabeler) and pipe.used() for _, pipe in xproj_pipes(nlp)):
         raise InputError(config, None, "Expected a pipeline with an xproj_teacher, but it has none.")
     key |= run_key({"input": raw})
     with locked(out), fitted_beside(nlp, DocReader([raw], nlp), out, key) as fitted:
