@@ -27,32 +27,6 @@ CARRIED = "xproj_carried"  # doc.spans: what the translator itself carried over
 DEFAULTS: dict[str, Any] = {"forward": None, "back": None, "source_lang": "en", "label_map": {}, "round_trip": False}
 
 
-@Language.factory("xproj_translator", assigns=["doc._.xproj"], default_config=DEFAULTS)
-def make_translator(
-    nlp: Language,
-    name: str,
-    forward: Optional[Translator],
-    back: Optional[Translator],
-    source_lang: str,
-    label_map: dict[str, str],
-    round_trip: bool,
-) -> "PayloadTranslator":
-    """Make the pipe.
-
-    forward (Optional[Translator]): Source to target, for `spacy_xproj.translate` and `spacy_xproj.project`.
-    back (Optional[Translator]): Target to source, for Docs that come without a payload.
-    source_lang (str): The source language that `back` translates into.
-    label_map (dict[str, str]): Labels of source entities that go by another name here; "" leaves them out. Labels that
-        are not in it stay as they are.
-    round_trip (bool): Translate the labeled translation forth again, its entities with it, and make that the payload:
-        both sides are then in one language (the tgt2tgt setting of Politov et al. 2025). It measures no better: see
-        the docs. `forward` must be able to carry spans.
-    """
-    return PayloadTranslator(
-        nlp, name, forward, back, source_lang=source_lang, label_map=label_map, round_trip=round_trip
-    )
-
-
 class Translated(NamedTuple):
     """A Doc whose sentences were translated.
 
@@ -68,6 +42,7 @@ class Translated(NamedTuple):
     spans: tuple[SourceSpan, ...] = ()
 
 
+@Language.factory("xproj_translator", assigns=["doc._.xproj"], default_config=DEFAULTS)
 class PayloadTranslator(BatchPipe):
     """A Doc with a payload passes untouched. One without is translated back, sentence by sentence where it has
     sentences, and the source pipeline labels the translation (translate-test). Without `back` it passes untouched too.
@@ -77,6 +52,16 @@ class PayloadTranslator(BatchPipe):
 
     A `forward` that can carry spans (`SpanTranslator`) is given the source entities; those that it carried over are in
     `doc.spans["xproj_carried"]`, named after their source spans.
+
+    forward (Optional[Translator]): Source to target, for `spacy_xproj.translate` and `spacy_xproj.project`.
+    back (Optional[Translator]): Target to source, for Docs that come without a payload.
+    source_lang (str): The source language that `back` translates into.
+    label_map (dict[str, str]): Labels of source entities that go by another name here; "" leaves them out. Labels that
+        are not in it stay as they are.
+    round_trip (bool): Translate the labeled translation once more, into the target language, its entities with it, and
+        make that the payload: both sides are then in one language (the tgt2tgt setting of Politov et al. 2025). It
+        measures no better: see the docs. `forward` must be able to carry spans.
+    RAISES (XprojError): If `round_trip` is set and `forward` cannot carry spans.
     """
 
     parts = ("forward", "back")
@@ -89,14 +74,14 @@ class PayloadTranslator(BatchPipe):
         back: Optional[Translator],
         *,
         source_lang: str,
-        label_map: Optional[dict[str, str]] = None,
-        round_trip: bool = False,
+        label_map: dict[str, str],
+        round_trip: bool,
     ):
         super().__init__(nlp, name)
         self.forward = forward
         self.back = back
         self.source_lang = source_lang
-        self.label_map = dict(label_map or {})
+        self.label_map = dict(label_map)
         self.round_trip = round_trip
         if round_trip and not carries(forward):
             raise XprojError(
@@ -207,8 +192,8 @@ class PayloadTranslator(BatchPipe):
                 known = known or str(batch[0].lang_)
                 if langs := {str(doc.lang_) for doc in batch if not source_lang} - {known}:
                     raise XprojError(f"The source Docs are in several languages: {', '.join(sorted({known, *langs}))}.")
-                forth = partial(self.translate_forward, known, target_lang)
-                sent = batch, ahead.submit(forth, batch), partial(ahead.submit, forth)
+                translate = partial(self.translate_forward, known, target_lang)
+                sent = batch, ahead.submit(translate, batch), partial(ahead.submit, translate)
                 if waiting is not None:
                     yield from self.target_docs(*waiting, nlp)
                 waiting = sent
