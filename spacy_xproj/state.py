@@ -1,4 +1,4 @@
-"""The state of a part: a name, a format number, and spaCy's four serialisation methods, written once for all parts."""
+"""The state of a part: a name, a format number, and spaCy's four serialization methods, written once for all parts."""
 
 import hashlib
 import shutil

@@ -1,4 +1,4 @@
-"""Translate labelled source text into target Docs that carry the source as payload."""
+"""Translate labeled source text into target Docs that carry the source as payload."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -29,7 +29,7 @@ def translate(
     overrides: Optional[dict[str, Any]] = None,
     progress: Optional[Progress] = None,
 ) -> Counter:
-    """Translate a labelled corpus with the `forward` translator of the config.
+    """Translate a labeled corpus with the `forward` translator of the config.
 
     source (str or Path): Labelled source corpus, of any format that `read_docs` reads.
     out (str or Path): A .spacy file, or a folder of shards. Texts without a translation are listed in
