@@ -183,7 +183,7 @@ def test_languages_of_configs(corpus):
 def test_unknown_formats_and_missing_files(corpus):
     (corpus / "a.xyz").write_text("a")
     message = bad("evaluate", corpus / "a.xyz", corpus / "tgt.conll", "--config", CONFIG)
-    assert "expected a format out of conll" in message and "'xyz'" in message
+    assert "a.xyz: It can be read as conll" in message and "Say which with --format" in message
     message = bad("evaluate", corpus / "none.conll", corpus / "tgt.conll", "--config", CONFIG)
     assert "none.conll: There is no such file" in message
     message = bad("translate", corpus / "src.conll", corpus / "o", "--lang", "es", "--config", CONFIG)
