@@ -11,7 +11,6 @@ from typing import Any, Optional, TypeVar, Union
 from ..compat import require
 from ..errors import InputError, XprojError
 from ..files import file_hash, replacing, text_hash
-from ..part import Part
 from ..state import OWN, State, too_large
 
 EXTRA = "spacy-xproj"
@@ -19,24 +18,14 @@ FILES = ("*.json", "*.safetensors", "*.model", "*.spm", "*.txt")  # a model, wit
 Local = TypeVar("Local", bound="LocalModel")
 
 
-class FilesOnly(Part):
-    """spaCy's two methods for bytes, of a part that has only those for files."""
-
-    def to_bytes(self) -> bytes:
-        raise too_large(type(self).__name__, "a whole model")
-
-    def from_bytes(self, data: bytes) -> Any:
-        raise too_large(type(self).__name__, "a whole model")
-
-
 def copy_model(files: Sequence[Path], path: Path) -> None:
     """Copy the files of a model into a folder, each written beside its place first.
 
     files (sequence of Path): Weights in safetensors, configs, tokenizer; the weights come last.
     path (Path): The folder, made if it is not there.
-    RAISES (InputError): If other weights are in that folder.
+    RAISES (InputError): If another model is in that folder.
     """
-    others = {p.name for p in path.glob("*.safetensors")} - {p.name for p in files}
+    others = {p.name for p in [*model_files(path), *path.glob("model.bin")]} - {p.name for p in files}
     if others:
         raise InputError(path, None, f"The folder holds another model ({min(others)}). Name another one.")
     for file in files:
@@ -66,6 +55,7 @@ class LocalModel(State):
 
     state_name = "a model's folder"
     what = "model"  # what the folder is to hold, for errors
+    extra = EXTRA  # what to install
 
     def __init__(self, model: Union[str, Path], *, who: str, device: str, download: bool):
         if not re.fullmatch("auto|cpu|mps|cuda(:[0-9]+)?", device):
@@ -124,7 +114,7 @@ class LocalModel(State):
                 "is downloaded unless asked for: give a folder with the model's files, or a name on the Hugging "
                 "Face Hub together with download = true.",
             )
-        hub = require("huggingface_hub", self.who, EXTRA)
+        hub = require("huggingface_hub", self.who, self.extra)
         try:
             return Path(hub.snapshot_download(model, allow_patterns=list(FILES)))
         except Exception as err:  # of many kinds: the network's, the hub's, and those of bad names
@@ -165,30 +155,57 @@ class LocalModel(State):
         RAISES (XprojError): If the model or its device is not to be had.
         """
         folder = self.folder
-        torch = require("torch", self.who, EXTRA)
         if os.getpid() != self._pid:
-            if self._loaded and self._loaded.model.device.type != "cpu":
+            if self._loaded is not None and self.on_gpu():
                 raise XprojError(
                     f"{self.who}: a model that is on a GPU cannot be used by a forked process. Run with one process "
                     "(n_process = 1), or do not use the pipeline before the processes start."
                 )
-            torch.set_num_threads(1)  # the parent's threads are not there, and OpenMP would wait for them
+            self.after_fork()
             self._pid = os.getpid()
         if self._loaded is None:
-            self._loaded = self.make(folder, self._device(torch))
+            self._loaded = self.make(folder, self.device_name())
         return self._loaded
 
-    def _device(self, torch: Any) -> str:
+    def on_gpu(self) -> bool:
+        """Whether the loaded model is on a GPU."""
+        return self._loaded.model.device.type != "cpu"
+
+    def after_fork(self) -> None:
+        """Make ready for a process that was forked: the parent's threads are not there, and OpenMP would wait for
+        them."""
+        require("torch", self.who, self.extra).set_num_threads(1)
+
+    def devices(self) -> tuple[str, dict[str, int]]:
+        """What runs the model, and how many devices it sees of each kind (tuple of str and dict)."""
+        torch = require("torch", self.who, self.extra)
+        counts = {"cpu": 1, "mps": int(torch.backends.mps.is_available()), "cuda": torch.cuda.device_count()}
+        return f"torch {torch.__version__}", counts
+
+    def device_name(self) -> str:
+        """The device (str), if it is there.
+
+        RAISES (XprojError): If it is not.
+        """
+        runtime, counts = self.devices()
         if self.device == "auto":
-            return "cuda" if torch.cuda.is_available() else "cpu"
+            return "cuda" if counts["cuda"] else "cpu"
         kind, _, number = self.device.partition(":")
-        count = {"cpu": 1, "mps": int(torch.backends.mps.is_available()), "cuda": torch.cuda.device_count()}[kind]
+        count = counts.get(kind, 0)
         if int(number or 0) >= count:
             raise XprojError(
-                f"{self.who}: the device {self.device!r} is not there: torch {torch.__version__} sees {count} of the "
-                f"kind {kind!r}. Set 'device' to another one, to 'cpu' or to 'auto'."
+                f"{self.who}: the device {self.device!r} is not there: {runtime} sees {count} of the kind {kind!r}. "
+                "Set 'device' to another one, to 'cpu' or to 'auto'."
             )
         return self.device
+
+    def files(self, folder: Path) -> list[Path]:
+        """The files that the model in a folder is made of (list of Path)."""
+        return model_files(folder)
+
+    def saved_folder(self) -> Path:
+        """What is saved (Path): the model's folder, or one that was made of it."""
+        return self.folder
 
     # Serialization
 
@@ -209,12 +226,12 @@ class LocalModel(State):
         """Copy the model: its weights, configs and tokenizer. Without a model, a note says so.
 
         path (str or Path): The folder to copy it into.
-        RAISES (InputError): If other weights are in that folder.
+        RAISES (InputError): If another model is in that folder.
         """
         path = Path(path)
         path.mkdir(parents=True, exist_ok=True)
-        if self._folder is not None and path.resolve() != self._folder:
-            copy_model(model_files(self._folder), path)
+        if self._folder is not None and (folder := self.saved_folder()) != path.resolve():
+            copy_model(self.files(folder), path)
         super().to_disk(path)
 
     def from_disk(self: Local, path: Union[str, Path]) -> Local:

@@ -2,33 +2,26 @@
 
 import json
 import math
-import os
-import shutil
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Union
 
-from ..errors import InputError, XprojError
-from ..files import replacing, text_hash
-from ..models.folder import FilesOnly
-from ..ty import Translation
-from .checks import looping, warn_about
-from .ctranslate_convert import NOTE, WHO, converted_folder, is_converted, is_current, model_hash, parts
-from .ctranslate_runtime import Loaded, checked_compute_type, checked_device, checked_model, ctranslate2
-from .families import Family, load_family, read_config
-from .seq2seq import given_ids, source_ids
-
-EXTRA_LENGTH = 32  # tokens, on top of twice the source
+from ..errors import XprojError
+from ..files import text_hash
+from .ctranslate_convert import INSTALL, NOTE, WHO, converted_folder, is_converted, is_current, model_hash, parts
+from .ctranslate_runtime import Kept, checked_compute_type, ctranslate2, device_index
+from .families import load_family, read_config
+from .model_translator import Ids, Loaded, ModelTranslator
 
 
 def make_ctranslate2(
     model: str = "",
     converted: str = "",
     compute_type: str = "auto",
-    device: str = "cpu",
+    device: str = "auto",
     beam_size: int = 4,
     batch_tokens: int = 2048,
     threads: int = 0,
+    download: bool = False,
 ) -> "CTranslate2":
     """Maker of `spacy_xproj.CTranslate2.v1`: NLLB-200, M2M100, Marian and T5 or MADLAD-400 models, run by CTranslate2.
 
@@ -38,23 +31,26 @@ def make_ctranslate2(
         the compute type added. It is made again if the model's files change. The model's own folder is not touched.
     compute_type (str): The type of the weights and of the computation, such as "int8", "int8_float16", "float16" or
         "float32". "auto": "int8" on a CPU, "float16" on a GPU.
-    device (str): "cpu", "cuda", or "cuda:1" for the second GPU.
+    device (str): "cpu", "cuda", "cuda:1" ..., or "auto": a GPU if there is one.
     beam_size (int): How many translations are followed at a time; 1: greedy search.
     batch_tokens (int): So many source tokens at most are translated at once, with the padding.
     threads (int): CPU threads; 0: as CTranslate2 chooses, or OMP_NUM_THREADS.
+    download (bool): Take a `model` that is not a folder for a name on the Hugging Face Hub, and fetch it.
     RETURNS (CTranslate2): The translator.
     RAISES (XprojError): If the package, the folder or the device is not there, or a setting cannot be.
     """
-    return CTranslate2(model, converted, compute_type, device, beam_size, batch_tokens, threads)
+    return CTranslate2(model, converted, compute_type, device, beam_size, batch_tokens, threads, download)
 
 
-class CTranslate2(FilesOnly):
+class CTranslate2(ModelTranslator):
     """A translator. The weights load, and are converted if need be, at its first use in a process.
 
-    model, converted, compute_type, device, beam_size, batch_tokens, threads: As in `make_ctranslate2`.
+    model, converted, compute_type, device, beam_size, batch_tokens, threads, download: As in `make_ctranslate2`.
     RAISES (XprojError): As there.
     """
 
+    state_name = WHO
+    extra = INSTALL
     step = 64  # tokens: one call has one limit, so limits are rounded up, to make few calls; what is over is cut off
 
     def __init__(
@@ -62,10 +58,11 @@ class CTranslate2(FilesOnly):
         model: Union[str, Path] = "",
         converted: Union[str, Path] = "",
         compute_type: str = "auto",
-        device: str = "cpu",
+        device: str = "auto",
         beam_size: int = 4,
         batch_tokens: int = 2048,
         threads: int = 0,
+        download: bool = False,
     ):
         for name, value, least in (
             ("beam_size", beam_size, 1),
@@ -74,26 +71,34 @@ class CTranslate2(FilesOnly):
         ):
             if value < least:
                 raise XprojError(f"The {name} of {WHO} must be at least {least}, got {value}.")
-        self.device, self.device_index = checked_device(device)
-        self.compute_type = checked_compute_type(compute_type, self.device, self.device_index)
         self.beam_size = beam_size
         self.batch_tokens = batch_tokens
         self.threads = threads
         self.converted = Path(converted).resolve() if converted else None
-        self._use(checked_model(model) if model else None)
+        super().__init__(model, who=WHO, device=device, download=download)
+        self.device = self.device_name()
+        self.compute_type = checked_compute_type(compute_type, *device_index(self.device))
 
-    def _use(self, folder: Optional[Path]) -> None:
-        self._folder = folder
-        self._hash = ""
-        self._family: Optional[Family] = None
-        self._loaded: Optional[Loaded] = None
+    def check(self, folder: Path) -> dict[str, Any]:
+        if not is_converted(folder):
+            return super().check(folder)
+        try:
+            return read_config(folder, WHO)
+        except XprojError as err:
+            raise XprojError(
+                f"{err} (The folder holds a CTranslate2 model. One that another program converted lacks the keys "
+                "of Hugging Face's config.json. Give the folder of the Hugging Face model, and it is converted.)"
+            ) from err
 
-    @property
-    def folder(self) -> Path:
-        """The model's folder (Path), converted or not."""
-        if self._folder is None:
-            raise XprojError(f"{WHO} has no model. Set 'model' to the folder of one, or load it with from_disk.")
-        return self._folder
+    def devices(self) -> tuple[str, dict[str, int]]:
+        package = ctranslate2()
+        return f"ctranslate2 {package.__version__}", {"cpu": 1, "cuda": package.get_cuda_device_count()}
+
+    def on_gpu(self) -> bool:
+        return self.device != "cpu"
+
+    def after_fork(self) -> None:
+        self._loaded = None  # its threads are not there
 
     @property
     def place(self) -> Path:
@@ -103,48 +108,44 @@ class CTranslate2(FilesOnly):
         return self.converted or self.folder.with_name(f"{self.folder.name}-ct2-{self.compute_type}")
 
     @property
-    def key(self) -> str:
-        """What translations are filed under: the content of the model's files and the settings that change the output,
-        as a hash (str). It does not depend on where the model lies, or whether it has been converted yet."""
+    def hash(self) -> str:
+        """The content of the model's files, as a hash (str). It does not depend on where the model lies, or whether it
+        has been converted yet."""
         if not self._hash:
             done = self.folder == self.place or is_current(self.folder, self.place, self.compute_type)
             self._hash = model_hash(self.place if done else self.folder)
-        return f"{WHO}:{text_hash(json.dumps([self._hash, self.compute_type, self.beam_size]))[:32]}"
+        return self._hash
+
+    @property
+    def key(self) -> str:
+        """What translations are filed under: the content of the model's files and the settings that change the output,
+        as a hash (str)."""
+        return f"{WHO}:{text_hash(json.dumps([self.hash, self.compute_type, self.beam_size]))[:32]}"
 
     @property
     def provenance(self) -> str:
         """The kind of model, the settings and the start of the key (str)."""
-        if self._folder is None:
+        if self.kind is None:
             return f"{WHO} (without a model)"
-        kind = read_config(self.folder, WHO)["model_type"]
-        return f"{WHO} ({kind}, {self.beam_size} beams, {self.compute_type}, {self.key.split(':')[-1][:12]})"
+        return f"{WHO} ({self.kind}, {self.beam_size} beams, {self.compute_type}, {self.key.split(':')[-1][:12]})"
 
-    def _convert(self) -> Path:
+    def saved_folder(self) -> Path:
         if self.folder == self.place:
             return self.folder
         return converted_folder(self.folder, self.place, self.compute_type)
 
-    def _load(self) -> tuple[Family, Any]:
-        """The tokenizer and the ctranslate2.Translator, loaded by the first call in each process."""
-        if self._loaded is not None and self._loaded.pid != os.getpid():  # a fork
-            if self.device != "cpu":
-                raise XprojError(
-                    f"{WHO}: a model that is on a GPU cannot be used by a forked process. Run with one process "
-                    "(n_process = 1), or do not use the translator before the processes start."
-                )
-            self._loaded = None
-        if self._loaded is None or self._family is None:
-            folder = self._convert()
-            self._family = load_family(folder, WHO)
-            self._loaded = Loaded(self._translator(folder))
-        return self._family, self._loaded.translator
+    def files(self, folder: Path) -> list[Path]:
+        return [*folder.glob(NOTE), *parts(folder)]  # the weights come last
 
-    def _translator(self, folder: Path) -> Any:
+    def make(self, folder: Path, device: str) -> Loaded:
+        folder = self.saved_folder()
+        family = load_family(folder, WHO)
+        name, index = device_index(device)
         try:
-            return ctranslate2().Translator(
+            translator = ctranslate2().Translator(
                 str(folder),
-                device=self.device,
-                device_index=self.device_index,
+                device=name,
+                device_index=index,
                 compute_type=self.compute_type,
                 intra_threads=self.threads,
             )
@@ -153,50 +154,18 @@ class CTranslate2(FilesOnly):
                 f"{WHO}: the model in {str(folder)!r} cannot be loaded on {self.device!r} as "
                 f"{self.compute_type} ({err}). If its files are damaged, remove that folder, and it is converted again."
             ) from err
+        return Loaded(family, Kept(translator))
 
-    def __call__(self, texts: Sequence[str], source_lang: str, target_lang: str) -> list[Translation]:
-        """Translate texts.
-
-        Each text is translated by itself: which texts go through the model together changes nothing but the rounding of
-        sums. A translation has at most 2 n + 32 tokens for a source of n tokens, and no more than the model can write.
-
-        texts (sequence of str): The texts. Equal ones are translated once, and those of white space only are "".
-        source_lang, target_lang (str): Language codes: the model's own, or any that mean the same (see `resolve`).
-        RETURNS (list of Translation): One a text.
-        RAISES (XprojError): If the model cannot be converted or loaded, or it does not know a language.
-        """
-        distinct = list(dict.fromkeys(text for text in texts if text.strip()))
-        found: dict[str, str] = {}
-        if distinct:
-            family, translator = self._load()
-            family.check(source_lang, target_lang)
-            sources = source_ids(family, distinct, source_lang, target_lang)
-            outputs = self._generate(family, translator, sources, target_lang)
-            limits = [self._limit(family, ids) for ids in sources]
-            found.update(zip(distinct, family.decode([ids[:most] for ids, most in zip(outputs, limits)])))
-            long = [text for text, ids, most in zip(distinct, outputs, limits) if len(ids) >= most]
-            warn_about(long, len(distinct), f"have a translation as long as {WHO} allows, which may be cut off")
-            loops = [text for text in distinct if looping(found[text]) and not looping(text)]
-            warn_about(
-                loops, len(distinct), f"have a translation by {WHO} that repeats itself over and over at its end"
-            )
-        return [Translation(found.get(text, "")) for text in texts]
-
-    def _limit(self, family: Family, source: list[int]) -> int:
-        """How many tokens a translation may have, without start and end token."""
-        return min(2 * len(source) + EXTRA_LENGTH, family.max_length - 2)
-
-    def _generate(self, family: Family, translator: Any, sources: list[list[int]], target_lang: str) -> list[list[int]]:
-        """The ids that the model writes for each source, from after its start token to before its end token."""
+    def generate(self, loaded: Loaded, sources: list[Ids], limits: list[int], target_lang: str) -> list[Ids]:
+        family = loaded.family
         prefix = family.tokens(family.target_prefix(target_lang), target=True)
         groups: dict[int, list[int]] = {}
-        for i, ids in enumerate(sources):
-            limit = -(-self._limit(family, ids) // self.step) * self.step
-            groups.setdefault(min(limit, family.max_length - 2), []).append(i)
-        found: dict[int, list[int]] = {}
+        for i, limit in enumerate(limits):
+            groups.setdefault(min(-(-limit // self.step) * self.step, family.max_length - 2), []).append(i)
+        found: dict[int, Ids] = {}
         for limit, group in groups.items():
             results = self._run(
-                translator.translate_batch,
+                loaded.model.translator.translate_batch,
                 [family.tokens(sources[i]) for i in group],
                 [prefix] * len(group) if prefix else None,
                 beam_size=self.beam_size,
@@ -215,61 +184,11 @@ class CTranslate2(FilesOnly):
                 f"(now {self.batch_tokens})."
             ) from err
 
-    def score(
-        self, sources: Sequence[str], targets: Sequence[str], source_lang: str, target_lang: str
-    ) -> list[tuple[float, int]]:
-        """How probable the model finds given translations.
-
-        The decoder reads the target with its language's token, where the family has one, and the end token. What is
-        summed are the log-probabilities of the target's pieces and of the end token, each given the source and all
-        that comes before it. The language's token is given, so it does not count, as with NMTScore (Vamvas and
-        Sennrich 2022).
-
-        sources, targets (sequences of str): Pairs of texts, as many of one as of the other.
-        source_lang, target_lang (str): Their languages.
-        RETURNS (list of (float, int)): For each pair the sum of the log-probabilities (natural logarithm), and how many
-            there were.
-        RAISES (XprojError): As for a call, or if there are not as many of both.
-        """
-        if len(sources) != len(targets):
-            raise XprojError(f"{WHO}: got {len(sources)} sources and {len(targets)} targets to score.")
-        if not sources:
-            return []
-        family, translator = self._load()
-        family.check(source_lang, target_lang)
-        inputs = source_ids(family, sources, source_lang, target_lang)
+    def score_ids(self, loaded: Loaded, sources: list[Ids], targets: list[Ids], start: int) -> list[tuple[float, int]]:
         results = self._run(
-            translator.score_batch,
-            [family.tokens(ids) for ids in inputs],
-            [family.tokens(ids, target=True) for ids in given_ids(family, targets, target_lang)],
-            offset=len(family.target_prefix(target_lang)),
+            loaded.model.translator.score_batch,
+            [loaded.family.tokens(ids) for ids in sources],
+            [loaded.family.tokens(ids, target=True) for ids in targets],
+            offset=start,
         )
         return [(math.fsum(result.log_probs), len(result.log_probs)) for result in results]  # the end token's, too
-
-    def to_disk(self, path: Union[str, Path]) -> None:
-        """Copy the model, converted: its weights, configs and tokenizer.
-
-        path (str or Path): The folder to copy it into.
-        RAISES (XprojError): If there is no model, it cannot be converted, or another one is in that folder.
-        """
-        path, folder = Path(path), self._convert()
-        if path.resolve() == folder:
-            return
-        if is_converted(path) and [p.name for p in parts(path)] != [p.name for p in parts(folder)]:
-            raise InputError(path, None, "The folder holds another model. Remove it, or name another folder.")
-        for file in [*folder.glob(NOTE), *parts(folder)]:  # the weights come last
-            with replacing(path / file.name) as beside:
-                shutil.copyfile(file, beside)
-
-    def from_disk(self, path: Union[str, Path]) -> "CTranslate2":
-        """Take the model that `to_disk` copied. It stays in that folder, and is loaded at the next use.
-
-        path (str or Path): The folder.
-        RETURNS (CTranslate2): Itself.
-        RAISES (XprojError): If it is not that of a converted model.
-        """
-        self._use(checked_model(path))
-        return self
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_family": None, "_loaded": None}

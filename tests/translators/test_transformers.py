@@ -106,7 +106,7 @@ def test_the_target_language_counts(folders):
 
 def test_nothing_to_translate_needs_no_model(folders, monkeypatch):
     made = greedy(folders["nllb"])
-    monkeypatch.setattr(type(made), "_load", None)
+    monkeypatch.setattr(type(made), "load", None)
     assert texts_of(made(["", " \t"], "en", "es")) == ["", ""] and made([], "en", "es") == []
 
 
@@ -117,8 +117,8 @@ def test_a_text_that_is_not_valid_unicode_does_not_lose_the_others(folders):
 
 def test_no_repeat_ngram_size(folders):
     made = greedy(folders["m2m100"], no_repeat_ngram_size=1)
-    family, model = made._load()
-    (ids,) = made._generate(model, family, family.source_ids(["The dog"], "en", "es"), [30], "es")
+    loaded = made.load()
+    (ids,) = made.generate(loaded, loaded.family.source_ids(["The dog"], "en", "es"), [30], "es")
     assert len(set(ids)) == len(ids)
 
 
@@ -146,7 +146,7 @@ def test_dtypes(folders):
     for dtype in ("float32", "bfloat16"):
         made = greedy(folders["nllb"], dtype=dtype)
         made(["The dog"], "en", "es")
-        assert made._load()[1].dtype == getattr(torch, dtype)
+        assert made.load()[1].dtype == getattr(torch, dtype)
     with pytest.raises(XprojError, match=r"one of the dtypes 'auto', .*got 'int8'"):
         greedy(folders["nllb"], dtype="int8")
 
@@ -161,13 +161,13 @@ def test_devices(folders):
     with pytest.raises(XprojError, match=r"expected the device 'auto', .*got 'gpu'"):
         greedy(folders["nllb"], device="gpu")
     made = greedy(folders["nllb"], device="cuda:99")
-    with pytest.raises(XprojError, match=r"device 'cuda:99' is not there: torch .* sees .* GPUs"):
+    with pytest.raises(XprojError, match=r"device 'cuda:99' is not there: torch .* sees .* of the kind 'cuda'"):
         made(["The dog"], "en", "es")
 
 
 def test_folders_that_are_none(folders, tmp_path):
     for model in (str(tmp_path / "nothing"), "facebook/nllb-200-distilled-600M"):
-        with pytest.raises(XprojError, match=f"there is no folder '{model}'"):
+        with pytest.raises(XprojError, match=f"{model}: .* there is no such folder"):
             make_transformers(model)
     with pytest.raises(XprojError, match=r"has no config\.json"):
         make_transformers(str(tmp_path))
@@ -201,7 +201,7 @@ def test_weights_that_cannot_be_loaded(folders, tmp_path):
         greedy(tmp_path / "model")(["The dog"], "en", "es")
 
 
-def test_a_name_on_the_hub_is_fetched_at_first_use_and_if_asked_for_only(folders, monkeypatch):
+def test_a_name_on_the_hub_is_fetched_if_asked_for_only(folders, monkeypatch):
     import huggingface_hub
 
     asked = []
@@ -214,11 +214,11 @@ def test_a_name_on_the_hub_is_fetched_at_first_use_and_if_asked_for_only(folders
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
     made = greedy("some/model", download=True)
-    assert not asked
+    assert len(asked) == 1
     assert made(["The dog"], "en", "es") == greedy(folders["nllb"])(["The dog"], "en", "es")
     assert [name for name, _ in asked] == ["some/model"] and "*.safetensors" in asked[0][1]
     with pytest.raises(XprojError, match=r"cannot fetch the model 'other/model'"):
-        greedy("other/model", download=True)(["The dog"], "en", "es")
+        greedy("other/model", download=True)
     greedy(folders["nllb"], download=True)(["The dog"], "en", "es")
     assert len(asked) == 2
 
@@ -245,7 +245,7 @@ def test_cut_off_and_looping_translations_are_warned_of(folders, tmp_path):
     said = [str(w.message) for w in caught]
     assert [s for s in said if s.startswith("3 of 3 texts have a translation as long as spacy_xproj.Transformers.v1")]
     monkey = greedy(folders["marian"])
-    monkey._generate = lambda model, family, sources, limits, lang: [family.target_ids(["la casa " * 9], lang)[0]]
+    monkey.generate = lambda loaded, sources, limits, lang: [loaded.family.target_ids(["la casa " * 9], lang)[0]]
     with pytest.warns(UserWarning, match=r"1 of 1 texts have a translation by .* that repeats itself"):
         monkey(["The dog"], "en", "es")
     with warnings.catch_warnings():
@@ -255,8 +255,8 @@ def test_cut_off_and_looping_translations_are_warned_of(folders, tmp_path):
 
 def test_a_translation_that_ends_by_itself_is_not_warned_of(tmp_path, no_warnings):
     made = greedy(tiny_nllb(tmp_path / "short", end=9.0))
-    family, model = made._load()
-    (ids,) = made._generate(model, family, family.source_ids(["The dog"], "en", "es"), [40], "es")
+    loaded = made.load()
+    (ids,) = made.generate(loaded, loaded.family.source_ids(["The dog"], "en", "es"), [40], "es")
     assert len(ids) < 40
     made(["The dog"], "en", "es")
 
@@ -321,9 +321,9 @@ def test_to_disk_and_from_disk_elsewhere(folders, name, tmp_path):
         after(["The dog"], "en", "es")
     assert after.from_disk(tmp_path / "moved") is after
     assert (after(TEXTS, "en", "es"), after.key, after.provenance) == wanted
-    for call in (after.to_bytes, lambda: after.from_bytes(b"")):
-        with pytest.raises(XprojError, match="too large for bytes"):
-            call()
+    with pytest.raises(XprojError, match="too large for bytes"):
+        after.to_bytes()
+    assert make_transformers().from_bytes(make_transformers().to_bytes()).provenance == make_transformers().provenance
 
 
 def test_to_disk_does_not_mix_models(folders, tmp_path):
@@ -388,7 +388,7 @@ def test_a_forked_process_refuses_a_model_on_a_gpu(folders, monkeypatch):
     class OnGpu:
         device = torch.device("cuda:0")
 
-    monkeypatch.setattr(made, "_loaded", (made._loaded[0], OnGpu()))
+    monkeypatch.setattr(made, "_loaded", made._loaded._replace(model=OnGpu()))
     monkeypatch.setattr(made, "_pid", -1)
     with pytest.raises(XprojError, match=r"cannot be used by a forked process"):
         made(["Rome."], "en", "es")
