@@ -1,7 +1,9 @@
-"""The errors of the package: full sentences that say what was expected, what came, and what to do."""
+"""The errors of the package: full sentences that say what was expected, what came, and what to do. And the checks of
+settings, which raise them."""
 
+from collections.abc import Collection
 from pathlib import Path
-from typing import Optional, Union
+from typing import Any, Optional, Union
 
 
 class XprojError(ValueError):
@@ -41,3 +43,39 @@ class NotFittedError(XprojError):
 
     def __reduce__(self):
         return type(self), (self.what,)
+
+
+def check_at_least(who: str, least: float, **settings: float) -> None:
+    """Make sure that settings are not too small.
+
+    who (str): Whose settings they are, by its registered name.
+    least (float): The smallest value that is allowed.
+    settings: The values by the names of the settings.
+    RAISES (XprojError): If one is smaller.
+    """
+    for name, value in settings.items():
+        if not value >= least:
+            raise XprojError(f"{who}: {name} must be at least {least}, not {value}.")
+
+
+def check_share(who: str, **settings: float) -> None:
+    """Make sure that settings are from 0 to 1. Arguments and errors are those of `check_at_least`."""
+    for name, value in settings.items():
+        if not 0 <= value <= 1:
+            raise XprojError(f"{who}: {name} must be from 0 to 1, not {value}.")
+
+
+def check_below_one(who: str, least: float = 0, **settings: float) -> None:
+    """Make sure that settings are below 1, and not below another number. Arguments and errors are those of
+    `check_at_least`."""
+    for name, value in settings.items():
+        if not least <= value < 1:
+            raise XprojError(f"{who}: {name} must be at least {least} and below 1, not {value}.")
+
+
+def check_one_of(who: str, allowed: Collection[str], **settings: Any) -> None:
+    """Make sure that settings have one of the allowed values. Other arguments and errors are those of
+    `check_at_least`."""
+    for name, value in settings.items():
+        if value not in allowed:
+            raise XprojError(f"{who}: {name} must be one of {', '.join(allowed)}, not {value!r}.")

@@ -9,11 +9,12 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span, SpanGroup
 from spacy.training import Example
 
-from ..errors import XprojError
+from ..errors import XprojError, check_share
 from ..soft import SoftLabels
 from ..tags import split_tags
 from .gazetteers import Gazetteer, Name, collect, entities, read_gazetteer, territory_names
 
+NAME = "spacy_xproj.entity_swap.v1"
 Swaps = dict[int, tuple[Span, Name]]  # by the entity's first token
 ACRONYM = 4  # a word with more letters than this in capitals is written so for effect
 # Where an entity has no word in a role, the row of one in the next of these is taken, with its columns renamed.
@@ -48,13 +49,10 @@ class EntitySwap:
         share: float = 1.0,
         keep_original: bool = True,
     ):
-        for setting, value in (("level", level), ("share", share)):
-            if not 0 <= value <= 1:
-                raise XprojError(f"spacy_xproj.entity_swap.v1: {setting} must be from 0 to 1, not {value}.")
+        check_share(NAME, level=level, share=share)
         if not (gazetteer or territories or from_corpus):
             raise XprojError(
-                "spacy_xproj.entity_swap.v1 has nowhere to take names from. Set 'gazetteer' or 'territories', or "
-                "'from_corpus' to true."
+                f"{NAME} has nowhere to take names from. Set 'gazetteer' or 'territories', or 'from_corpus' to true."
             )
         self.level, self.share, self.keep_original = level, share, keep_original
         self.path, self.from_corpus, self.labels = gazetteer, from_corpus, tuple(labels)

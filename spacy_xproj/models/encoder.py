@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Optional, TypeVar, Union
 import numpy as np
 
 from ..compat import require
-from ..errors import InputError, XprojError
+from ..errors import InputError, XprojError, check_at_least, check_one_of
 from ..part import Part
 from .batches import padded, running, token_batches
 from .folder import EXTRA, LocalModel
@@ -76,15 +76,11 @@ class Encoder(LocalModel):
         overlap: int = 128,
         download: bool = False,
     ):
-        if dtype not in DTYPES:
-            raise XprojError(f"{who}: expected one of the dtypes {', '.join(map(repr, DTYPES))}, got {dtype!r}.")
+        check_one_of(who, DTYPES, dtype=dtype)
+        check_at_least(who, 1, layer=layer, batch_tokens=batch_tokens)
+        check_at_least(who, 0, max_length=max_length, overlap=overlap)
         if dtype == "int8" and device not in ("auto", "cpu"):
             raise XprojError(f"{who}: the dtype 'int8' is for the CPU only, and the device is {device!r}.")
-        settings = {"layer": layer, "batch_tokens": batch_tokens, "max_length": max_length, "overlap": overlap}
-        for name, value in settings.items():
-            least = int(name in ("layer", "batch_tokens"))
-            if value < least:
-                raise XprojError(f"{who}: {name} must be at least {least}, got {value}.")
         self.layer = layer
         self.dtype = dtype
         self.batch_tokens = batch_tokens

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import numpy as np
 
-from ..errors import XprojError
+from ..errors import XprojError, check_at_least, check_one_of
 from ..files import text_hash
 from ..models.batches import padded, running, token_batches
 from ..models.folder import LocalModel
@@ -57,15 +57,9 @@ class TokenClassifier(LocalModel):
         overlap: int = 128,
         download: bool = False,
     ):
-        if dtype not in DTYPES:
-            raise XprojError(f"{WHO}: expected one of the dtypes {', '.join(map(repr, DTYPES))}, got {dtype!r}.")
-        for name, value, least in (
-            ("batch_tokens", batch_tokens, 1),
-            ("max_length", max_length, 0),
-            ("overlap", overlap, 0),
-        ):
-            if value < least:
-                raise XprojError(f"{WHO}: {name} must be at least {least}, got {value}.")
+        check_one_of(WHO, DTYPES, dtype=dtype)
+        check_at_least(WHO, 1, batch_tokens=batch_tokens)
+        check_at_least(WHO, 0, max_length=max_length, overlap=overlap)
         self.dtype = dtype
         self.batch_tokens = batch_tokens
         self.max_length = max_length

@@ -383,12 +383,12 @@ def test_key_and_provenance(folder, tmp_path):
         ({"method": "argmax"}, "method must be one of 'inter', 'itermax', 'mwmf', 'softmax', 'entmax', not 'argmax'"),
         ({"pooling": "first"}, "pooling must be one of 'any', 'mean', 'max', not 'first'"),
         ({"threshold": 1.0}, "threshold must be at least 0 and below 1, not 1.0"),
-        ({"layer": 0}, "layer must be at least 1, got 0"),
+        ({"layer": 0}, "layer must be at least 1, not 0"),
         ({"batch_tokens": 0}, "batch_tokens must be at least 1"),
         ({"max_length": -1}, "max_length must be at least 0"),
         ({"overlap": -1}, "overlap must be at least 0"),
         ({"device": "tpu"}, "expected the device 'auto', 'cpu'"),
-        ({"dtype": "float64"}, "expected one of the dtypes 'float32', 'float16', 'bfloat16', 'int8', got 'float64'"),
+        ({"dtype": "float64"}, "dtype must be one of float32, float16, bfloat16, int8, not 'float64'"),
     ],
 )
 def test_settings_out_of_range(settings, message):

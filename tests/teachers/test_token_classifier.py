@@ -376,8 +376,8 @@ def test_values_that_are_not_numbers(folder, tmp_path):
     [
         ({"device": "gpu"}, "expected the device 'auto', 'cpu'"),
         ({"device": "cuda:x"}, "expected the device"),
-        ({"dtype": "int8"}, "expected one of the dtypes 'float32'"),
-        ({"batch_tokens": 0}, "batch_tokens must be at least 1, got 0"),
+        ({"dtype": "int8"}, "dtype must be one of float32"),
+        ({"batch_tokens": 0}, "batch_tokens must be at least 1, not 0"),
         ({"max_length": -1}, "max_length must be at least 0"),
         ({"overlap": -1}, "overlap must be at least 0"),
     ],
