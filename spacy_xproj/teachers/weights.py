@@ -7,11 +7,12 @@ from typing import Any, Optional
 import numpy as np
 
 from ..errors import XprojError
+from ..part import Part
 
 AVERAGE, FIXED = "spacy_xproj.average_weights.v1", "spacy_xproj.fixed_weights.v1"
 
 
-class AverageWeights:
+class AverageWeights(Part):
     """`spacy_xproj.average_weights.v1`: all teachers count the same ("avg" of Wu et al. 2020)."""
 
     provenance = "average"
@@ -25,7 +26,7 @@ class AverageWeights:
         return np.full((len(docs), len(names)), 1 / len(names))
 
 
-class FixedWeights:
+class FixedWeights(Part):
     """`spacy_xproj.fixed_weights.v1`: the weights are given.
 
     weights (Optional[dict[str, float]]): By the teachers' names, 0 or more; they are divided by their sum. None: there
