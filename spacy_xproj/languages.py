@@ -94,7 +94,7 @@ def _names() -> dict[str, str]:
 
 
 def language_name(code: str) -> str:
-    """The English name of a language, or "" where the code is not that of a single language.
+    """Return the English name of a language, or "" if the code is not that of a single language.
 
     code (str): Any code of it.
     RETURNS (str): The name.
@@ -191,10 +191,10 @@ def _unknown(lang: str, known: Collection[str], model: str) -> str:
 
 
 def blank(lang: str) -> Language:
-    """A blank pipeline of a language. Where spaCy cannot make one, that of the multi-language class "xx".
+    """Make a blank pipeline for a language. If spaCy cannot make one, make one of the multi-language class "xx".
 
-    Regions and scripts (the "US" of "en-US") make no difference to the rules. Where the pipeline goes by another code
-    than the one asked for, `nlp.meta["xproj_lang"]` holds the latter.
+    Regions and scripts (the "US" of "en-US") make no difference to the tokenizer. If the language of the pipeline
+    differs from `lang`, `nlp.meta["xproj_lang"]` holds `lang`.
 
     lang (str): A language code such as "en", "tsn" or "zh-Hant".
     RETURNS (Language): The pipeline, with a tokenizer and no components.
@@ -222,7 +222,7 @@ def blank(lang: str) -> Language:
 
 
 def lang_code(nlp: Language) -> str:
-    """The language code that `blank` was asked for.
+    """Return the language code that `blank` was given.
 
     nlp (Language): Any pipeline.
     RETURNS (str): The code in its meta, or `nlp.lang`.

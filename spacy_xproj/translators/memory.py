@@ -23,10 +23,12 @@ def make_memory(
 ) -> "Memory":
     """Maker of `spacy_xproj.Memory.v1`: a bitext as translator, and a cache in front of another translator.
 
-    path (str): The file, made if it is not there. "": nothing is kept beyond this process.
-    translator (Optional[Translator]): Asked for what the memory does not hold.
-    batch_size (int): So many texts go to the translator at once, and are kept before the next ones go.
-    read_only (bool): Look up only; what the translator gives is not kept.
+    path (str): The file, made if it is not there. "": the entries are kept in memory, and saved with a pipeline.
+    translator (Optional[Translator]): Translates the texts that the memory does not hold. null: they stay
+        untranslated.
+    batch_size (int): Number of texts that go to the translator at once. Their translations are kept before the next
+        ones go.
+    read_only (bool): Never write to the file: keep nothing of what the translator gives.
     RETURNS (Memory): The translator.
     """
     return Memory(path, translator, batch_size, read_only)
@@ -45,9 +47,8 @@ def carries(translator: Optional[Translator]) -> bool:
 class Memory(State):
     """A translator that looks texts up. Texts are the same if their normal forms are (see `normalize`).
 
-    With a translator behind it, each text that is not found is sent there once, in its normal form: the
-    result is that of the translator on the normal forms, whatever the order, the batches and the number of
-    processes.
+    A text that is not found goes once to the translator behind the memory, if there is one, in its normal form. So
+    the result does not depend on the order of the texts, the batches or the number of processes.
 
     path (str or Path), translator (Optional[Translator]), batch_size (int), read_only (bool): As in
         `make_memory`.
