@@ -26,10 +26,10 @@ LEVELS = (
 )
 # What the rules do not allow yet: (file, what it imports from).
 EXCEPTIONS = {
-    ("teachers/similarity.py", "corpus"),
+    ("teachers/similarity.py", "corpus"),  # its setting `sources` names files of any format
 }
 LONGEST = 400  # lines of a file
-PROBES = 23  # how often the package asks whether an object has an attribute
+PROBES = 15  # how often the package asks whether an object, in most cases one of transformers, has an attribute
 
 
 @cache
@@ -79,7 +79,7 @@ def allowed(name, other):
 
 
 def test_imports_point_one_way():
-    assert {(file, room(other)) for file, name, other in edges() if not allowed(name, other)} <= EXCEPTIONS
+    assert {(file, room(other)) for file, name, other in edges() if not allowed(name, other)} == EXCEPTIONS
 
 
 def test_no_cycles():
