@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from spacy.language import Language
-from spacy.tokens import Doc
+from spacy.tokens import Doc, SpanGroup
 
 from ..bitext import Bitext, depths
 from ..errors import XprojError
@@ -96,7 +96,8 @@ class Merger(ProjectionPipe):
         groups = [doc.ents if key == ENTS else doc.spans[key] for key in self.keys if key == ENTS or key in doc.spans]
         found: dict[tuple[int, int, str], Vote] = {}
         for n, group in enumerate(groups):
-            scores = getattr(group, "attrs", {}).get("scores", [1.0] * len(group))
+            ones = [1.0] * len(group)
+            scores = group.attrs.get("scores", ones) if isinstance(group, SpanGroup) else ones
             for span, score in zip(group, scores):
                 at = (span.start, span.end, span.label_)
                 old = found.get(at, Vote(0, n, 0.0, *at, -1))

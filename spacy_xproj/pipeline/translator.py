@@ -1,4 +1,4 @@
-"""`xproj_translator`: makes the payload, from the Doc's own language back to the source language or forth from it."""
+"""`xproj_translator`: makes the payload, by translation back into the source language or forward from it."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
