@@ -79,3 +79,47 @@ class UserPart(Part):
 def as_part(part: Any) -> Part:
     """Return a part as it is, and any other callable as a `UserPart`."""
     return part if isinstance(part, Part) else UserPart(part)
+
+
+class Composite(Part):
+    """A part that is made of others, by name. It learns from the corpus if one of them does, and so on."""
+
+    def members(self) -> dict[str, Any]:
+        """Return the parts."""
+        raise NotImplementedError
+
+    def learners(self) -> dict[str, Part]:
+        """Return those that learn from the corpus."""
+        parts = {name: as_part(part) for name, part in self.members().items()}
+        return {name: part for name, part in parts.items() if part.fittable}
+
+    @property
+    def fittable(self) -> bool:
+        return bool(self.learners())
+
+    @property
+    def fitted(self) -> bool:
+        return all(part.fitted for part in self.learners().values())
+
+    @property
+    def positional(self) -> bool:
+        return any(as_part(part).positional for part in self.members().values())
+
+    def fit(self, corpus: Iterable[Any]) -> None:
+        """Fit those that learn, in their order.
+
+        corpus (iterable): Read once. It is kept in memory while more than one part needs it.
+        """
+        parts = self.learners().values()
+        corpus = corpus if len(parts) == 1 else list(corpus)
+        for part in parts:
+            part.fit(corpus)
+
+    def restart(self) -> None:
+        for part in self.members().values():
+            as_part(part).restart()
+
+    def prepare(self, pairs: Iterable[SentencePair]) -> None:
+        pairs = list(pairs)
+        for part in self.members().values():
+            as_part(part).prepare(pairs)

@@ -1,6 +1,7 @@
 """What a part can do, with defaults for those that do less."""
 
-from spacy_xproj.part import Part, as_part
+from spacy_xproj.aligners.pharaoh import make_pharaoh
+from spacy_xproj.part import Composite, Part, as_part
 from tests.conftest import Diagonal, Learner, bitext
 
 
@@ -31,3 +32,23 @@ def test_a_users_part_has_what_it_brings():
     assert as_part(learner).fittable and not as_part(learner).fitted
     as_part(learner).fit([PAIR])
     assert as_part(learner).fitted and learner.seen == {"a"}
+
+
+class Both(Composite):
+    def __init__(self, **parts):
+        self.parts = parts
+
+    def members(self):
+        return self.parts
+
+
+def test_a_part_of_parts_can_what_one_of_them_can():
+    assert not Both(one=plain, other=Diagonal()).fittable and Both(one=plain).fitted
+    one, other = Learner(), Learner()
+    both = Both(inner=Both(one=one), other=other, plain=plain)
+    assert both.fittable and not both.fitted and not both.positional
+    both.fit(iter([PAIR]))
+    assert both.fitted and one.seen == other.seen == {"a"}
+    assert Both(file=make_pharaoh(), plain=plain).positional
+    both.prepare(iter([PAIR]))
+    both.restart()

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..bitext import Links, SentencePair
 from ..errors import XprojError
-from ..part import Part, as_part
+from ..part import Composite, as_part
 from ..state import State
 from ..ty import Aligner
 from .statistical import make_statistical
@@ -53,7 +53,7 @@ def make_ensemble(
     return EnsembleAligner(aligners, weights, threshold)
 
 
-class EnsembleAligner(State):
+class EnsembleAligner(Composite, State):
     """See `make_ensemble`."""
 
     state_name = NAME
@@ -103,41 +103,13 @@ class EnsembleAligner(State):
         scores = np.minimum(score[keep], 1).astype("f4")
         return Links(union[keep].astype("i4"), scores, {key: values[keep] for key, values in evidence.items()})
 
-    # Learning, by the parts that do
-
-    def _learners(self) -> list[Part]:
-        return [part for part in map(as_part, self.aligners.values()) if part.fittable]
-
-    @property
-    def fittable(self) -> bool:
-        """Whether any of the aligners learns from the corpus."""
-        return bool(self._learners())
-
-    @property
-    def fitted(self) -> bool:
-        """Whether all of these have."""
-        return all(part.fitted for part in self._learners())
+    def members(self) -> dict[str, Any]:
+        return self.aligners
 
     def fit(self, pairs: Iterable[SentencePair]) -> None:
-        """Fit the aligners that learn from the corpus, in their order.
-
-        pairs (iterable of SentencePair): The corpus, read once. It is kept in memory while more than one part needs it.
-        """
-        parts = self._learners()
-        corpus = pairs if len(parts) == 1 else list(pairs)
-        for part in parts:
-            part.fit(corpus)
+        """Fit the aligners that learn from the corpus, in their order. See `Composite.fit`."""
+        super().fit(pairs)
         self.__dict__.pop("provenance", None)
-
-    @property
-    def positional(self) -> bool:
-        """Whether any of the aligners is."""
-        return any(as_part(part).positional for part in self.aligners.values())
-
-    def restart(self) -> None:
-        """Restart the aligners."""
-        for part in self.aligners.values():
-            as_part(part).restart()
 
     # Serialization: of the parts
 

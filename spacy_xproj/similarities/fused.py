@@ -9,12 +9,12 @@ import numpy as np
 
 from ..bitext import SentencePair
 from ..errors import XprojError
+from ..part import Composite
 from ..state import State
 from ..ty import AnyCells, Cells, Similarity, check_finite
 from .lazy import Costly, OpenCells
 from .lexicon import make_lexicon
 from .links import make_links
-from .parts import Parts
 from .surface import make_surface
 
 NAME = "spacy_xproj.Fused.v1"
@@ -68,14 +68,13 @@ def names(found: Iterable[str]) -> str:
     return ", ".join(repr(name) for name in sorted(found)) or "(none)"
 
 
-class Fused(State):
+class Fused(Composite, State):
     """See `make_fused`."""
 
     state_name = NAME
 
     def __init__(self, similarities: dict[str, Similarity], weights: dict[str, float]):
-        self.own = Parts(similarities, NAME, "part")
-        self.similarities = self.own.parts
+        self.similarities = dict(sorted(similarities.items()))  # sums do not depend on the order in a config
         self.weights = weights
 
     def __call__(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> Cells:
@@ -145,28 +144,8 @@ class Fused(State):
         score[which], still[which] = total, False
         return cells._replace(score=score, open=still)
 
-    def prepare(self, pairs: Iterable[SentencePair]) -> None:
-        """Let the parts that have a weight prepare."""
-        self.own.prepare(pairs, [name for name in self.similarities if self.weights[name]])
-
-    # Learning, by the parts that do
-
-    @property
-    def fittable(self) -> bool:
-        """Whether any of the parts learns from the corpus."""
-        return bool(self.own.learners())
-
-    @property
-    def fitted(self) -> bool:
-        """Whether all of these have."""
-        return self.own.fitted
-
-    def fit(self, pairs: Iterable[SentencePair]) -> None:
-        """Fit them.
-
-        pairs (iterable of SentencePair): The corpus; held in memory.
-        """
-        self.own.fit(pairs)
+    def members(self) -> dict[str, Any]:
+        return self.similarities
 
     # Serialization: of the parts
 

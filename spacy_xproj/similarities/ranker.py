@@ -115,7 +115,7 @@ class Ranker(State):
 
     def prepare(self, pairs: Iterable[SentencePair]) -> None:
         """Let the evidence prepare."""
-        self.evidence.prepare(pairs, self.evidence.parts)
+        self.evidence.prepare(pairs)
 
     def fit(self, pairs: Iterable[SentencePair]) -> None:
         """Learn from a corpus, without gold: how frequent words are, which are linked, and, in a second pass, which

@@ -8,17 +8,17 @@ import numpy as np
 
 from ..bitext import SentencePair
 from ..errors import XprojError
+from ..part import Composite
 from ..ty import Cells, Similarity, check_finite
 from .feature_names import FEATURES, PART, with_parts
 from .fused import cell_keys, fill_scores
 from .lazy import Costly
 from .pair_signals import Candidates
-from .parts import Parts
 
 LIKELY = 8  # cells of a source span that a costly part is asked for
 
 
-class RankerEvidence(Parts):
+class RankerEvidence(Composite):
     """Similarities by names of one's own, each of which gives three features (`PART`).
 
     Of a cell: its score, and that minus the best score among the cells of its source span. Of "not projected": 1 - that
@@ -32,7 +32,7 @@ class RankerEvidence(Parts):
     """
 
     def __init__(self, parts: dict[str, Similarity], owner: str):
-        super().__init__(parts, owner, "evidence")
+        self.parts, self.owner = dict(sorted(parts.items())), owner
         names = with_parts(self.parts)
         for name, part in self.parts.items():
             if not re.fullmatch(r"[\w-]+", name):
@@ -42,6 +42,9 @@ class RankerEvidence(Parts):
             if not isinstance(part, Similarity):
                 raise XprojError(f"{owner}: the evidence {name!r} must be a similarity, not {part!r}.")
         self.costly = {name for name, part in self.parts.items() if isinstance(part, Costly)}
+
+    def members(self) -> dict[str, Any]:
+        return self.parts
 
     def add(
         self,
