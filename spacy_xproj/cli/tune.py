@@ -1,7 +1,7 @@
 """`xproj tune`: fine-tunes an encoder on parallel text without labels."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from wasabi import msg
@@ -32,19 +32,10 @@ def tune_cli(
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ..., or auto.")] = "auto",
 ) -> None:
     """Fine-tune an encoder for spacy_xproj.Embedding.v1 on parallel text without labels."""
-    settings = TuningSettings(
-        objectives=tuple(name.strip() for name in objectives.split(",")),
-        steps=steps,
-        layer=layer,
-        threshold=threshold,
-        lr=lr,
-        warmup=warmup,
-        batch_tokens=batch_tokens,
-        max_length=max_length,
-        mask=mask,
-        seed=seed,
-        every=every,
-    )
+    names = tuple(name.strip() for name in objectives.split(","))
+    options: dict[str, Any] = {"steps": steps, "layer": layer, "threshold": threshold, "lr": lr, "warmup": warmup}
+    options |= {"batch_tokens": batch_tokens, "max_length": max_length, "mask": mask, "seed": seed, "every": every}
+    settings = TuningSettings(names, **options)
     done = tune(bitext, out, model, settings, lang, source_lang, limit, device, progress=True)
     for reason, count in done.left_out.items():
         msg.warn(f"{count} sentence pairs were left out: {reason}.")
@@ -52,6 +43,6 @@ def tune_cli(
         msg.info(f"{out} is finished already; nothing was done.")
         return
     msg.good(f"Tuned on {done.pairs} sentence pairs in {done.steps} steps: {out}")
-    names = [name for name in done.history[-1] if name != "step"]
-    rows = [(row["step"], *(f"{row[name]:.3f}" if name in row else "" for name in names)) for row in done.history]
-    msg.table(rows, header=("step", *names), aligns=["r"] * (len(names) + 1), divider=True)
+    losses = [name for name in done.history[-1] if name != "step"]
+    rows = [(row["step"], *(f"{row[name]:.3f}" if name in row else "" for name in losses)) for row in done.history]
+    msg.table(rows, header=("step", *losses), aligns=["r"] * (len(losses) + 1), divider=True)

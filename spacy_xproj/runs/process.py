@@ -59,15 +59,11 @@ class PipelineStep:
     annotate: Callable[[Iterable[Doc], str, Counter], Iterator[Doc]]
 
     @property
-    def nlp(self) -> Language:
-        return _loaded(self.folder, self.state)
-
-    @property
     def vocab(self) -> Vocab:
-        return self.nlp.vocab
+        return _loaded(self.folder, self.state).vocab
 
     def __call__(self, docs: Iterable[Doc], tally: Tally) -> Iterator[Doc]:
-        return self.annotate(self.nlp.pipe(docs), self.state, tally.counts)
+        return self.annotate(_loaded(self.folder, self.state).pipe(docs), self.state, tally.counts)
 
 
 @functools.lru_cache(maxsize=1)

@@ -95,9 +95,8 @@ class SelfTrainingFiles:
         student = {name: block for name, block in self.student.interpolate().items() if name != "paths"}
         if self.teachers.is_dir():
             inputs["teachers"] = self.teachers
-        self.teacher_block = teacher_block(self.teachers)
-        self.key = {**run_key(inputs, options), **config_key("config", student)}
-        self.key |= config_key("teachers", self.teacher_block)
+        teachers, self.teacher_block = teacher_config(self.teachers)
+        self.key = {**run_key(inputs, options), **config_key("config", student), **config_key("teachers", teachers)}
         check_replaceable(out / BEST)
 
     def open(self) -> None:
@@ -274,16 +273,18 @@ def student_config(path: Path, lang: Optional[str], overrides: dict[str, Any]) -
     return config
 
 
-def teacher_block(teachers: Path) -> dict[str, Any]:
-    """The settings of `xproj_teacher` in the config, or the saved pipeline, of the first teachers.
+def teacher_config(teachers: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read the config, or that of the saved pipeline, of the first teachers.
 
+    teachers (Path): The config or folder.
+    RETURNS (dict, dict): The sections that say what the teachers are, and the settings of `xproj_teacher` in them.
     RAISES (InputError): If it has no such pipe.
     """
     config = load_config(teachers / "config.cfg" if teachers.is_dir() else teachers, interpolate=True)
     pipes = {name: config["components"].get(name, {}) for name in config.get("nlp", {}).get("pipeline", [])}
     for block in pipes.values():
         if block.get("factory") == "xproj_teacher":
-            return block
+            return {name: config.get(name, {}) for name in ("nlp", "components", "initialize")}, block
     raise InputError(teachers, None, f"Expected a pipeline with xproj_teacher, got {', '.join(pipes) or 'none'}.")
 
 

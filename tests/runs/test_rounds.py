@@ -168,7 +168,7 @@ def test_what_is_finished_is_not_done_again(work):
     "changed, told",
     [
         ("raw", "input changed"),
-        ("teachers", "teachers' teachers.lists"),
+        ("teachers", "teachers' components.xproj_teacher.teachers.lists"),
         ("overrides", "config's training.dropout: 0.3 → 0.2"),
         ("dev", "gold changed"),
     ],
