@@ -180,12 +180,13 @@ class Group(State):
     """Parts by name that are saved together.
 
     parts (dict): The parts. Those without a state are passed over.
+    spare (bool): Whether states of parts that are not there are passed over.
     """
 
     state_name = "a group of parts"
 
-    def __init__(self, parts: dict[str, Any]):
-        self.parts = parts
+    def __init__(self, parts: dict[str, Any], spare: bool = False):
+        self.parts, self.state_spare = parts, spare  # type: ignore[misc]
 
     def state_parts(self) -> dict[str, Any]:
         return self.parts

@@ -103,6 +103,10 @@ class XprojPipe(Pipe):
         """What is saved with it (dict), by name. Those without a state are passed over."""
         return {name: getattr(self, name) for name in self.parts}
 
+    def local_parts(self) -> dict[str, Any]:
+        """What loses its paths in the saved config (dict), by name."""
+        return self.state_parts()
+
     def to_bytes(self, *, exclude: Iterable[str] = SimpleFrozenList()) -> bytes:
         return to_bytes(self._serializers("to_bytes"), exclude)
 
@@ -113,7 +117,7 @@ class XprojPipe(Pipe):
     def to_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = SimpleFrozenList()) -> None:
         """Save the parts, and leave out of the config that spaCy saves beside them where they came from."""
         to_disk(path, self._serializers("to_disk"), exclude)
-        forget_paths(Path(path).parent, self.name, stateful(self.state_parts()))
+        forget_paths(Path(path).parent, self.name, stateful(self.local_parts()))
 
     def from_disk(self, path: Union[str, Path], *, exclude: Iterable[str] = SimpleFrozenList()) -> "XprojPipe":
         from_disk(path, self._serializers("from_disk"), exclude)

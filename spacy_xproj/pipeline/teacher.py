@@ -234,7 +234,11 @@ class SoftLabeler(BatchPipe):
     def state_parts(self) -> dict[str, Any]:
         """The weights, and the teachers that are used."""
         used = {name: self.teachers[name] for name in self.only or self.teachers}
-        return {**super().state_parts(), "teachers": Group(used)}
+        return {**super().state_parts(), "teachers": Group(used, spare=True)}
+
+    def local_parts(self) -> dict[str, Any]:
+        """All teachers: those that are not used are not saved, and their paths lead nowhere elsewhere."""
+        return {**self.state_parts(), "teachers": Group(self.teachers)}
 
 
 def provenance(part: Any) -> str:
