@@ -5,7 +5,7 @@ from spacy.cli._util import app as spacy_app
 
 from .common import handle_errors
 from .config import config_cli
-from .convert import convert_cli
+from .convert import convert_cli, validate_cli
 from .evaluate import evaluate_cli
 from .fit import fit_cli
 from .project import project_cli
@@ -19,6 +19,7 @@ app = typer.Typer(name="xproj", help="Cross-lingual named-entity recognition by 
 OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 app.command("convert")(handle_errors(convert_cli))
+app.command("validate")(handle_errors(validate_cli))
 app.command("translate", context_settings=OVERRIDES)(handle_errors(translate_cli))
 app.command("project", context_settings=OVERRIDES)(handle_errors(project_cli))
 app.command("evaluate", context_settings=OVERRIDES)(handle_errors(evaluate_cli))

@@ -1,4 +1,4 @@
-"""`xproj convert`: corpora from one format into another."""
+"""`xproj convert` and `xproj validate`: corpora from one format into another, and what is wrong with them."""
 
 from pathlib import Path
 from typing import Annotated, Optional
@@ -6,27 +6,100 @@ from typing import Annotated, Optional
 import typer
 from wasabi import msg
 
-from ..corpus import FORMATS
-from ..runs.convert import convert
+from ..corpus import FORMATS, Note, Report
+from ..runs.convert import ReadOptions, convert, report_file, validate
 from .common import show_counts
+
+Lang = Annotated[str, typer.Option(help="Language code of the texts.")]
+SourceLang = Annotated[Optional[str], typer.Option(help="Language code of the source side, for a bitext.")]
+FormatName = Annotated[Optional[str], typer.Option(help=f"Format of IN: {', '.join(FORMATS)}. By default its content.")]
+Encoding = Annotated[Optional[str], typer.Option(help="Encoding of IN, such as cp1252. By default UTF-8.")]
+SpansKey = Annotated[Optional[str], typer.Option(help="Take the entities of .spacy from this group of doc.spans.")]
+TagNames = Annotated[str, typer.Option(help="Names of tags that IN gives as numbers: O,B-PER,I-PER,...")]
+ReportPath = Annotated[Optional[Path], typer.Option("--report", help="List all repairs with their lines (JSONL).")]
 
 
 def convert_cli(
-    input: Annotated[Path, typer.Argument(metavar="IN", help="File, or folder of shards, to read.")],
+    input: Annotated[Path, typer.Argument(metavar="IN", help="File, or folder of shards or .ann, to read.")],
     output: Annotated[
         Path,
-        typer.Argument(metavar="OUT", help="File (.spacy, .jsonl, .conll), or folder of shards, to write."),
+        typer.Argument(metavar="OUT", help="File (.spacy, .jsonl, .conll, ...), or folder of shards, to write."),
     ],
-    lang: Annotated[str, typer.Option(help="Language code of the texts.")] = "en",
-    source_lang: Annotated[
-        Optional[str], typer.Option(help="Language code of the source side, for a bitext (.tsv).")
-    ] = None,
-    format: Annotated[
-        Optional[str], typer.Option(help=f"Format of IN: {', '.join(FORMATS)}. By default its ending.")
-    ] = None,
+    lang: Lang = "en",
+    source_lang: SourceLang = None,
+    format: FormatName = None,
+    to: Annotated[Optional[str], typer.Option(help="Format of OUT. By default its ending.")] = None,
     shard: Annotated[int, typer.Option(min=0, help="Docs a shard, where OUT is a folder. 0: 1000.")] = 0,
+    encoding: Encoding = None,
+    spans_key: SpansKey = None,
+    tag_names: TagNames = "",
+    sentences: Annotated[bool, typer.Option(help="Mark sentences by punctuation.")] = False,
+    licence: Annotated[Optional[str], typer.Option(help="Licence of the data, which follows them.")] = None,
+    report: ReportPath = None,
 ) -> None:
-    """Convert CoNLL/IOB2, JSONL, TSV bitext or .spacy into .spacy, JSONL or CoNLL."""
-    counts = convert(input, output, lang, source_lang, format, shard)
-    msg.good(f"Wrote {counts.pop('docs', 0)} Docs to {output}")
-    show_counts(counts)
+    """Convert a corpus: CoNLL dialects, JSON of annotation tools, brat, bitexts, .spacy; see docs/formats.md."""
+    with report_file(report) as notes:
+        counts = convert(
+            input,
+            output,
+            lang,
+            source_lang,
+            format,
+            shard,
+            to=to,
+            encoding=encoding,
+            spans_key=spans_key,
+            tag_names=names(tag_names),
+            sentences=sentences,
+            licence=licence,
+            report=notes,
+        )
+    msg.good(f"Wrote {counts.pop('docs', 0)} Docs to {output}, read as {notes.format}")
+    show_report(counts, notes)
+    if counts["long_docs_without_sentences"] and not sentences:
+        msg.warn("Long Docs without sentences are slow to align and to project: give --sentences.")
+
+
+def validate_cli(
+    input: Annotated[Path, typer.Argument(metavar="FILE", help="File or folder to check.")],
+    lang: Lang = "en",
+    source_lang: SourceLang = None,
+    format: FormatName = None,
+    encoding: Encoding = None,
+    spans_key: SpansKey = None,
+    tag_names: TagNames = "",
+    report: ReportPath = None,
+) -> None:
+    """List every problem of a corpus, and count what would be repaired. Exit code 1: there are problems."""
+    reading = ReadOptions(lang, source_lang, format, encoding, spans_key, names(tag_names))
+    with report_file(report) as notes:
+        write, notes.lenient = notes.sink, True
+
+        def show(note: Note) -> None:
+            if note.kind == "problem":
+                msg.fail(f"{note.path}" + (f", line {note.line}" if note.line else "") + f": {note.message}")
+            if write is not None:
+                write(note)
+
+        notes.sink = show
+        counts = validate(input, reading, notes)
+    msg.info(f"Read {counts.pop('docs', 0)} Docs of {input}" + (f" as {notes.format}" if notes.format else ""))
+    show_report(counts, notes)
+    if notes.problems:
+        msg.fail(f"{notes.problems} problems", exits=1)
+    msg.good("No problems")
+
+
+def names(listed: str) -> list[str]:
+    """The names in a list with commas."""
+    return [name.strip() for name in listed.split(",") if name.strip()]
+
+
+def show_report(counts: dict[str, int], report: Report) -> None:
+    """Show counts as a table, with the first lines that they count."""
+    rows = {}
+    for name, n in counts.items():
+        lines = report.examples.get(name)
+        more = ", ..." if lines and n > len(lines) else ""
+        rows[f"{name} (line {', '.join(map(str, lines))}{more})" if lines else name] = n
+    show_counts(rows)

@@ -1,20 +1,56 @@
-"""Convert corpora from one format into another."""
+"""Convert corpora from one format into another, and check them."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Optional
 
 from spacy.tokens import Doc
 
-from ..corpus import FORMATS, blank, read_docs, write_conll, write_file, write_jsonl
-from ..errors import XprojError
-from ..files import locked
+from ..corpus import Note, Report, blank, read_docs, write_as, write_file
+from ..corpus.formats import ending_format, named_format, to_json
+from ..errors import InputError, XprojError
+from ..files import locked, replacing
 from ..keys import run_key
 from .pipelines import PathLike, is_single
 from .shards import write_shards
 
-WRITERS = {".conll": write_conll, ".jsonl": write_jsonl}
+LONG = 100  # tokens of a Doc without sentences that are worth a remark: the cost of what follows is quadratic
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How an input is read.
+
+    lang (str): Language code of the texts, on whose rules raw text is split into tokens.
+    source_lang (Optional[str]): Language code of the source side of a bitext.
+    format (Optional[str]): Format of the input. None: found by its content.
+    encoding (Optional[str]): Its encoding. None: UTF-8, or what its byte order mark says.
+    spans_key (Optional[str]): For .spacy: the group of `doc.spans` to take the entities from.
+    tag_names (sequence of str): The names of tags that are given as numbers, in order.
+    """
+
+    lang: str = "en"
+    source_lang: Optional[str] = None
+    format: Optional[str] = None
+    encoding: Optional[str] = None
+    spans_key: Optional[str] = None
+    tag_names: Sequence[str] = ()
+
+    def read(self, path: PathLike, report: Report) -> Iterator[Doc]:
+        """Read Docs, see `read_docs`."""
+        return read_docs(
+            path,
+            blank(self.lang),
+            format=self.format,
+            source_nlp=None if self.source_lang is None else blank(self.source_lang),
+            encoding=self.encoding,
+            spans_key=self.spans_key,
+            tag_names=self.tag_names,
+            report=report,
+        )
 
 
 def convert(
@@ -24,43 +60,101 @@ def convert(
     source_lang: Optional[str] = None,
     format: Optional[str] = None,
     shard: int = 0,
+    *,
+    to: Optional[str] = None,
+    encoding: Optional[str] = None,
+    spans_key: Optional[str] = None,
+    tag_names: Sequence[str] = (),
+    sentences: bool = False,
+    licence: Optional[str] = None,
+    report: Optional[Report] = None,
 ) -> Counter:
     """Convert a corpus.
 
     input (str or Path): A file or folder that `read_docs` can read.
-    output (str or Path): A file that ends in .spacy, .jsonl or .conll, else a folder of .spacy shards.
-    lang (str): Language code of the texts, on whose rules raw text is split into tokens.
-    source_lang (Optional[str]): Language code of the source side of a bitext.
-    format (Optional[str]): Format of the input. None: by its ending.
+    output (str or Path): A file whose ending tells its format, else a folder of .spacy shards.
+    lang, source_lang, format, encoding, spans_key, tag_names: See `ReadOptions`.
     shard (int): Docs a shard. 0: 1000.
+    to (Optional[str]): Format of the output. None: by its ending.
+    sentences (bool): Mark sentences, by punctuation, in Docs that have none marked.
+    licence (Optional[str]): The licence of the data, which follows them as `meta["licence"]`.
+    report (Optional[Report]): Lists repairs with their lines.
     RETURNS (Counter): The numbers of `docs`, `tokens` and `ents`, and of whatever was worth a remark.
     RAISES (XprojError): If the input cannot be used or the output cannot be written so.
     """
-    output, counts = Path(output), Counter[str]()
-    ending = output.suffix.lower()
-    if ending[1:] in FORMATS and ending != ".spacy" and ending not in WRITERS:
-        raise XprojError(
-            f"{output}: cannot write the format {ending!r}. Give a file that ends in .spacy, .jsonl or "
-            ".conll, or a folder for shards."
-        )
-    if shard and (ending in WRITERS or is_single(output)):
+    output, report = Path(output), Report() if report is None else report
+    form = named_format(to) if to else ending_format(output)
+    if form is None and output.suffix.lower() in (".csv", ".xml", ".tmx", ".parquet"):
+        raise XprojError(f"{output}: cannot write the format {output.suffix!r}. Name another one with --to.")
+    single = form is not None and (to or not is_single(output))
+    if shard and form is not None:
         raise XprojError(f"{output}: --shard needs a folder as output: a name without such an ending.")
-    source_nlp = None if source_lang is None else blank(source_lang)
-    docs = read_docs(input, blank(lang), format=format, counts=counts, source_nlp=source_nlp)
-    counted = count_docs(docs, counts)
+    reading = ReadOptions(lang, source_lang, format, encoding, spans_key, tuple(tag_names))
+    docs = count_docs(prepared(reading.read(input, report), lang, sentences, licence), report.counts)
     with locked(output):
-        if ending in WRITERS:
-            WRITERS[ending](counted, output, counts=counts)
+        if single and form is not None:
+            write_as(docs, output, form.name, report=report)
         elif is_single(output):
-            write_file(counted, output)
+            write_file(docs, output)
         else:
-            options = {"language": lang, "source language": source_lang, "format": format, "shard size": shard}
-            counts = write_shards(counted, output, key=run_key({"input": input}, options), shard=shard, counts=counts)
-    return +counts
+            options = {**asdict(reading), "sentences": sentences, "licence": licence, "shard size": shard}
+            key = run_key({"input": input}, {name: value for name, value in options.items() if value})
+            return +write_shards(docs, output, key=key, shard=shard, counts=report.counts)
+    return +report.counts
+
+
+def prepared(docs: Iterable[Doc], lang: str, sentences: bool, licence: Optional[str]) -> Iterator[Doc]:
+    """Mark sentences and the licence on Docs."""
+    sentencizer = blank(lang).add_pipe("sentencizer") if sentences else None
+    for doc in docs:
+        if sentencizer is not None and not doc.has_annotation("SENT_START"):
+            doc = sentencizer(doc)
+        if licence:
+            doc.user_data["meta"] = {**doc.user_data.get("meta", {}), "licence": licence}
+        yield doc
 
 
 def count_docs(docs: Iterable[Doc], counts: Counter) -> Iterator[Doc]:
-    """Count in passing `docs`, `tokens` and `ents`."""
+    """Count in passing `docs`, `tokens`, `ents`, Docs without labels, and long ones without sentences."""
     for doc in docs:
         counts.update(docs=1, tokens=len(doc), ents=len(doc.ents))
+        counts["docs_without_labels"] += not doc.has_annotation("ENT_IOB")
+        counts["long_docs_without_sentences"] += len(doc) > LONG and not doc.has_annotation("SENT_START")
         yield doc
+
+
+def validate(path: PathLike, reading: ReadOptions, report: Report) -> Counter:
+    """Read a corpus as a whole, and report each of its problems.
+
+    path (str or Path): The file or folder.
+    reading (ReadOptions): How it is read.
+    report (Report): A lenient one. It gets the problems and repairs.
+    RETURNS (Counter): As of `convert`.
+    """
+    docs = 0
+    try:
+        for _ in count_docs(reading.read(path, report), report.counts):
+            docs += 1
+    except InputError as err:
+        if docs or not report.problems:  # else it only says that nothing is left
+            report.path = err.path
+            report.problem(err.line, err.message)
+    return +report.counts
+
+
+@contextmanager
+def report_file(path: Optional[PathLike]) -> Iterator[Report]:
+    """Make a report that lists its notes in a JSONL file, which is put in its place once it is whole.
+
+    path (Optional[str or Path]): The file. None: no file.
+    YIELDS (Report): The report.
+    """
+    if path is None:
+        yield Report()
+        return
+    with replacing(path) as beside, open(beside, "w", encoding="utf-8") as file:
+
+        def sink(note: Note) -> None:
+            file.write(to_json(note._asdict()))
+
+        yield Report(sink=sink)

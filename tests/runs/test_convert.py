@@ -5,7 +5,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from spacy_xproj.cli.convert import convert_cli
+from spacy_xproj.cli.common import handle_errors
+from spacy_xproj.cli.convert import convert_cli, validate_cli
 from spacy_xproj.corpus import blank, doc_files, read_docs
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.runs.convert import convert
@@ -96,3 +97,63 @@ def test_real_data_round_trip(tmp_path):
     assert len(doc_files(tmp_path / "a")) == 3
     convert(tmp_path / "a", tmp_path / "b.conll", lang="lug")
     assert (tmp_path / "b.conll").read_bytes() == path.read_bytes()
+
+
+def run(verb, *arguments):
+    app = typer.Typer()
+    app.command("verb")(handle_errors(verb))
+    return CliRunner().invoke(app, list(map(str, arguments)))
+
+
+def test_report_lists_all_repairs(tmp_path):
+    path = tmp_path / "a.conll"
+    path.write_text("-DOCSTART-\tO\n\na\tB-X\nb\tI-Y\nc\tI-Y\nd\tI-X\n\ne\tB-X\n")
+    result = run(convert_cli, path, tmp_path / "a.spacy", "--report", tmp_path / "r.jsonl")
+    assert result.exit_code == 0 and "orphan i (line 4, 6) 2" in said(result)
+    rows = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
+    assert [(row["kind"], row["line"]) for row in rows] == [("docstart_lines", 1), ("orphan_i", 4), ("orphan_i", 6)]
+
+
+def test_validate_lists_every_problem(tmp_path):
+    path = tmp_path / "a.jsonl"
+    good = {"text": "Rom", "spans": [{"start": 0, "end": 3, "label": "X"}]}
+    bad = {"text": "Rom", "spans": [{"start": 0, "end": 9, "label": "X"}]}
+    path.write_text("\n".join(map(json.dumps, [good, bad, good, {"text": ""}, bad])))
+    result = run(validate_cli, path, "--report", tmp_path / "r.jsonl")
+    assert result.exit_code == 1 and "3 problems" in said(result)
+    assert all(f"a.jsonl, line {line}" in said(result) for line in (2, 4, 5))
+    assert len((tmp_path / "r.jsonl").read_text().splitlines()) == 3
+    path.write_text(json.dumps(good))
+    assert run(validate_cli, path).exit_code == 0
+    path.write_bytes(json.dumps(good).encode() + b"\n\xff\n")
+    result = run(validate_cli, path)
+    assert result.exit_code == 1 and "line 2" in said(result) and "0xff" in said(result)
+    path.write_text(json.dumps(bad))
+    assert "1 problems" in said(run(validate_cli, path))
+    path.write_text("")
+    assert "empty" in said(run(validate_cli, path))
+
+
+def test_sentences_and_licence_follow_the_docs(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"text": "Yes. " * 60, "spans": [], "meta": {"n": 1}}))
+    result = run(convert_cli, path, tmp_path / "a.spacy")
+    assert "--sentences" in said(result)
+    result = run(convert_cli, path, tmp_path / "a.spacy", "--sentences", "--licence", "CC BY-NC 4.0")
+    assert "--sentences" not in said(result)
+    (doc,) = read_docs(tmp_path / "a.spacy", blank("en"))
+    assert len(list(doc.sents)) == 60 and doc.user_data["meta"] == {"n": 1, "licence": "CC BY-NC 4.0"}
+
+
+@pytest.mark.parametrize(
+    "to", ["doccano", "label-studio", "huggingface", "spacy-json", "prodigy", "conllu", "iob2", "iob-line", "brat"]
+)
+def test_to_and_back(tmp_path, to):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"text": "Ana met Bo.", "spans": [{"start": 0, "end": 3, "label": "PER"}]}))
+    convert(path, tmp_path / "b", to=to)
+    convert(tmp_path / "b", tmp_path / "c.spacy", format=to)
+    (doc,) = read_docs(tmp_path / "c.spacy", blank("en"))
+    assert doc.text == "Ana met Bo." and [(e.text, e.label_) for e in doc.ents] == [("Ana", "PER")]
+    with pytest.raises(XprojError, match="--shard"):
+        convert(path, tmp_path / "d", to=to, shard=1)

@@ -1,11 +1,12 @@
 """File formats: one module a format, found in the registry `xproj_formats`."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Optional
 
 from ...errors import InputError, XprojError
 from ...registry import registry
-from .base import CERTAIN, LIKELY, NO, POSSIBLE, Format
+from .base import CERTAIN, LIKELY, NO, POSSIBLE, Format, to_json
 from .json_format import JsonFormat
 from .record import Mark, Record
 from .report import Note, Report
@@ -59,6 +60,13 @@ def named_format(name: str, source: Optional[Source] = None) -> Format:
         if f".{wanted}" in form.suffixes:
             return form
     raise XprojError(f"Expected a format out of {', '.join(known)}, got {name!r}. Give one with --format.")
+
+
+def ending_format(path: Path) -> Optional[Format]:
+    """The format that the ending of an output file names, if it is one that is written to a single file."""
+    if path.suffix.lower() in JsonFormat.suffixes:
+        return named_format(path.suffix[1:])
+    return next((form for form in formats().values() if path.suffix.lower() in form.suffixes), None)
 
 
 def find_format(source: Source) -> Format:
@@ -120,7 +128,9 @@ __all__ = [
     "Record",
     "Report",
     "Source",
+    "ending_format",
     "find_format",
     "formats",
     "named_format",
+    "to_json",
 ]

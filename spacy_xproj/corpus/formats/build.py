@@ -92,8 +92,8 @@ class DocBuilder:
             spaces = record.spaces
         elif text is not None and places is not None:
             spaces = spaces_between(text, places)
-            lost = len(text.strip()) - sum(map(len, words)) - sum(spaces[:-1])
-            if lost > 0:
+            lost = sum(max(0, b[0] - a[1] - 1) for a, b in pairwise(places))
+            if lost:
                 self.report.note("white_space_left_out", record.line, n=lost)
         else:
             spaces = guess_spaces(words, self.lang)

@@ -95,6 +95,8 @@ def find_layout(head: Sequence[str], index: Optional[bool] = None) -> Layout:
     rows = [[plain.fields(line) for _, line in block if not line.startswith("#")] for block in sentences]
     rows = [block for block in rows if block]
     flat = [row for block in rows for row in block]
+    if flat and flat[0][0].lower() in HEADER:
+        del flat[0]
     sizes = Counter(map(len, flat))
     columns = max(sizes, key=sizes.__getitem__, default=2)  # the first of equals
     first = _first_index(rows) if index is not False and (columns >= 3 or index) else None

@@ -160,7 +160,8 @@ class SentenceReader:
             return ""
         tag = fields[layout.tag]
         good = layout.scheme == "plain" or TAG.fullmatch(tag) or (layout.scheme == "bare" and tag in "BIO")
-        return "" if good else f"{EXPECTED}, got {tag!r}."
+        hint = " If this is running text, give --format txt." if layout.share < 0.5 else ""
+        return "" if good else f"{EXPECTED}, got {tag!r}.{hint}"
 
     def record(
         self, rows: Sequence[tuple[int, list[str]]], multiwords: Sequence[tuple[int, int, str]], text: Optional[str]

@@ -1,5 +1,6 @@
 """.spacy files, and folders of them."""
 
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Union
@@ -36,13 +37,21 @@ class DocBinFormat(Format):
             for number, doc in enumerate(read_file(file, source.vocab), 1):
                 if key is not None:
                     take_spans(doc, key, file, number, report)
-                elif not doc.ents and (groups := [name for name, group in doc.spans.items() if len(group)]):
-                    kind = "docs_with_spans_but_no_entities"
-                    report.note(kind, None, f"Doc {number} has spans under {', '.join(groups)}: give --spans-key")
+                elif not doc.ents and (groups := other_groups(doc)):
+                    named = ", ".join(groups)
+                    if not report.counts["docs_with_spans_but_no_entities"]:
+                        where = f"{file}: Doc {number} has no entities in doc.ents, but spans under {named}."
+                        warnings.warn(f"{where} Give --spans-key.", stacklevel=2)
+                    report.note("docs_with_spans_but_no_entities", None, f"Doc {number}: {named}")
                 yield doc
 
     def write(self, docs: Iterable[Doc], path: Union[str, Path], report: Report) -> int:
         return write_file(docs, path)
+
+
+def other_groups(doc: Doc) -> list[str]:
+    """The names of groups of `doc.spans` that are not of this package and hold spans."""
+    return [name for name, group in doc.spans.items() if len(group) and name not in (GOLD, "xproj")]
 
 
 def take_spans(doc: Doc, key: str, file: Path, number: int, report: Report) -> None:
@@ -56,8 +65,7 @@ def take_spans(doc: Doc, key: str, file: Path, number: int, report: Report) -> N
     RAISES (InputError): If the Doc has other groups only.
     """
     if key not in doc.spans:
-        others = [name for name, group in doc.spans.items() if len(group)]
-        if others:
+        if others := other_groups(doc):
             raise InputError(file, None, f"Doc {number} has no spans under {key!r}, but under {', '.join(others)}.")
         if not is_labeled(doc):
             report.note("docs_without_spans", None, f"Doc {number}")

@@ -81,7 +81,7 @@ def is_array(head: list[str]) -> bool:
         return False
     except ValueError:
         # A broken first line of an object a line also comes here, where the next one would be whole.
-        return not _whole(lines[1:])
+        return lines[0].strip("\ufeff \t") in ("[", "{") or not _whole(lines[1:])
     # `["text", {...}]` is the record of a line, `[{...}, {...}]` an array of records.
     return isinstance(first, list) and len(lines) == 1 and not (first and isinstance(first[0], str))
 

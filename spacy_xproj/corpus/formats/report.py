@@ -42,7 +42,7 @@ class Report:
         self.path: Union[str, Path] = ""
         self.format = ""  # what the file was taken for
         self.problems = 0
-        self.examples: dict[str, list[int]] = {}
+        self.examples: dict[str, list[int]] = {}  # the first lines of each kind
 
     def note(self, kind: str, line: Optional[int] = None, message: str = "", n: int = 1) -> None:
         """Count a repair and list it.

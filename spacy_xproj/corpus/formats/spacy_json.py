@@ -29,7 +29,8 @@ class SpacyJson(JsonFormat):
         except XprojError:
             return NO
         if found is None:
-            return POSSIBLE if isinstance(value.get("text"), str) and "spans" not in value else NO
+            plain = isinstance(value, dict) and isinstance(value.get("text"), str) and "spans" not in value
+            return POSSIBLE if plain else NO
         # doccano's entities are objects as well, with other keys.
         good = all(looks_like_span(item) and "start_offset" not in item for item in found[1])
         return CERTAIN if good else NO

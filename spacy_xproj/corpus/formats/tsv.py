@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from spacy.tokens import Doc
 
+from ...errors import XprojError
 from .base import NO, POSSIBLE, Format, has_payload, is_labeled
 from .record import Record
 from .report import Report
@@ -39,8 +40,7 @@ class Tsv(Format):
     def pieces(self, docs: Iterable[Doc], report: Report) -> Iterator[str]:
         for doc in docs:
             if not has_payload(doc):
-                report.note("docs_without_source_left_out")
-                continue
+                raise XprojError(f"TSV cannot write a Doc without a source side: {doc.text[:50]!r}.")
             if is_labeled(doc) or doc._.xproj.spans:
                 report.note("labels_left_out")
             sides = [doc._.xproj.text, doc.text]
