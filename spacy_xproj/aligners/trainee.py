@@ -65,6 +65,9 @@ class Trainee(Encoder):
         layer = layer if {*ALIGNING} & {*learns} else 1
         super().__init__(model, who=WHO, layer=layer, device=device, max_length=max_length)
 
+    def share_key(self) -> tuple[Any, ...]:
+        return ()  # it is trained
+
     def make(self, folder: Path, device: str) -> Loaded:
         torch = require("torch", WHO, EXTRA)
         transformers = require("transformers", WHO, EXTRA)

@@ -99,6 +99,9 @@ class Encoder(LocalModel):
             )
         return config
 
+    def share_key(self) -> tuple[Any, ...]:
+        return type(self).__name__, self.hash, self.layer, self.dtype
+
     @property
     def settings(self) -> list[Any]:
         """The hash of the model's files, and the settings that change the vectors (list)."""

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional, TypeVar, Union
+from weakref import WeakValueDictionary
 
 from ..compat import require
 from ..errors import InputError, XprojError
@@ -40,6 +41,16 @@ def model_files(folder: Path) -> list[Path]:
     RETURNS (list of Path): The files, by name.
     """
     return sorted({path for pattern in FILES for path in folder.glob(pattern) if path.name[0] != "."})
+
+
+class Held:
+    """A loaded model, for as long as a part holds it."""
+
+    def __init__(self, loaded: Any):
+        self.loaded = loaded
+
+
+SHARED: "WeakValueDictionary[Any, Held]" = WeakValueDictionary()  # by process, device and `share_key`
 
 
 class LocalModel(State):
@@ -129,6 +140,7 @@ class LocalModel(State):
         self._folder = folder
         self._hash = ""
         self._loaded: Any = None
+        self._held: Optional[Held] = None
         self._pid = os.getpid()
 
     @property
@@ -164,8 +176,18 @@ class LocalModel(State):
             self.after_fork()
             self._pid = os.getpid()
         if self._loaded is None:
-            self._loaded = self.make(folder, self.device_name())
+            device = self.device_name()
+            key = (os.getpid(), device, *self.share_key()) if self.share_key() else None
+            self._held = SHARED.get(key) or Held(self.make(folder, device))
+            self._loaded = self._held.loaded
+            if key:
+                SHARED[key] = self._held
         return self._loaded
+
+    def share_key(self) -> tuple[Any, ...]:
+        """What tells the loaded model from others (tuple), apart from its device: parts in which it is the same share
+        one. Empty: it is not shared."""
+        return ()
 
     def on_gpu(self) -> bool:
         """Whether the loaded model is on a GPU."""
@@ -249,7 +271,7 @@ class LocalModel(State):
         return super().from_disk(path)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_loaded": None}
+        return {**self.__dict__, "_loaded": None, "_held": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

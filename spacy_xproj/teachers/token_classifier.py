@@ -78,6 +78,9 @@ class TokenClassifier(LocalModel):
         super()._use(folder)
         self.labels = labels_of(self.config, folder / "config.json") if folder else []
 
+    def share_key(self) -> tuple[Any, ...]:
+        return WHO, self.hash, self.dtype
+
     @property
     def key(self) -> str:
         """The content of the model's files and the settings that change the output, as a hash (str)."""
