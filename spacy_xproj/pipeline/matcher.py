@@ -64,10 +64,10 @@ class ProjectionMatcher(TrainableProjection):
         n_projections: int,
         order: str,
         stop_words: list[str],
-        min_score: float,
-        doubtful: str,
-        spans_key: str,
-        annotate_ents: bool,
+        min_score: float = 0.0,
+        doubtful: str = "keep",
+        spans_key: str = SPANS_KEY,
+        annotate_ents: bool = True,
     ):
         super().__init__(
             nlp, name, min_score=min_score, doubtful=doubtful, spans_key=spans_key, annotate_ents=annotate_ents

@@ -39,10 +39,10 @@ class Projector(ProjectionPipe):
         max_ratio: float,
         max_runs: int,
         overlap: str,
-        min_score: float,
-        doubtful: str,
-        spans_key: str,
-        annotate_ents: bool,
+        min_score: float = 0.0,
+        doubtful: str = "keep",
+        spans_key: str = SPANS_KEY,
+        annotate_ents: bool = True,
     ):
         super().__init__(
             nlp, name, min_score=min_score, doubtful=doubtful, spans_key=spans_key, annotate_ents=annotate_ents
