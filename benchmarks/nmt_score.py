@@ -29,7 +29,7 @@ from spacy_xproj.similarities.links import make_links
 from spacy_xproj.similarities.translation import TranslationSimilarity, make_translation
 from spacy_xproj.solvers.exact import make_exact
 from spacy_xproj.solvers.greedy import make_greedy
-from spacy_xproj.translators.transformers import make_transformers
+from spacy_xproj.translators.transformers import TransformersTranslator
 from tests.translators.tiny_models import tiny_nllb
 
 from .common import table
@@ -150,7 +150,7 @@ def report(sentences: int) -> str:
     out: list[list[Any]] = [["", "1.0 links, greedy", "proposed", "", "", 0, 0, 0, f"{1000 * plain:.2f}"]]
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # long candidates of the tiny tokenizer are cut
-        tiny = make_transformers(str(tiny_nllb(Path(folder) / "model")), device="cpu")
+        tiny = TransformersTranslator(str(tiny_nllb(Path(folder) / "model")), device="cpu")
         tiny.score(["a"], ["a"], "en", "es")  # loads it
         for name, translator in (("random", tiny), ("like forms", LikeForms())):
             for case in CASES:

@@ -19,7 +19,7 @@ from spacy.tokens import Doc
 
 import spacy_xproj
 from spacy_xproj.corpus import blank
-from spacy_xproj.translators.apertium import Apertium, make_apertium
+from spacy_xproj.translators.apertium import Apertium
 from spacy_xproj.translators.apertium_stream import Piece, longest, parse, write
 
 from .common import table
@@ -71,7 +71,7 @@ def apertium(times: int, languages: Sequence[str] = LANGUAGES) -> None:
     docs = english("uner")
     texts = [doc.text for doc in docs]
     words = sum(len(text.split()) for text in texts)
-    translator = make_apertium()
+    translator = Apertium()
     rows, fates = [], []
     for lang in languages:
         mode = translator.mode("en", lang)

@@ -16,24 +16,17 @@ from .checks import warn_about
 PLAIN = re.compile(r"[a-z]{2,3}-[a-z]{2,3}")
 
 
-def make_apertium(program: str = "apertium", data: str = "", mark_unknown: bool = False) -> "Apertium":
-    """Maker of `spacy_xproj.Apertium.v1`: Apertium, as the system has it installed.
+class Apertium:
+    """`spacy_xproj.Apertium.v1`: Apertium, as the system has it installed. It carries spans, too. Each text is
+    translated by itself: neither its neighbors nor what came before make a difference (measured for English, Spanish,
+    Catalan, Galician and Esperanto as source).
+
+    Nothing is started before the first text. A mode, once used, is kept running until `close`, or until the object is
+    gone. A forked process starts its own.
 
     program (str): Name or path of the program `apertium`.
     data (str): The folder that holds Apertium's `modes`. "": where the program itself looks.
     mark_unknown (bool): Leave Apertium's marks in the translation: "*" before a word that it does not know.
-    RETURNS (Apertium): The translator. Nothing is started before the first text.
-    """
-    return Apertium(program, data, mark_unknown)
-
-
-class Apertium:
-    """A translator that also carries spans. Each text is translated by itself: neither its neighbors nor what came
-    before make a difference (measured for English, Spanish, Catalan, Galician and Esperanto as source).
-
-    A mode, once used, is kept running until `close`, or until the object is gone. A forked process starts its own.
-
-    program, data (str), mark_unknown (bool): As in `make_apertium`.
     """
 
     def __init__(self, program: str = "apertium", data: str = "", mark_unknown: bool = False):

@@ -1,29 +1,19 @@
 """Translation models run by CTranslate2, which is several times as fast as PyTorch on a CPU."""
 
-import json
 import math
 from pathlib import Path
 from typing import Any, Union
 
-from ..errors import XprojError
-from ..files import text_hash
+from ..errors import XprojError, check_at_least
 from .ctranslate_convert import INSTALL, NOTE, WHO, converted_folder, is_converted, is_current, model_hash, parts
 from .ctranslate_runtime import Kept, checked_compute_type, ctranslate2, device_index
 from .families import load_family, read_config
 from .model_translator import Ids, Loaded, ModelTranslator
 
 
-def make_ctranslate2(
-    model: str = "",
-    converted: str = "",
-    compute_type: str = "auto",
-    device: str = "auto",
-    beam_size: int = 4,
-    batch_tokens: int = 2048,
-    threads: int = 0,
-    download: bool = False,
-) -> "CTranslate2":
-    """Maker of `spacy_xproj.CTranslate2.v1`: NLLB-200, M2M100, Marian and T5 or MADLAD-400 models, run by CTranslate2.
+class CTranslate2(ModelTranslator):
+    """`spacy_xproj.CTranslate2.v1`: NLLB-200, M2M100, Marian and T5 or MADLAD-400 models, run by CTranslate2. The
+    weights load, and are converted if need be, at the first use in a process.
 
     model (str): The folder of a Hugging Face model, which is converted at first use, or of one that this translator
         converted before. "": none yet; `from_disk` brings one.
@@ -36,17 +26,7 @@ def make_ctranslate2(
     batch_tokens (int): So many source tokens at most are translated at once, with the padding.
     threads (int): CPU threads; 0: as CTranslate2 chooses, or OMP_NUM_THREADS.
     download (bool): Take a `model` that is not a folder for a name on the Hugging Face Hub, and fetch it.
-    RETURNS (CTranslate2): The translator.
     RAISES (XprojError): If the package, the folder or the device is not there, or a setting cannot be.
-    """
-    return CTranslate2(model, converted, compute_type, device, beam_size, batch_tokens, threads, download)
-
-
-class CTranslate2(ModelTranslator):
-    """A translator. The weights load, and are converted if need be, at its first use in a process.
-
-    model, converted, compute_type, device, beam_size, batch_tokens, threads, download: As in `make_ctranslate2`.
-    RAISES (XprojError): As there.
     """
 
     state_name = WHO
@@ -64,13 +44,8 @@ class CTranslate2(ModelTranslator):
         threads: int = 0,
         download: bool = False,
     ):
-        for name, value, least in (
-            ("beam_size", beam_size, 1),
-            ("batch_tokens", batch_tokens, 1),
-            ("threads", threads, 0),
-        ):
-            if value < least:
-                raise XprojError(f"The {name} of {WHO} must be at least {least}, got {value}.")
+        check_at_least(WHO, 1, beam_size=beam_size, batch_tokens=batch_tokens)
+        check_at_least(WHO, 0, threads=threads)
         self.beam_size = beam_size
         self.batch_tokens = batch_tokens
         self.threads = threads
@@ -116,18 +91,11 @@ class CTranslate2(ModelTranslator):
             self._hash = model_hash(self.place if done else self.folder)
         return self._hash
 
-    @property
-    def key(self) -> str:
-        """What translations are filed under: the content of the model's files and the settings that change the output,
-        as a hash (str)."""
-        return f"{WHO}:{text_hash(json.dumps([self.hash, self.compute_type, self.beam_size]))[:32]}"
+    def output_settings(self) -> list[Any]:
+        return [self.compute_type, self.beam_size]
 
-    @property
-    def provenance(self) -> str:
-        """The kind of model, the settings and the start of the key (str)."""
-        if self.kind is None:
-            return f"{WHO} (without a model)"
-        return f"{WHO} ({self.kind}, {self.beam_size} beams, {self.compute_type}, {self.key.split(':')[-1][:12]})"
+    def described(self) -> str:
+        return f"{self.beam_size} beams, {self.compute_type}"
 
     def saved_folder(self) -> Path:
         if self.folder == self.place:

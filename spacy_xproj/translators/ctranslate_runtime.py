@@ -46,14 +46,13 @@ def checked_compute_type(compute_type: str, device: str, index: int) -> str:
 
 
 class Kept:
-    """A ctranslate2.Translator, and the process that loaded it. Its threads are in that process only: in a fork it can
+    """A ctranslate2.Translator. Its threads are in the process only that loaded it: in a fork it can
     neither be used nor freed, since both would wait for them for ever."""
 
     everywhere: ClassVar["weakref.WeakSet[Kept]"] = weakref.WeakSet()
 
     def __init__(self, translator: Any):
         self.translator = translator
-        self.pid = os.getpid()
         self.everywhere.add(self)
 
     @classmethod

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
-from ..errors import XprojError
+from ..errors import XprojError, check_one_of, check_share
 from ..part import as_part
 from ..state import State
 from ..ty import CharSpan, SpanTranslator, Translation, Translator
@@ -15,29 +15,6 @@ from .memory import carries
 TEXT_COUNTS = ("texts", "marked", "plain_fallback")
 FATES = ("carried", "lost_in_translation", "below_threshold", "given_up", "nested", "unmarkable")
 PLAIN = ("lost", "check", "never")
-
-
-# Plain types: spaCy checks a config's values against the annotations, and cannot check a protocol.
-def make_marked(
-    translator: Optional[Callable] = None,
-    style: str = "brackets",
-    spaced: bool = False,
-    threshold: float = 0.5,
-    plain: str = "lost",
-) -> "Marked":
-    """Maker of `spacy_xproj.Marked.v1`: mark-then-translate (EasyProject, Chen et al. 2023) around any translator.
-
-    translator (Optional[Translator]): Translates the marked texts. One is needed.
-    style (str): The marks: "brackets" for `[ ]`, "xml" for `<a> </a>`, "numbered" for `<1> </1>`, "quotes" for `" "`.
-    spaced (bool): Put spaces inside the marks, as for the models that were fine-tuned on such texts.
-    threshold (float): From 0 to 1: what comes back between marks must be so like a span or its translation.
-    plain (str): When the text is translated once more, without marks, and the spans of it are given up. "lost": where
-        no span came back or the marks are broken. "check": also where the text without its marks is less like that
-        translation than `threshold`; all marked texts are then translated twice. "never": only where there is no
-        translation at all.
-    RETURNS (Marked): The translator.
-    """
-    return Marked(translator, style, spaced, threshold, plain)
 
 
 class Marking(NamedTuple):
@@ -67,14 +44,22 @@ class Marking(NamedTuple):
 
 
 class Marked(State):
-    """A translator that carries spans by marks around them (Chen et al. 2023). Texts without spans are translated as
-    they are, and a translator that carries spans itself is left to do so.
+    """`spacy_xproj.Marked.v1`: a translator that carries spans by marks around them, mark-then-translate (EasyProject,
+    Chen et al. 2023), around any translator. Texts without spans are translated as they are, and a translator that
+    carries spans itself is left to do so.
 
     What comes back between marks is assigned to the spans by its likeness to their own translations and to their
     source texts, the best assignment of all (see `match`). Of spans that overlap only the outermost are marked. A text
     in which something stands that looks like a mark gets marks of another style.
 
-    translator, style, spaced, threshold, plain: As in `make_marked`.
+    translator (Optional[Translator]): Translates the marked texts. One is needed.
+    style (str): The marks: "brackets" for `[ ]`, "xml" for `<a> </a>`, "numbered" for `<1> </1>`, "quotes" for `" "`.
+    spaced (bool): Put spaces inside the marks, as for the models that were fine-tuned on such texts.
+    threshold (float): From 0 to 1: what comes back between marks must be so like a span or its translation.
+    plain (str): When the text is translated once more, without marks, and the spans of it are given up. "lost": where
+        no span came back or the marks are broken. "check": also where the text without its marks is less like that
+        translation than `threshold`; all marked texts are then translated twice. "never": only where there is no
+        translation at all.
     RAISES (XprojError): If there is no translator, or a setting is not one of those there are.
     """
 
@@ -82,7 +67,7 @@ class Marked(State):
 
     def __init__(
         self,
-        translator: Optional[Translator],
+        translator: Optional[Callable] = None,  # spaCy checks a config's values, and cannot check a protocol
         style: str = "brackets",
         spaced: bool = False,
         threshold: float = 0.5,
@@ -93,12 +78,10 @@ class Marked(State):
                 "spacy_xproj.Marked.v1 translates with another translator, and got none. Give one in its block "
                 '"translator", such as @xproj_translators = "spacy_xproj.Transformers.v1".'
             )
-        for name, value, known in (("style", style, (*STYLES,)), ("plain", plain, PLAIN)):
-            if value not in known:
-                raise XprojError(f"spacy_xproj.Marked.v1: {name} must be one of {', '.join(known)}, got {value!r}.")
-        if not 0 <= threshold <= 1:
-            raise XprojError(f"spacy_xproj.Marked.v1: threshold must be from 0 to 1, got {threshold}.")
-        self.translator = translator
+        check_one_of(self.state_name, STYLES, style=style)
+        check_one_of(self.state_name, PLAIN, plain=plain)
+        check_share(self.state_name, threshold=threshold)
+        self.translator: Translator = translator
         self.style = style
         self.spaced = spaced
         self.threshold = threshold

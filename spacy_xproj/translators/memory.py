@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Optional, Union
 
-from ..errors import XprojError
+from ..errors import XprojError, check_at_least
 from ..part import as_part
 from ..state import State
 from ..texts import normalize, pair_problem
@@ -15,23 +15,6 @@ from .store import Store
 MAX_MISSING = 10_000
 Spans = tuple[CharSpan, ...]
 Item = tuple[str, Spans]  # a text in its normal form, and the spans to carry through
-
-
-# A plain Callable: spaCy checks a config's values against the annotations, and cannot check a protocol.
-def make_memory(
-    path: str = "", translator: Optional[Callable] = None, batch_size: int = 64, read_only: bool = False
-) -> "Memory":
-    """Maker of `spacy_xproj.Memory.v1`: a bitext as translator, and a cache in front of another translator.
-
-    path (str): The file, made if it is not there. "": the entries are kept in memory, and saved with a pipeline.
-    translator (Optional[Translator]): Translates the texts that the memory does not hold. null: they stay
-        untranslated.
-    batch_size (int): Number of texts that go to the translator at once. Their translations are kept before the next
-        ones go.
-    read_only (bool): Never write to the file: keep nothing of what the translator gives.
-    RETURNS (Memory): The translator.
-    """
-    return Memory(path, translator, batch_size, read_only)
 
 
 def carries(translator: Optional[Translator]) -> bool:
@@ -45,13 +28,19 @@ def carries(translator: Optional[Translator]) -> bool:
 
 
 class Memory(State):
-    """A translator that looks texts up. Texts are the same if their normal forms are (see `normalize`).
+    """`spacy_xproj.Memory.v1`: a bitext as translator, and a cache in front of another translator. Texts are the same
+    if their normal forms are (see `normalize`).
 
     A text that is not found goes once to the translator behind the memory, if there is one, in its normal form. So
     the result does not depend on the order of the texts, the batches or the number of processes.
 
-    path (str or Path), translator (Optional[Translator]), batch_size (int), read_only (bool): As in
-        `make_memory`.
+    path (str or Path): The file, made if it is not there. "": the entries are kept in memory, and saved with a
+        pipeline.
+    translator (Optional[Translator]): Translates the texts that the memory does not hold. null: they stay
+        untranslated.
+    batch_size (int): Number of texts that go to the translator at once. Their translations are kept before the next
+        ones go.
+    read_only (bool): Never write to the file: keep nothing of what the translator gives.
     RAISES (InputError): If the file is there and is not a translation memory.
     """
 
@@ -60,15 +49,14 @@ class Memory(State):
     def __init__(
         self,
         path: Union[str, Path] = "",
-        translator: Optional[Translator] = None,
+        translator: Optional[Callable] = None,  # spaCy checks a config's values, and cannot check a protocol
         batch_size: int = 64,
         read_only: bool = False,
     ):
-        if batch_size < 1:
-            raise XprojError(f"The batch_size of a translation memory must be at least 1, got {batch_size}.")
+        check_at_least(self.state_name, 1, batch_size=batch_size)
         # There is nothing to protect in a memory without a file, and a saved one is read into such.
         self.store = Store(path, read_only and bool(str(path)))
-        self.translator = translator
+        self.translator: Optional[Translator] = translator
         self.batch_size = batch_size
         self._clear()
 
@@ -124,14 +112,10 @@ class Memory(State):
         return [known.get(item) or new.get(item, nothing) for item in items]
 
     def _known(self, items: list[Item], source_lang: str, target_lang: str) -> dict[Item, Translation]:
-        by_spans: dict[Spans, dict[str, None]] = {}
-        for source, spans in items:
-            by_spans.setdefault(spans, {})[source] = None
-        found = {}
-        for spans, sources in by_spans.items():
-            rows = self.store.lookup(sources, source_lang, target_lang, self._filed_under(spans))
-            found.update({(source, spans): translation for source, translation in rows.items()})
-        return found
+        backends = {spans: self._filed_under(spans) for spans in {spans for _, spans in items}}
+        rows = {(source, spans): (source, backends[spans]) for source, spans in items}
+        found = self.store.lookup(rows.values(), source_lang, target_lang)
+        return {item: found[row] for item, row in rows.items() if row in found}
 
     def _filed_under(self, spans: Spans) -> str:
         """The backend key of texts with these spans: tags and markers in a text can change its translation."""

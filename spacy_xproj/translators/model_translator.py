@@ -1,10 +1,12 @@
 """What the translators by a model have in common: texts in, translations or their probabilities out."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import XprojError
+from ..files import text_hash
 from ..models.folder import LocalModel
 from ..ty import Translation
 from .checks import looping, warn_about
@@ -36,6 +38,27 @@ class ModelTranslator(LocalModel):
     what = "translation model"
     extra = EXTRA
     length_factor = 2.0
+
+    def output_settings(self) -> list[Any]:
+        """The settings that change the output (list), in JSON's types."""
+        raise NotImplementedError
+
+    def described(self) -> str:
+        """The settings (str), for whoever reads the provenance."""
+        raise NotImplementedError
+
+    @property
+    def key(self) -> str:
+        """What translations are filed under: the content of the model's files and the settings that change the output,
+        as a hash (str)."""
+        return f"{self.who}:{text_hash(json.dumps([self.hash, *self.output_settings()]))[:32]}"
+
+    @property
+    def provenance(self) -> str:
+        """The kind of model, the settings and the start of the key (str)."""
+        if self.kind is None:
+            return f"{self.who} (without a model)"
+        return f"{self.who} ({self.kind}, {self.described()}, {self.key.split(':')[-1][:12]})"
 
     def check(self, folder: Path) -> dict[str, Any]:
         return read_config(checked_folder(folder, self.who), self.who)

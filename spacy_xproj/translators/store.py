@@ -37,14 +37,13 @@ class Store(Database):
     schema = SCHEMA
 
     def lookup(
-        self, sources: Iterable[str], source_lang: str, target_lang: str, backend: str = ""
-    ) -> dict[str, Translation]:
+        self, rows: Iterable[tuple[str, str]], source_lang: str, target_lang: str
+    ) -> dict[tuple[str, str], Translation]:
         """Find texts: entries given by people first, then those of one backend.
 
-        sources (iterable of str): Normalized texts.
+        rows (iterable of (str, str)): Normalized texts and backend keys, "" for people's entries alone.
         source_lang, target_lang (str): Language codes.
-        backend (str): The backend key, or "" for people's entries alone.
-        RETURNS (dict[str, Translation]): What was found.
+        RETURNS (dict[(str, str), Translation]): What was found.
         """
         query = (
             "SELECT target, spans FROM entries WHERE source_lang = ? AND target_lang = ? AND source = ? "
@@ -52,11 +51,9 @@ class Store(Database):
         )
         found = {}
         with self.connected() as connection:
-            for source in sources:
-                row = connection.execute(query, (source_lang, target_lang, source, backend)).fetchone()
-                if row:
-                    spans = None if row[1] is None else [(a, b, name) for a, b, name in json.loads(row[1])]
-                    found[source] = Translation(row[0], spans)
+            for row in rows:
+                if hit := connection.execute(query, (source_lang, target_lang, *row)).fetchone():
+                    found[row] = Translation(hit[0], None if hit[1] is None else list(map(tuple, json.loads(hit[1]))))
         return found
 
     def cache(
@@ -92,11 +89,9 @@ class Store(Database):
         counts = {"added": 0, "known": 0, "conflicts": 0, "replaced": 0}
         with self.transaction() as connection:
             for source, target in pairs:
-                directions = [(source_lang, target_lang, source, target)]
-                if both:
-                    directions.append((target_lang, source_lang, target, source))
-                for direction in directions:
-                    counts[_add(connection, *direction, origin, overwrite)] += 1
+                rows = [(source_lang, target_lang, source, target), (target_lang, source_lang, target, source)]
+                for row in rows if both else rows[:1]:
+                    counts[_add(connection, [*row, origin], overwrite)] += 1
         return counts
 
     def entries(self, source_lang: str, target_lang: str) -> Iterator[tuple[str, str]]:
@@ -128,20 +123,13 @@ class Store(Database):
     def restore(self, rows: Iterable[list[str]]) -> None:
         """Take back what `people` gave. What is there already stays."""
         with self.transaction() as connection:
-            for source_lang, target_lang, source, target, origin in rows:
-                _add(connection, source_lang, target_lang, source, target, origin, False)
+            for row in rows:
+                _add(connection, row, overwrite=False)
 
 
-def _add(
-    connection: sqlite3.Connection,
-    source_lang: str,
-    target_lang: str,
-    source: str,
-    target: str,
-    origin: str,
-    overwrite: bool,
-) -> str:
-    """Add one entry and say what came of it, by the name of its count."""
+def _add(connection: sqlite3.Connection, row: list[str], overwrite: bool) -> str:
+    """Add one entry, a row as `people` gives it, and say what came of it, by the name of its count."""
+    source_lang, target_lang, source, target, origin = row
     key = (source_lang, target_lang, "", normalize(source))
     if connection.execute(INSERT, (*key, target, None, origin)).rowcount:
         return "added"

@@ -1,11 +1,9 @@
 """Translation models of Hugging Face, on the CPU or a GPU."""
 
-import json
 from pathlib import Path
-from typing import Union
+from typing import Any, Union
 
-from ..errors import XprojError
-from ..files import text_hash
+from ..errors import check_at_least, check_one_of
 from ..models.batches import padded, running, token_batches
 from .families import load_family
 from .model_translator import Ids, Loaded, ModelTranslator
@@ -15,17 +13,9 @@ WHO = "spacy_xproj.Transformers.v1"
 DTYPES = ("auto", "float32", "float16", "bfloat16")
 
 
-def make_transformers(
-    model: str = "",
-    device: str = "auto",
-    dtype: str = "auto",
-    num_beams: int = 4,
-    batch_tokens: int = 1024,
-    length_factor: float = 2.0,
-    no_repeat_ngram_size: int = 0,
-    download: bool = False,
-) -> "TransformersTranslator":
-    """Maker of `spacy_xproj.Transformers.v1`: NLLB-200, M2M100, Marian (OPUS-MT), MADLAD-400 and T5.
+class TransformersTranslator(ModelTranslator):
+    """`spacy_xproj.Transformers.v1`: NLLB-200, M2M100, Marian (OPUS-MT), MADLAD-400 and T5. The model is loaded at
+    first use.
 
     model (str): The folder of the model, with its tokenizer and weights in safetensors. "": none yet (see `from_disk`).
     device (str): "cpu", "cuda", "cuda:1" ..., or "auto": a GPU if there is one.
@@ -38,24 +28,6 @@ def make_transformers(
         more than the model can write.
     no_repeat_ngram_size (int): No sequence of so many tokens comes twice in a translation. 0: no such rule.
     download (bool): Take a `model` that is not a folder for a name on the Hugging Face Hub, and fetch it.
-    RETURNS (TransformersTranslator): The translator.
-    """
-    return TransformersTranslator(
-        model,
-        device=device,
-        dtype=dtype,
-        num_beams=num_beams,
-        batch_tokens=batch_tokens,
-        length_factor=length_factor,
-        no_repeat_ngram_size=no_repeat_ngram_size,
-        download=download,
-    )
-
-
-class TransformersTranslator(ModelTranslator):
-    """A translator by a sequence-to-sequence model, which is loaded at first use.
-
-    The arguments are those of `make_transformers`.
     RAISES (XprojError): If a setting is out of range, or the folder is not that of a translation model.
     """
 
@@ -64,7 +36,6 @@ class TransformersTranslator(ModelTranslator):
     def __init__(
         self,
         model: Union[str, Path] = "",
-        *,
         device: str = "auto",
         dtype: str = "auto",
         num_beams: int = 4,
@@ -73,12 +44,9 @@ class TransformersTranslator(ModelTranslator):
         no_repeat_ngram_size: int = 0,
         download: bool = False,
     ):
-        if dtype not in DTYPES:
-            raise XprojError(f"{WHO}: expected one of the dtypes {', '.join(map(repr, DTYPES))}, got {dtype!r}.")
-        least = {"num_beams": 1, "batch_tokens": 1, "length_factor": 0, "no_repeat_ngram_size": 0}
-        for name, bound in least.items():
-            if locals()[name] < bound:
-                raise XprojError(f"{WHO}: {name} must be at least {bound}, got {locals()[name]}.")
+        check_one_of(WHO, DTYPES, dtype=dtype)
+        check_at_least(WHO, 1, num_beams=num_beams, batch_tokens=batch_tokens)
+        check_at_least(WHO, 0, length_factor=length_factor, no_repeat_ngram_size=no_repeat_ngram_size)
         self.dtype = dtype
         self.num_beams = num_beams
         self.batch_tokens = batch_tokens
@@ -86,20 +54,11 @@ class TransformersTranslator(ModelTranslator):
         self.no_repeat_ngram_size = no_repeat_ngram_size
         super().__init__(model, who=WHO, device=device, download=download)
 
-    @property
-    def key(self) -> str:
-        """What translations are filed under: the content of the model's files and the settings that change the output,
-        as a hash (str)."""
-        names = ("num_beams", "length_factor", "no_repeat_ngram_size")
-        settings = [self.hash, self._dtype(), *(getattr(self, name) for name in names)]
-        return f"{WHO}:{text_hash(json.dumps(settings))[:32]}"
+    def output_settings(self) -> list[Any]:
+        return [self._dtype(), self.num_beams, self.length_factor, self.no_repeat_ngram_size]
 
-    @property
-    def provenance(self) -> str:
-        """The kind of model, the settings and the start of the key (str)."""
-        if self.kind is None:
-            return f"{WHO} (without a model)"
-        return f"{WHO} ({self.kind}, {self.num_beams} beams, {self._dtype()}, {self.key.split(':')[-1][:12]})"
+    def described(self) -> str:
+        return f"{self.num_beams} beams, {self._dtype()}"
 
     def _dtype(self) -> str:
         if self.dtype != "auto":

@@ -21,8 +21,8 @@ from spacy_xproj.similarities.score_cache import ScoreCache
 from spacy_xproj.similarities.translation import make_translation
 from spacy_xproj.solvers.exact import make_exact
 from spacy_xproj.solvers.greedy import make_greedy
-from spacy_xproj.translators import make_memory
-from spacy_xproj.translators.transformers import make_transformers
+from spacy_xproj.translators import Memory
+from spacy_xproj.translators.transformers import TransformersTranslator
 from spacy_xproj.ty import Cells, Similarity
 from tests.conftest import CONFIGS, bitext, ents, payload_doc, state
 from tests.translators.tiny_models import tiny_m2m100, tiny_marian, tiny_nllb
@@ -132,7 +132,7 @@ def folders(tmp_path_factory):
 
 
 def on_cpu(folder):
-    return make_transformers(str(folder), device="cpu")
+    return TransformersTranslator(str(folder), device="cpu")
 
 
 @pytest.mark.parametrize("family, langs", [("nllb", ("eng_Latn", "spa_Latn")), ("m2m100", ("en", "es"))])
@@ -439,9 +439,9 @@ def test_what_is_missing(folders, tmp_path):
     with pytest.raises(XprojError, match="set 'target_lang'"):
         make_translation(Scorer(), "en")(pair)
     with pytest.raises(XprojError, match=r"score\(sources.*Transformers.v1.*but Memory has none.*memory in front"):
-        make_translation(make_memory(), "en", "es")
+        make_translation(Memory(), "en", "es")
     with pytest.raises(XprojError, match="has no model"):
-        made(make_transformers())(pair)
+        made(TransformersTranslator())(pair)
     with pytest.raises(XprojError, match="xyz"):
         make_translation(on_cpu(folders["nllb"]), "en", "xyz")(pair)
     with pytest.raises(XprojError, match="en"):  # OPUS-MT has one direction only

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from spacy_xproj.errors import XprojError
 from spacy_xproj.registry import registry
 from spacy_xproj.translators import Memory, apertium_run
-from spacy_xproj.translators.apertium import Apertium, make_apertium
+from spacy_xproj.translators.apertium import Apertium
 from spacy_xproj.translators.apertium_run import Broken
 from spacy_xproj.translators.apertium_stream import read, squeezed, write
 from spacy_xproj.ty import SpanTranslator, Translation
@@ -39,7 +39,7 @@ SENTENCES = [
 def real():
     """The real program, with the pairs that the tests need."""
     try:
-        translator = make_apertium()
+        translator = Apertium()
         for lang in ("es", "ca", "gl", "eo"):
             translator.mode("en", lang)
     except XprojError as err:
@@ -205,10 +205,10 @@ def test_neighbors_and_history_make_no_difference(real):
     for target in ("es", "gl"):
         alone = []
         for text in SENTENCES:
-            fresh = make_apertium()
+            fresh = Apertium()
             alone += fresh([text], "en", target)
             fresh.close()
-        fresh = make_apertium()
+        fresh = Apertium()
         assert fresh(SENTENCES, "en", target) == alone
         assert fresh(SENTENCES[::-1], "en", target) == alone[::-1]
         assert [t for text in SENTENCES for t in real([text], "en", target)] == alone
@@ -268,7 +268,7 @@ def test_special_characters_are_kept(real):
 
 
 def test_unknown_words(real):
-    marked = make_apertium(mark_unknown=True)
+    marked = Apertium(mark_unknown=True)
     assert real(["The xyzzy is red."], "en", "es")[0].text == "El xyzzy es rojo."
     assert marked(["The xyzzy is red."], "en", "es")[0].text == "El *xyzzy es rojo."
     assert marked.key != real.key
@@ -276,7 +276,7 @@ def test_unknown_words(real):
 
 
 def test_key_and_provenance(real):
-    assert real.key == make_apertium().key and real.key.startswith("spacy_xproj.Apertium.v1 Apertium 3.")
+    assert real.key == Apertium().key and real.key.startswith("spacy_xproj.Apertium.v1 Apertium 3.")
     assert real.provenance.startswith("Apertium 3.") and "/" not in real.provenance
 
 
@@ -293,7 +293,7 @@ def test_with_memory_in_front(real, tmp_path):
     want = [Translation("Vi coches rojos.", [(10, 15, "a")])]
     assert memory.carry([text], [[(6, 9, "a")]], "en", "es") == want
     assert memory([text], "en", "es")[0].text == want[0].text
-    again = Memory(tmp_path / "memory.sqlite", make_apertium(), read_only=True)
+    again = Memory(tmp_path / "memory.sqlite", Apertium(), read_only=True)
     assert again.carry([text], [[(6, 9, "a")]], "en", "es") == want
     assert again.report()["found"] == 1 and not again.translator._running
 
@@ -309,7 +309,7 @@ def in_child(translator, queue):
 
 
 def test_forked_process_starts_its_own(real):
-    translator = make_apertium()
+    translator = Apertium()
     want = [translator.carry([s], [[(0, 1, "a")]], "en", "es") for s in SENTENCES]
     (running,) = translator._running.values()
     context = multiprocessing.get_context("fork")
@@ -349,7 +349,7 @@ def test_pickled(real):
 
 
 def test_killed_program_is_started_again(real):
-    translator = make_apertium()
+    translator = Apertium()
     want = translator(SENTENCES, "en", "es")
     group = translator._running["eng-spa"].process.pid
     os.killpg(group, signal.SIGKILL)
@@ -366,7 +366,7 @@ def test_killed_program_is_started_again(real):
 
 
 def test_nothing_is_left_running(real):
-    translator = make_apertium()
+    translator = Apertium()
     translator(["a"], "en", "es")
     group = translator._running["eng-spa"].process.pid
     assert len(alive(group)) > 5
@@ -374,7 +374,7 @@ def test_nothing_is_left_running(real):
     gc.collect()
     wait_for(lambda: not alive(group))
     code = (
-        "from spacy_xproj.translators.apertium import make_apertium; t = make_apertium(); t(['a'], 'en', 'es');"
+        "from spacy_xproj.translators.apertium import Apertium; t = Apertium(); t(['a'], 'en', 'es');"
         "print(t._running['eng-spa'].process.pid)"
     )
     group = int(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
@@ -459,16 +459,16 @@ def test_variants_are_not_chosen(fake):
 
 def test_installation_that_lacks_something(fake, tmp_path, monkeypatch):
     with pytest.raises(XprojError, match=r"'no-such-program', which was not found.*apt-get install apertium"):
-        make_apertium("no-such-program")(["a"], "en", "es")
+        Apertium("no-such-program")(["a"], "en", "es")
     with pytest.raises(XprojError, match=r"No Apertium modes were found in .*nowhere"):
-        make_apertium(fake.program, str(tmp_path / "nowhere"))(["a"], "en", "es")
+        Apertium(fake.program, str(tmp_path / "nowhere"))(["a"], "en", "es")
     elsewhere = tmp_path / "elsewhere"
     shutil.copytree(tmp_path / "share" / "apertium", elsewhere)
-    given = make_apertium(fake.program, str(elsewhere))
+    given = Apertium(fake.program, str(elsewhere))
     assert given(["cat"], "en", "es") == fake(["cat"], "en", "es") and given.key == fake.key
     monkeypatch.setenv("APERTIUM_DATADIR", str(tmp_path / "nowhere"))
     with pytest.raises(XprojError, match="nowhere"):
-        make_apertium(fake.program)(["a"], "en", "es")
+        Apertium(fake.program)(["a"], "en", "es")
     given.close()
     (tmp_path / "bin" / "apertium-wblank-mode").write_text("#!/bin/sh\necho bad >&2; exit 2\n")
     with pytest.raises(XprojError, match=r"apertium-wblank-mode -z .* ended with exit code 2: bad"):

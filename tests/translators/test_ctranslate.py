@@ -11,9 +11,9 @@ import pytest
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.translators import ctranslate_convert as convert
 from spacy_xproj.translators.checks import looping
-from spacy_xproj.translators.ctranslate import make_ctranslate2
-from spacy_xproj.translators.memory import make_memory
-from spacy_xproj.translators.transformers import make_transformers
+from spacy_xproj.translators.ctranslate import CTranslate2
+from spacy_xproj.translators.memory import Memory
+from spacy_xproj.translators.transformers import TransformersTranslator
 from tests.translators.tiny_models import MAKERS, SENTENCES
 
 pytest.importorskip("ctranslate2")
@@ -88,7 +88,7 @@ def greedy(folder, sentence, length):
 
 @pytest.mark.parametrize("family", MAKERS)
 def test_greedy_search_gives_what_hugging_face_gives(models, tmp_path, family):
-    translator = make_ctranslate2(str(models[family]), str(tmp_path / "out"), "float32", beam_size=1)
+    translator = CTranslate2(str(models[family]), str(tmp_path / "out"), "float32", beam_size=1)
     found = translate(translator)
     assert len(set(found)) > 2
     for sentence, text in zip(SENTENCES[:-1], found):  # the last one is too long
@@ -100,8 +100,8 @@ def test_greedy_search_gives_what_hugging_face_gives(models, tmp_path, family):
 @pytest.mark.parametrize("family", MAKERS)
 def test_float32_gives_what_the_other_backend_gives(models, tmp_path, family, beams):
     texts = [*SENTENCES, "Ana.", "In a house in Rome. " * 9]
-    ours = make_ctranslate2(str(models[family]), str(tmp_path / "out"), "float32", beam_size=beams)
-    other = make_transformers(str(models[family]), device="cpu", num_beams=beams)
+    ours = CTranslate2(str(models[family]), str(tmp_path / "out"), "float32", beam_size=beams)
+    other = TransformersTranslator(str(models[family]), device="cpu", num_beams=beams)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert translate(ours, texts) == translate(other, texts)
@@ -112,7 +112,7 @@ def test_scores_are_the_log_probabilities_of_pieces_and_end_token(models, tmp_pa
     import torch
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
-    translator = make_ctranslate2(str(models[family]), str(tmp_path / "out"), "float32", batch_tokens=64)
+    translator = CTranslate2(str(models[family]), str(tmp_path / "out"), "float32", batch_tokens=64)
     targets = [SENTENCES[3], "Ana", SENTENCES[2], ""]
     found = translator.score(SENTENCES[:4], targets, "en", "es")
     tokenizer = AutoTokenizer.from_pretrained(models[family])
@@ -135,7 +135,7 @@ def test_scores_are_the_log_probabilities_of_pieces_and_end_token(models, tmp_pa
 
 
 def test_scores_need_as_many_targets_as_sources(ready):
-    translator = make_ctranslate2(str(ready), compute_type="float32")
+    translator = CTranslate2(str(ready), compute_type="float32")
     assert translator.score([], [], "en", "es") == []
     with pytest.raises(XprojError, match="got 2 sources and 1 targets"):
         translator.score(["a", "b"], ["c"], "en", "es")
@@ -146,7 +146,7 @@ def test_scores_need_as_many_targets_as_sources(ready):
 
 @pytest.mark.parametrize("family", MAKERS)
 def test_int8_is_the_default_on_a_cpu(models, tmp_path, family):
-    translator = make_ctranslate2(str(models[family]), str(tmp_path / "out"))
+    translator = CTranslate2(str(models[family]), str(tmp_path / "out"))
     assert translator.compute_type == "int8"
     found = translate(translator)
     assert all(isinstance(text, str) for text in found) and len(set(found)) > 2
@@ -155,7 +155,7 @@ def test_int8_is_the_default_on_a_cpu(models, tmp_path, family):
 
 
 def test_order_duplicates_and_empty_texts(ready):
-    translator = make_ctranslate2(str(ready), compute_type="float32", batch_tokens=40)
+    translator = CTranslate2(str(ready), compute_type="float32", batch_tokens=40)
     alone = {text: translate(translator, [text])[0] for text in SENTENCES}
     texts = ["", SENTENCES[1], " \n", SENTENCES[5], SENTENCES[1], *SENTENCES, "\t"]
     assert translate(translator, texts) == [alone.get(text, "") for text in texts]
@@ -164,7 +164,7 @@ def test_order_duplicates_and_empty_texts(ready):
 
 
 def test_equal_texts_go_to_the_model_once(ready):
-    translator = make_ctranslate2(str(ready), compute_type="float32")
+    translator = CTranslate2(str(ready), compute_type="float32")
     seen = []
     original = translator.generate
 
@@ -178,13 +178,13 @@ def test_equal_texts_go_to_the_model_once(ready):
 
 
 def test_half_a_surrogate_pair_does_no_harm(ready):
-    translator = make_ctranslate2(str(ready), compute_type="float32")
+    translator = CTranslate2(str(ready), compute_type="float32")
     texts = [SENTENCES[0], "the \ud800 dog", SENTENCES[1]]
     assert translate(translator, texts)[::2] == translate(translator, texts[::2])
 
 
 def test_too_long_a_text_is_cut_with_a_warning(ready):
-    translator = make_ctranslate2(str(ready), compute_type="float32")
+    translator = CTranslate2(str(ready), compute_type="float32")
     with pytest.warns(UserWarning, match="1 of 2 texts are longer than the 64 tokens .*; first: 'The house") as caught:
         found = translate(translator, [SENTENCES[0] * 9, SENTENCES[1]])
     assert found[1] == translate(translator, SENTENCES[1:2])[0] and found[0]
@@ -195,7 +195,7 @@ def test_too_long_a_text_is_cut_with_a_warning(ready):
 
 
 def test_loops_and_translations_without_end_are_warned_of(ready):
-    translator = make_ctranslate2(str(ready), compute_type="float32", beam_size=1)
+    translator = CTranslate2(str(ready), compute_type="float32", beam_size=1)
     found = translate(translator)
     loops = sum(map(looping, found))
     assert loops
@@ -207,7 +207,7 @@ def test_loops_and_translations_without_end_are_warned_of(ready):
 
 
 def test_languages_go_by_any_code(ready):
-    translator = make_ctranslate2(str(ready), compute_type="float32")
+    translator = CTranslate2(str(ready), compute_type="float32")
     expected = translate(translator)
     assert translate(translator, source="eng_Latn", target="spa") == expected
     assert translate(translator, target="de") != expected
@@ -220,13 +220,13 @@ def test_languages_go_by_any_code(ready):
 
 def test_a_model_is_converted_once_beside_its_folder(model, conversions):
     before = {p.name: p.read_bytes() for p in model.iterdir()}
-    translator = make_ctranslate2(str(model), compute_type="int8")
+    translator = CTranslate2(str(model), compute_type="int8")
     assert os.listdir(model.parent) == ["nllb"]  # nothing happens before the first use
     first = translate(translator)
     assert sorted(os.listdir(model.parent)) == ["nllb", "nllb-ct2-int8"]
-    assert translate(make_ctranslate2(str(model), compute_type="int8")) == first
+    assert translate(CTranslate2(str(model), compute_type="int8")) == first
     assert conversions == [("nllb", "int8")]
-    translate(make_ctranslate2(str(model), compute_type="float32"))
+    translate(CTranslate2(str(model), compute_type="float32"))
     assert conversions == [("nllb", "int8"), ("nllb", "float32")]
     assert {p.name: p.read_bytes() for p in model.iterdir()} == before
 
@@ -234,23 +234,23 @@ def test_a_model_is_converted_once_beside_its_folder(model, conversions):
 def test_a_changed_model_is_converted_again(models, model, conversions, tmp_path):
     place = tmp_path / "deep" / "down"
     make = [str(model), str(place), "float32"]
-    first = make_ctranslate2(*make)
+    first = CTranslate2(*make)
     old, key = translate(first), first.key
     other = MAKERS["nllb"](tmp_path / "other", seed=1)
     shutil.copyfile(other / "model.safetensors", model / "model.safetensors")
-    second = make_ctranslate2(*make)
+    second = CTranslate2(*make)
     assert second.key != key
-    assert translate(second) == translate(make_ctranslate2(str(other), compute_type="float32")) != old
+    assert translate(second) == translate(CTranslate2(str(other), compute_type="float32")) != old
     assert [name for name, _ in conversions] == ["nllb", "nllb", "other"]
     assert os.listdir(tmp_path / "deep") == ["down"]
 
 
 def test_a_copy_of_the_model_is_not_converted_again(model, conversions, tmp_path):
     make = [str(model), str(tmp_path / "out"), "float32"]
-    expected = translate(make_ctranslate2(*make))
+    expected = translate(CTranslate2(*make))
     for file in model.iterdir():
         os.utime(file, (1, 1))
-    assert translate(make_ctranslate2(*make)) == expected
+    assert translate(CTranslate2(*make)) == expected
     assert len(conversions) == 1
     note = json.loads((tmp_path / "out" / convert.NOTE).read_text())
     assert note["files"]["model.safetensors"][1] == 10**9  # so next time the times tell
@@ -258,7 +258,7 @@ def test_a_copy_of_the_model_is_not_converted_again(model, conversions, tmp_path
 
 def test_another_compute_type_at_the_same_place_is_converted_again(model, conversions, tmp_path):
     for compute_type in ("float32", "int8", "int8"):
-        translate(make_ctranslate2(str(model), str(tmp_path / "out"), compute_type))
+        translate(CTranslate2(str(model), str(tmp_path / "out"), compute_type))
     assert conversions == [("nllb", "float32"), ("nllb", "int8")]
 
 
@@ -271,7 +271,7 @@ def test_an_interrupted_conversion_leaves_nothing(model, tmp_path, monkeypatch, 
         (Path(output_dir) / "model.bin").write_bytes(b"half")
         raise error
 
-    translator = make_ctranslate2(str(model))
+    translator = CTranslate2(str(model))
     with monkeypatch.context() as patch:
         patch.setattr(TransformersConverter, "convert", broken)
         with pytest.raises((XprojError, KeyboardInterrupt), match=r"the disk is full|^$"):
@@ -281,12 +281,12 @@ def test_an_interrupted_conversion_leaves_nothing(model, tmp_path, monkeypatch, 
 
 
 def test_a_failed_conversion_keeps_the_old_one(model, tmp_path, monkeypatch):
-    translate(make_ctranslate2(str(model), compute_type="int8"))
+    translate(CTranslate2(str(model), compute_type="int8"))
     place = tmp_path / "nllb-ct2-int8"
     before = {p.name: p.read_bytes() for p in place.iterdir()}
     (model / "model.safetensors").write_bytes(b"not a safetensors file")
     with pytest.raises(XprojError, match=r"the model in .*nllb' cannot be loaded"):
-        translate(make_ctranslate2(str(model), compute_type="int8"))
+        translate(CTranslate2(str(model), compute_type="int8"))
     assert {p.name: p.read_bytes() for p in place.iterdir()} == before
     assert sorted(os.listdir(tmp_path)) == ["nllb", "nllb-ct2-int8"]
 
@@ -296,16 +296,16 @@ def test_what_something_else_made_is_not_replaced(model, tmp_path):
     place.mkdir()
     (place / "thesis.txt").write_text("text")
     with pytest.raises(InputError, match="did not make"):
-        translate(make_ctranslate2(str(model), str(place)))
+        translate(CTranslate2(str(model), str(place)))
     assert (place / "thesis.txt").read_text() == "text"
     (place / "thesis.txt").unlink()  # an empty folder is a place
-    assert translate(make_ctranslate2(str(model), str(place)))
+    assert translate(CTranslate2(str(model), str(place)))
 
 
 def test_a_place_that_cannot_be_written(model, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(XprojError, match="Set 'converted' to a folder that can be written"):
-        translate(make_ctranslate2(str(model), str(tmp_path / "file" / "out")))
+        translate(CTranslate2(str(model), str(tmp_path / "file" / "out")))
 
 
 def test_the_converter_may_call_the_type_of_the_weights_dtype(model, tmp_path, monkeypatch):
@@ -319,7 +319,7 @@ def test_the_converter_may_call_the_type_of_the_weights_dtype(model, tmp_path, m
         return original(self)
 
     monkeypatch.setattr(TransformersConverter, "_load", newer)
-    assert translate(make_ctranslate2(str(model), str(tmp_path / "out")))
+    assert translate(CTranslate2(str(model), str(tmp_path / "out")))
 
 
 # Settings and errors
@@ -327,14 +327,14 @@ def test_the_converter_may_call_the_type_of_the_weights_dtype(model, tmp_path, m
 
 def test_the_key_holds_what_changes_the_output(models, model, tmp_path):
     def key(model=models["nllb"], **settings):
-        return make_ctranslate2(str(model), **{"converted": str(tmp_path / "out"), **settings}).key
+        return CTranslate2(str(model), **{"converted": str(tmp_path / "out"), **settings}).key
 
     keys = [key(), key(compute_type="float32"), key(beam_size=2), key(models["m2m100"])]
     assert len(set(keys)) == 4
     assert key(model) == key(batch_tokens=5, threads=1, compute_type="int8", converted="") == keys[0]
-    translator = make_ctranslate2(str(model), str(tmp_path / "out"))
+    translator = CTranslate2(str(model), str(tmp_path / "out"))
     translate(translator)
-    assert make_ctranslate2(str(tmp_path / "out")).key == key(model) == translator.key == keys[0]
+    assert CTranslate2(str(tmp_path / "out")).key == key(model) == translator.key == keys[0]
     assert str(tmp_path) not in translator.provenance and translator.key.split(":")[1][:12] in translator.provenance
 
 
@@ -343,15 +343,15 @@ def test_the_key_holds_what_changes_the_output(models, model, tmp_path):
     [
         ({"compute_type": "int7"}, "expected a compute_type that the device 'cpu' has, which are .*'int8'.*got 'int7'"),
         ({"device": "gpu"}, "expected the device 'auto', 'cpu', 'cuda' or such as 'cuda:1', got 'gpu'"),
-        ({"beam_size": 0}, "beam_size .* at least 1, got 0"),
-        ({"batch_tokens": 0}, "batch_tokens .* at least 1, got 0"),
+        ({"beam_size": 0}, "beam_size .* at least 1, not 0"),
+        ({"batch_tokens": 0}, "batch_tokens .* at least 1, not 0"),
         ({"threads": -1}, "threads .* at least 0, got -1"),
         ({"model": "no/such/folder"}, "no/such/folder: .* there is no such folder"),
     ],
 )
 def test_settings_that_cannot_be(settings, message):
     with pytest.raises(XprojError, match=message):
-        make_ctranslate2(**settings)
+        CTranslate2(**settings)
 
 
 def test_a_gpu_that_is_not_there(monkeypatch):
@@ -359,7 +359,7 @@ def test_a_gpu_that_is_not_there(monkeypatch):
 
     monkeypatch.setattr(ctranslate2, "get_cuda_device_count", lambda: 1)
     with pytest.raises(XprojError, match=r"the device 'cuda:1' is not there: ctranslate2 .* sees 1 of the kind 'cuda'"):
-        make_ctranslate2(device="cuda:1")
+        CTranslate2(device="cuda:1")
 
 
 def test_the_package_is_missing(monkeypatch):
@@ -368,54 +368,54 @@ def test_the_package_is_missing(monkeypatch):
 
     monkeypatch.setattr("spacy_xproj.compat.import_module", missing)
     with pytest.raises(XprojError, match=r"needs the package 'ctranslate2': pip install 'spacy-xproj\[ctranslate2\]'"):
-        make_ctranslate2()
+        CTranslate2()
 
 
 def test_folders_that_are_no_translation_models(model, tmp_path):
     (tmp_path / "bert").mkdir()
     with pytest.raises(XprojError, match=r"has no config\.json"):
-        make_ctranslate2(str(tmp_path / "bert"))
+        CTranslate2(str(tmp_path / "bert"))
     (tmp_path / "bert" / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(XprojError, match="of the type 'bert'"):
-        make_ctranslate2(str(tmp_path / "bert"))
+        CTranslate2(str(tmp_path / "bert"))
     (model / "model.safetensors").unlink()
     with pytest.raises(XprojError, match="has no weights in safetensors"):
-        make_ctranslate2(str(model))
+        CTranslate2(str(model))
     (tmp_path / "bert" / "model.bin").write_bytes(b"")
     (tmp_path / "bert" / "config.json").write_text('{"unk_token": "<unk>"}')
     with pytest.raises(XprojError, match="One that another program converted lacks"):
-        make_ctranslate2(str(tmp_path / "bert"))
+        CTranslate2(str(tmp_path / "bert"))
 
 
 def test_a_damaged_conversion(ready, tmp_path):
     shutil.copytree(ready, tmp_path / "bad")
     (tmp_path / "bad" / "model.bin").write_bytes(b"nothing")
     with pytest.raises(XprojError, match=r"bad' cannot be loaded on 'cpu' as int8"):
-        translate(make_ctranslate2(str(tmp_path / "bad")))
+        translate(CTranslate2(str(tmp_path / "bad")))
 
 
 # Memory, saving, processes
 
 
 def test_a_memory_in_front(models, tmp_path):
-    translator = make_ctranslate2(str(models["nllb"]), str(tmp_path / "out"))
+    translator = CTranslate2(str(models["nllb"]), str(tmp_path / "out"))
     expected = translate(translator)
     path = str(tmp_path / "memory.sqlite")
-    assert translate(make_memory(path, translator, batch_size=3)) == expected
-    again = make_memory(path, make_ctranslate2(str(models["nllb"]), str(tmp_path / "out")))
+    assert translate(Memory(path, translator, batch_size=3)) == expected
+    again = Memory(path, CTranslate2(str(models["nllb"]), str(tmp_path / "out")))
     assert translate(again) == expected
     assert again.report()["found"] == len(SENTENCES)
 
 
 def test_saved_models_are_whole(model, tmp_path):
-    translator = make_ctranslate2(str(model), str(tmp_path / "out"), "float32")
+    translator = CTranslate2(str(model), str(tmp_path / "out"), "float32")
     expected, key = translate(translator), translator.key
     translator.to_disk(tmp_path / "saved")
     translator.to_disk(tmp_path / "saved")  # over itself
     shutil.rmtree(model)
     shutil.rmtree(tmp_path / "out")
     os.rename(tmp_path / "saved", tmp_path / "elsewhere")
-    empty = make_ctranslate2(compute_type="float32")
+    empty = CTranslate2(compute_type="float32")
     for use in (translate, lambda t: t.key):
         with pytest.raises(XprojError, match=r"has no model\. Set 'model' .* from_disk"):
             use(empty)
@@ -424,21 +424,21 @@ def test_saved_models_are_whole(model, tmp_path):
     assert translate(loaded) == expected
     assert loaded.key == key
     loaded.to_disk(tmp_path / "elsewhere")
-    assert translate(make_ctranslate2(str(tmp_path / "elsewhere"), compute_type="float32")) == expected
+    assert translate(CTranslate2(str(tmp_path / "elsewhere"), compute_type="float32")) == expected
 
 
 def test_saving_goes_over_no_other_model(models, ready, tmp_path):
     shutil.copytree(ready, tmp_path / "there")
     with pytest.raises(InputError, match="holds another model"):
-        make_ctranslate2(str(models["marian"]), str(tmp_path / "out")).to_disk(tmp_path / "there")
+        CTranslate2(str(models["marian"]), str(tmp_path / "out")).to_disk(tmp_path / "there")
     with pytest.raises(InputError, match="nowhere"):
-        make_ctranslate2().from_disk(tmp_path / "nowhere")
+        CTranslate2().from_disk(tmp_path / "nowhere")
 
 
 def test_a_model_is_too_large_for_bytes(ready):
     with pytest.raises(XprojError, match="too large for bytes"):
-        make_ctranslate2(str(ready), compute_type="float32").to_bytes()
-    assert "without a model" in make_ctranslate2().from_bytes(make_ctranslate2().to_bytes()).provenance
+        CTranslate2(str(ready), compute_type="float32").to_bytes()
+    assert "without a model" in CTranslate2().from_bytes(CTranslate2().to_bytes()).provenance
 
 
 def in_child(work, timeout=60):
@@ -464,7 +464,7 @@ def in_child(work, timeout=60):
 
 def test_a_forked_process_loads_its_own(ready, monkeypatch):
     monkeypatch.setenv("TOKENIZERS_PARALLELISM", "false")
-    translator = make_ctranslate2(str(ready), compute_type="float32", threads=1)
+    translator = CTranslate2(str(ready), compute_type="float32", threads=1)
     expected = translate(translator)
     assert in_child(lambda: translate(translator)) == expected
     assert translate(translator) == expected
@@ -472,7 +472,7 @@ def test_a_forked_process_loads_its_own(ready, monkeypatch):
 
 def test_a_forked_process_can_let_go_of_the_translator(ready, monkeypatch):
     monkeypatch.setenv("TOKENIZERS_PARALLELISM", "false")
-    translator = make_ctranslate2(str(ready), compute_type="float32", threads=1)
+    translator = CTranslate2(str(ready), compute_type="float32", threads=1)
     translate(translator)
 
     def let_go():
@@ -484,7 +484,7 @@ def test_a_forked_process_can_let_go_of_the_translator(ready, monkeypatch):
 
 def test_a_gpu_model_is_refused_in_a_fork(ready, monkeypatch):
     monkeypatch.setenv("TOKENIZERS_PARALLELISM", "false")
-    translator = make_ctranslate2(str(ready), compute_type="float32")
+    translator = CTranslate2(str(ready), compute_type="float32")
     translate(translator)
     translator.device = "cuda"
     assert "cannot be used by a forked process" in in_child(lambda: translate(translator))
@@ -503,6 +503,6 @@ def test_several_processes_convert_once(model, tmp_path):
 
 
 def test_it_can_be_pickled(ready):
-    translator = make_ctranslate2(str(ready), compute_type="float32")
+    translator = CTranslate2(str(ready), compute_type="float32")
     expected = translate(translator)
     assert translate(pickle.loads(pickle.dumps(translator))) == expected

@@ -10,7 +10,7 @@ from spacy.tokens import Span
 import spacy_xproj
 from spacy_xproj.errors import XprojError
 from spacy_xproj.registry import registry
-from spacy_xproj.translators.marked import FATES, PLAIN, Marked, make_marked
+from spacy_xproj.translators.marked import FATES, PLAIN, Marked
 from spacy_xproj.translators.markers import STYLES
 from spacy_xproj.translators.memory import Memory, carries
 from spacy_xproj.ty import SpanTranslator, Translation
@@ -423,13 +423,13 @@ def test_behind_and_in_front_of_a_memory():
 
 def test_every_setting_is_in_the_key():
     made = [
-        make_marked(Words()),
-        make_marked(Words(key="other")),
-        *(make_marked(Words(), style=style) for style in STYLES if style != "brackets"),
-        make_marked(Words(), spaced=True),
-        make_marked(Words(), threshold=0.6),
-        make_marked(Words(), plain="never"),
-        make_marked(Words(), plain="check"),
+        Marked(Words()),
+        Marked(Words(key="other")),
+        *(Marked(Words(), style=style) for style in STYLES if style != "brackets"),
+        Marked(Words(), spaced=True),
+        Marked(Words(), threshold=0.6),
+        Marked(Words(), plain="never"),
+        Marked(Words(), plain="check"),
     ]
     assert len({marked.key for marked in made}) == len(made)
     assert made[0].key == "spacy_xproj.Marked.v1(brackets,False,0.5,lost) Words"
@@ -440,15 +440,15 @@ def test_every_setting_is_in_the_key():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"style": "curly"}, "style must be one of brackets, xml, numbered, quotes, got 'curly'"),
-        ({"plain": "always"}, "plain must be one of lost, check, never, got 'always'"),
-        ({"threshold": 1.5}, "threshold must be from 0 to 1, got 1.5"),
+        ({"style": "curly"}, "style must be one of brackets, xml, numbered, quotes, not 'curly'"),
+        ({"plain": "always"}, "plain must be one of lost, check, never, not 'always'"),
+        ({"threshold": 1.5}, "threshold must be from 0 to 1, not 1.5"),
         ({"translator": None}, "got none"),
     ],
 )
 def test_bad_settings(settings, message):
     with pytest.raises(XprojError, match=message):
-        make_marked(**{"translator": Words(), **settings})
+        Marked(**{"translator": Words(), **settings})
 
 
 class Saved(Words):
@@ -471,7 +471,7 @@ def test_the_state_is_that_of_the_translator(tmp_path):
 
 
 def test_in_a_pipeline():
-    registry.xproj_translators.register("test.Marked.v1", func=make_marked)
+    registry.xproj_translators.register("test.Marked.v1", func=Marked)
     registry.xproj_translators.register("test.Words.v1", func=Words)
     words = {"@xproj_translators": "test.Words.v1"}
     forward = {"@xproj_translators": "test.Marked.v1", "style": "xml", "threshold": 0.6, "translator": words}

@@ -20,7 +20,7 @@ from spacy_xproj.registry import registry
 from spacy_xproj.similarities.score_cache import ScoreCache
 from spacy_xproj.texts import normalize
 from spacy_xproj.translators import memory as memory_module
-from spacy_xproj.translators.memory import Memory, make_memory
+from spacy_xproj.translators.memory import Memory
 from spacy_xproj.ty import Translation
 
 FORK = multiprocessing.get_context("fork")
@@ -137,7 +137,7 @@ def test_bad_pair_adds_nothing(pair):
 
 def test_only_misses_are_sent_each_once_in_batches(tmp_path):
     inner = Upper()
-    memory = make_memory(str(tmp_path / "m.db"), inner, batch_size=2)
+    memory = Memory(str(tmp_path / "m.db"), inner, batch_size=2)
     memory.add([("b", "people's")], "en", "es")
     assert texts_of(memory(["a", "b", "a", "c", "a\u00a0", "d"], "en", "es")) == [
         "A",
@@ -219,7 +219,7 @@ def test_translator_that_loses_texts_is_an_error():
     with pytest.raises(XprojError, match="1 translations of 2 texts"):
         Memory("", lambda texts, a, b: [Translation("x")])(["a", "b"], "en", "es")
     with pytest.raises(XprojError, match="batch_size"):
-        make_memory(batch_size=0)
+        Memory(batch_size=0)
 
 
 def test_report(monkeypatch):

@@ -11,8 +11,8 @@ from thinc.api import Config, ConfigValidationError
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.models.batches import token_batches
 from spacy_xproj.registry import registry
-from spacy_xproj.translators.memory import make_memory
-from spacy_xproj.translators.transformers import make_transformers
+from spacy_xproj.translators.memory import Memory
+from spacy_xproj.translators.transformers import TransformersTranslator
 from tests.translators.tiny_models import MAKERS, SENTENCES, tiny_m2m100, tiny_marian, tiny_nllb
 
 torch = pytest.importorskip("torch")
@@ -40,7 +40,7 @@ def folders(tmp_path_factory):
 
 
 def greedy(folder, **settings):
-    return make_transformers(str(folder), **{"device": "cpu", "num_beams": 1, **settings})
+    return TransformersTranslator(str(folder), **{"device": "cpu", "num_beams": 1, **settings})
 
 
 def texts_of(translations):
@@ -147,13 +147,13 @@ def test_dtypes(folders):
         made = greedy(folders["nllb"], dtype=dtype)
         made(["The dog"], "en", "es")
         assert made.load()[1].dtype == getattr(torch, dtype)
-    with pytest.raises(XprojError, match=r"one of the dtypes 'auto', .*got 'int8'"):
+    with pytest.raises(XprojError, match=r"dtype must be one of auto, .*not 'int8'"):
         greedy(folders["nllb"], dtype="int8")
 
 
 def test_settings_out_of_range(folders):
     for name in ("num_beams", "batch_tokens"):
-        with pytest.raises(XprojError, match=f"{name} must be at least 1, got 0"):
+        with pytest.raises(XprojError, match=f"{name} must be at least 1, not 0"):
             greedy(folders["nllb"], **{name: 0})
 
 
@@ -168,15 +168,15 @@ def test_devices(folders):
 def test_folders_that_are_none(folders, tmp_path):
     for model in (str(tmp_path / "nothing"), "facebook/nllb-200-distilled-600M"):
         with pytest.raises(XprojError, match=f"{model}: .* there is no such folder"):
-            make_transformers(model)
+            TransformersTranslator(model)
     with pytest.raises(XprojError, match=r"has no config\.json"):
-        make_transformers(str(tmp_path))
+        TransformersTranslator(str(tmp_path))
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(XprojError, match=r"of the type 'bert', which is not a translation model"):
-        make_transformers(str(tmp_path))
+        TransformersTranslator(str(tmp_path))
     shutil.copy(folders["nllb"] / "config.json", tmp_path)
     with pytest.raises(XprojError, match=r"has no weights in safetensors\. Get"):
-        make_transformers(str(tmp_path))
+        TransformersTranslator(str(tmp_path))
 
 
 def test_weights_that_are_pickles_are_refused(folders, tmp_path):
@@ -184,7 +184,7 @@ def test_weights_that_are_pickles_are_refused(folders, tmp_path):
     (tmp_path / "model/model.safetensors").unlink()
     (tmp_path / "model/pytorch_model.bin").write_bytes(b"")
     with pytest.raises(XprojError, match=r"only pytorch_model\.bin, and such a file can run any code"):
-        make_transformers(str(tmp_path / "model"))
+        TransformersTranslator(str(tmp_path / "model"))
 
 
 def test_weights_that_cannot_be_loaded(folders, tmp_path):
@@ -316,14 +316,15 @@ def test_to_disk_and_from_disk_elsewhere(folders, name, tmp_path):
     before.to_disk(tmp_path / "first")  # its own folder
     shutil.move(tmp_path / "saved", tmp_path / "moved")
     shutil.rmtree(tmp_path / "first")
-    after = make_transformers("", device="cpu", num_beams=1)
+    after = TransformersTranslator("", device="cpu", num_beams=1)
     with pytest.raises(XprojError, match=r"has no model. Set 'model'"):
         after(["The dog"], "en", "es")
     assert after.from_disk(tmp_path / "moved") is after
     assert (after(TEXTS, "en", "es"), after.key, after.provenance) == wanted
     with pytest.raises(XprojError, match="too large for bytes"):
         after.to_bytes()
-    assert make_transformers().from_bytes(make_transformers().to_bytes()).provenance == make_transformers().provenance
+    empty = TransformersTranslator()
+    assert TransformersTranslator().from_bytes(empty.to_bytes()).provenance == empty.provenance
 
 
 def test_to_disk_does_not_mix_models(folders, tmp_path):
@@ -343,7 +344,7 @@ def test_the_folder_is_not_changed(folders):
 
 def test_a_memory_in_front_asks_once(folders):
     made = greedy(folders["nllb"])
-    memory = make_memory("", made)
+    memory = Memory("", made)
     calls = []
     generate = made._generate
     made._generate = lambda model, family, sources, *rest: (
