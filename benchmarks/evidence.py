@@ -40,10 +40,10 @@ from spacy_xproj.similarities.corpus_stats import CorpusStats, pair_key
 from spacy_xproj.similarities.feature_names import FEATURES, PART, STAGES, bounds, with_parts, zero_weights
 from spacy_xproj.similarities.labels import Entity, Labels
 from spacy_xproj.similarities.learning import Group, learn
-from spacy_xproj.similarities.lexicon import make_lexicon
-from spacy_xproj.similarities.links import make_links
+from spacy_xproj.similarities.lexicon import Lexicon
+from spacy_xproj.similarities.links import LinkSimilarity
 from spacy_xproj.similarities.ranker import Ranker, Scored, probabilities
-from spacy_xproj.similarities.surface import make_surface
+from spacy_xproj.similarities.surface import SurfaceSimilarity
 
 from .common import DATA, ROOT, config
 from .evidence_report import report
@@ -144,10 +144,10 @@ def parts_of(name: str, labeled: Sequence[str], steps: int, encoder: Optional[Pa
     known = entities(name, (*GIVEN[name], STATISTICAL)[0], steps) if name in labeled else {}
     parts: dict[str, Any] = {
         "labels": Known(known),
-        "forward": make_links(view="forward"),
-        "reverse": make_links(view="reverse"),
-        "surface": make_surface(threshold=0.0),
-        "lexicon": make_lexicon(),
+        "forward": LinkSimilarity(view="forward"),
+        "reverse": LinkSimilarity(view="reverse"),
+        "surface": SurfaceSimilarity(threshold=0.0),
+        "lexicon": Lexicon(),
     }
     if encoder is not None:
         parts["context"] = in_context(encoder, name.split("/")[1])
@@ -157,14 +157,14 @@ def parts_of(name: str, labeled: Sequence[str], steps: int, encoder: Optional[Pa
 def in_context(folder: Path, languages: str) -> Any:
     """`Context.v1` with the encoder of a folder, or with that of a pair of languages in it; for others a part that says
     nothing."""
-    from spacy_xproj.similarities.context import make_context
+    from spacy_xproj.similarities.context import ContextSimilarity
 
     if not (folder / "config.json").exists():
         folder = folder / languages
     if not folder.exists():
         return Known({})
     layers = srsly.read_json(folder / "config.json")["num_hidden_layers"]
-    return make_context(str(folder), layer=max(layers // 2, 1), threshold=0.0)
+    return ContextSimilarity(str(folder), layer=max(layers // 2, 1), threshold=0.0)
 
 
 # Learning and measuring

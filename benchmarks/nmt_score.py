@@ -25,8 +25,8 @@ from scripts.ranker_data import given_rows
 from spacy_xproj.bitext import SentencePair
 from spacy_xproj.similarities.fused import make_fused
 from spacy_xproj.similarities.lazy import choose
-from spacy_xproj.similarities.links import make_links
-from spacy_xproj.similarities.translation import TranslationSimilarity, make_translation
+from spacy_xproj.similarities.links import LinkSimilarity
+from spacy_xproj.similarities.translation import TranslationSimilarity
 from spacy_xproj.solvers.exact import make_exact
 from spacy_xproj.solvers.greedy import make_greedy
 from spacy_xproj.translators.transformers import TransformersTranslator
@@ -100,7 +100,7 @@ class Counted(TranslationSimilarity):
 
 
 def counted(translator: Any, **settings: Any) -> Counted:
-    similarity: Any = make_translation(translator, "en", "es", **settings)
+    similarity: Any = TranslationSimilarity(translator, "en", "es", **settings)
     similarity.__class__ = Counted
     return similarity
 
@@ -109,7 +109,7 @@ def cost(pairs: Sequence[SentencePair], translator: Any, case: Case, cache: dict
     """Assign all source spans."""
     meter, solver = Meter(translator), make_exact()
     nmt, sure = counted(meter, beam=case.beam, **cache), counted(translator, beam=case.beam)
-    fused, other = (make_fused({"links": make_links(), "nmt": part}, dict(case.weights)) for part in (nmt, sure))
+    fused, other = (make_fused({"links": LinkSimilarity(), "nmt": part}, dict(case.weights)) for part in (nmt, sure))
     seconds = 0.0
     for pair in pairs:
         n = len(pair.target)
@@ -142,7 +142,7 @@ def report(sentences: int) -> str:
     pairs = [pair for pair in row.pairs if pair.spans][:sentences]
     n = len(pairs)
     total = sum(len(pair.spans) for pair in pairs)
-    links, greedy = make_links(), make_greedy()
+    links, greedy = LinkSimilarity(), make_greedy()
     start = perf_counter()
     for pair in pairs:
         greedy(links(pair))

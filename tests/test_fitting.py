@@ -9,7 +9,7 @@ import spacy_xproj
 from spacy_xproj.errors import NotFittedError, XprojError
 from spacy_xproj.fitting import MAX_FIT, Sample, fit, unfitted
 from spacy_xproj.registry import registry
-from spacy_xproj.similarities.links import make_links
+from spacy_xproj.similarities.links import LinkSimilarity
 from tests.conftest import payload_doc, state
 
 LEARNER = {"aligner": {"@xproj_aligners": "test.Learner.v1"}}
@@ -19,7 +19,7 @@ class Weighted:
     """Links.v1 times the share of the corpus's words that are linked, which it must learn."""
 
     def __init__(self):
-        self.fitted, self.share, self.links = False, 1.0, make_links()
+        self.fitted, self.share, self.links = False, 1.0, LinkSimilarity()
 
     def fit(self, pairs):
         n = linked = 0

@@ -8,9 +8,9 @@ from typing import Optional, Union
 import numpy as np
 
 from ..bitext import SentencePair
-from ..errors import XprojError
+from ..errors import check_at_least, check_below_one, check_share
 from ..models.encoder import Encoder, Sentence, WithEncoder
-from ..ty import Cells, Similarity
+from ..ty import Cells
 from .forms import WordForms
 
 NAME = "spacy_xproj.Context.v1"
@@ -18,23 +18,14 @@ AHEAD = 4  # so many batches' worth of words are encoded together
 NOTHING = 1e-4  # of the longest vector of a word: what is shorter may be rounding
 
 
-def make_context(
-    model: str = "",
-    layer: int = 8,
-    center: bool = True,
-    baseline: float = 0.0,
-    threshold: float = 0.3,
-    max_length: int = 10,
-    beam: int = 20,
-    device: str = "auto",
-    dtype: str = "float32",
-    batch_tokens: int = 2048,
-    window: int = 0,
-    overlap: int = 128,
-    download: bool = False,
-) -> Similarity:
-    """Score cells by the cosine of the mean vectors of their words, each read in its whole sentence, in any encoder of
-    Hugging Face, such as mBERT or XLM-R.
+class ContextSimilarity(WithEncoder):
+    """`spacy_xproj.Context.v1`: score cells by the cosine of the mean vectors of their words, each read in its whole
+    sentence, in any encoder of Hugging Face, such as mBERT or XLM-R.
+
+    A word's vector is the mean of those of its sub-words, and words of white space have none.
+
+    With `center`, what is compared is how a span differs from the rest of its sentence. Where there is no such rest, as
+    the source span is all of its sentence, or the target is one word, the plain cosine counts.
 
     model (str): The folder of the model, with its tokenizer and weights in safetensors. "": none yet (see `from_disk`).
     layer (int): The layer whose output is compared, counted from 1. Those above it are not loaded.
@@ -53,45 +44,42 @@ def make_context(
         the model can read. Longer sentences are read in windows.
     overlap (int): So many sub-words two windows share at least, but at most half a window.
     download (bool): Take a `model` that is not a folder for a name on the Hugging Face Hub, and fetch it.
-    RETURNS (Similarity): The scorer.
     RAISES (XprojError): If a setting is out of its range, or the folder is not that of an encoder.
-    """
-    if not 0 <= threshold <= 1:
-        raise XprojError(f"{NAME}: threshold must be between 0 and 1, not {threshold}.")
-    if not -1 <= baseline < 1:
-        raise XprojError(f"{NAME}: baseline must be at least -1 and below 1, not {baseline}.")
-    for name, value, least in (("max_length", max_length, 1), ("beam", beam, 0), ("window", window, 0)):
-        if value < least:
-            raise XprojError(f"{NAME}: {name} must be at least {least}, not {value}.")
-    encoder = Encoder(
-        model,
-        who=NAME,
-        layer=layer,
-        device=device,
-        dtype=dtype,
-        batch_tokens=batch_tokens,
-        max_length=window,
-        overlap=overlap,
-        download=download,
-    )
-    return ContextSimilarity(
-        encoder, center=center, baseline=baseline, threshold=threshold, max_length=max_length, beam=beam
-    )
-
-
-class ContextSimilarity(WithEncoder):
-    """See `make_context`. A word's vector is the mean of those of its sub-words, and words of white space have none.
-
-    With `center`, what is compared is how a span differs from the rest of its sentence. Where there is no such rest, as
-    the source span is all of its sentence, or the target is one word, the plain cosine counts.
 
     Attributes: `encoder` (Encoder), the model.
     """
 
     def __init__(
-        self, encoder: Encoder, *, center: bool, baseline: float, threshold: float, max_length: int, beam: int
+        self,
+        model: str = "",
+        layer: int = 8,
+        center: bool = True,
+        baseline: float = 0.0,
+        threshold: float = 0.3,
+        max_length: int = 10,
+        beam: int = 20,
+        device: str = "auto",
+        dtype: str = "float32",
+        batch_tokens: int = 2048,
+        window: int = 0,
+        overlap: int = 128,
+        download: bool = False,
     ):
-        self.encoder = encoder
+        check_share(NAME, threshold=threshold)
+        check_below_one(NAME, -1, baseline=baseline)
+        check_at_least(NAME, 1, max_length=max_length)
+        check_at_least(NAME, 0, beam=beam, window=window)
+        self.encoder = Encoder(
+            model,
+            who=NAME,
+            layer=layer,
+            device=device,
+            dtype=dtype,
+            batch_tokens=batch_tokens,
+            max_length=window,
+            overlap=overlap,
+            download=download,
+        )
         self.center, self.baseline, self.threshold = center, baseline, threshold
         self.max_length, self.beam = max_length, beam
         self._warned = False

@@ -13,9 +13,9 @@ from ..part import Composite
 from ..state import State
 from ..ty import AnyCells, Cells, Similarity, check_finite
 from .lazy import Costly, OpenCells
-from .lexicon import make_lexicon
-from .links import make_links
-from .surface import make_surface
+from .lexicon import Lexicon
+from .links import LinkSimilarity
+from .surface import SurfaceSimilarity
 
 NAME = "spacy_xproj.Fused.v1"
 WEIGHTS = {
@@ -42,7 +42,7 @@ def make_fused(
     if weights is None:
         weights = dict(WEIGHTS) if similarities is None else dict.fromkeys(similarities, 1.0)
     if similarities is None:
-        similarities = {"links": make_links(), "surface": make_surface(threshold=0.8), "lexicon": make_lexicon()}
+        similarities = {"links": LinkSimilarity(), "surface": SurfaceSimilarity(threshold=0.8), "lexicon": Lexicon()}
     ours, theirs = set(similarities), set(weights)
     if ours != theirs:
         raise XprojError(

@@ -1,31 +1,25 @@
 """`spacy_xproj.Labels.v1`: what a spaCy pipeline for the target language finds in the target sentence."""
 
-from typing import TYPE_CHECKING, Any, Optional
+from typing import Any, Optional
 
 import numpy as np
 
 from ..bitext import SentencePair
-from ..errors import XprojError
+from ..errors import XprojError, check_share
 from ..models.pipelines import SpacyPipeline
 from ..state import State
-from ..ty import Cells, Similarity
-
-if TYPE_CHECKING:
-    pass
+from ..ty import Cells
 
 NAME = "spacy_xproj.Labels.v1"
 Entity = tuple[int, int, str, float]
 
 
-def make_labels(
-    model: str = "",
-    label_map: Optional[dict[str, str]] = None,
-    other_label: float = 0.5,
-    discard_labels: bool = False,
-    spans_key: str = "",
-) -> Similarity:
-    """Score cells by the entities that a pipeline finds in the target sentence: the share of words that candidate and
-    entity have in common (Dice), times the entity's score, times a factor for its label.
+class Labels(State):
+    """`spacy_xproj.Labels.v1`: score cells by the entities that a pipeline finds in the target sentence. The score is
+    the share of words that candidate and entity have in common (Dice), times the entity's score, times a factor for its
+    label.
+
+    pipeline (SpacyPipeline): The pipeline, with which it can be loaded where `model` is not.
 
     model (str): Package name or folder of a spaCy pipeline. It is loaded at first use, and saved with this part.
         Only a part that is loaded from disk or bytes can do without.
@@ -34,28 +28,21 @@ def make_labels(
     other_label (float): The factor of an entity whose label is not that of the source span.
     discard_labels (bool): All entities have the factor 1 (candidates of a NER model in Politov et al. 2025).
     spans_key (str): Take `doc.spans[spans_key]`, with the scores that spancat gives, rather than `doc.ents`.
-    RETURNS (Similarity): The scorer.
     RAISES (XprojError): If a setting is out of its range.
-    """
-    if not 0 <= other_label <= 1:
-        raise XprojError(f"{NAME}: other_label must be between 0 and 1, not {other_label}.")
-    return Labels(
-        model, dict(label_map or {}), other_label=other_label, discard_labels=discard_labels, spans_key=spans_key
-    )
-
-
-class Labels(State):
-    """See `make_labels`.
-
-    pipeline (SpacyPipeline): The pipeline, with which it can be loaded where `model` is not.
     """
 
     state_name = NAME
 
     def __init__(
-        self, model: str, label_map: dict[str, str], *, other_label: float, discard_labels: bool, spans_key: str
+        self,
+        model: str = "",
+        label_map: Optional[dict[str, str]] = None,
+        other_label: float = 0.5,
+        discard_labels: bool = False,
+        spans_key: str = "",
     ):
-        self.pipeline, self.label_map = SpacyPipeline(model, who=NAME), label_map
+        check_share(NAME, other_label=other_label)
+        self.pipeline, self.label_map = SpacyPipeline(model, who=NAME), dict(label_map or {})
         self.other_label, self.discard_labels, self.spans_key = other_label, discard_labels, spans_key
         self._last: tuple[tuple[str, ...], list[Entity]] = ((), [])  # a sentence is often asked for twice
 

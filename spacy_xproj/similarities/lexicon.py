@@ -9,21 +9,21 @@ from typing import Any, Optional, Union
 import numpy as np
 
 from ..bitext import SentencePair
-from ..errors import NotFittedError, XprojError
+from ..errors import NotFittedError, check_at_least
 from ..part import as_part
 from ..state import State
 from ..ty import Cells, Similarity
 from .lexicon_table import Entry, LexiconTable, form_key, form_text, word_key
-from .links import make_links
+from .links import LinkSimilarity
 
 NAME = "spacy_xproj.Lexicon.v1"
 
 
-def make_lexicon(
-    base: Optional[Similarity] = None, path: Optional[str] = None, smoothing: float = 1.0, min_score: float = 0.5
-) -> Similarity:
-    """Score cells by a lexicon of entity pairs: count(s, t) / (count(s) + smoothing), which is the share of the target
-    form among those of the source form, and less where the source form is rare.
+class Lexicon(State):
+    """`spacy_xproj.Lexicon.v1`: score cells by a lexicon of entity pairs. The score is count(s, t) / (count(s) +
+    smoothing): the share of the target form among those of the source form, and less where the source form is rare.
+
+    What was learnt and what was given in a file are kept apart: the given rows win.
 
     base (Optional[Similarity]): What finds the pairs in the corpus that it is fitted on; None: `Links.v1`. If it learns
         itself, it is fitted first.
@@ -31,23 +31,21 @@ def make_lexicon(
         learnt of their source forms.
     smoothing (float): What is added to the count of a source form.
     min_score (float): In the corpus, a source span's best candidate counts if its score by the base is as high.
-    RETURNS (Similarity): The scorer. It knows nothing until it is fitted or given a file.
     RAISES (XprojError): If a setting is negative.
     """
-    for name, value in (("smoothing", smoothing), ("min_score", min_score)):
-        if not value >= 0:
-            raise XprojError(f"{NAME}: {name} must be 0 or more, not {value}.")
-    return Lexicon(base or make_links(), path, smoothing=smoothing, min_score=min_score)
-
-
-class Lexicon(State):
-    """See `make_lexicon`. What was learnt and what was given in a file are kept apart: the given rows win."""
 
     fittable = True
     state_name = NAME
 
-    def __init__(self, base: Similarity, path: Optional[str], *, smoothing: float, min_score: float):
-        self.base, self.path = base, path
+    def __init__(
+        self,
+        base: Optional[Similarity] = None,
+        path: Optional[str] = None,
+        smoothing: float = 1.0,
+        min_score: float = 0.5,
+    ):
+        check_at_least(NAME, 0, smoothing=smoothing, min_score=min_score)
+        self.base, self.path = base or LinkSimilarity(), path
         self.smoothing, self.min_score = smoothing, min_score
         self.learned: Optional[LexiconTable] = None
         self.seen: frozenset[bytes] = frozenset()  # the sentence pairs of the corpus

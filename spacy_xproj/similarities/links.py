@@ -6,16 +6,17 @@ from typing import Optional
 import numpy as np
 
 from ..bitext import SentencePair
-from ..errors import XprojError
+from ..errors import check_at_least, check_one_of, check_share
 from ..part import Part
-from ..ty import Cells, Similarity
+from ..ty import Cells
 from .surface import range_max
 
+NAME = "spacy_xproj.Links.v1"
 COUNTS = ("pairs", "words")
 
 
-def make_links(count: str = "words", gap: float = 0.0, max_length: int = 0, view: str = "") -> Similarity:
-    """Score cells by their word links, relative to the lengths of both spans.
+class LinkSimilarity(Part):
+    """`spacy_xproj.Links.v1`: score cells by their word links, relative to the lengths of both spans.
 
     count (str): "words": (source words linked into t + target words linked into s) / (|s| + |t|), at most 1. "pairs":
         2 · linked pairs / (|s| + |t|), which many-to-many links can take above 1 (Politov et al. 2025).
@@ -25,26 +26,14 @@ def make_links(count: str = "words", gap: float = 0.0, max_length: int = 0, view
     view (str): A further view of the links, such as "forward" or "reverse" of `Statistical.v1` and `Embedding.v1`, or
         the name of an aligner of `Ensemble.v1` (see `Links.evidence`). A link counts what it says, and a word as much
         as its best link does. Links without that view count nothing. "": every link counts 1.
-    RETURNS (Similarity): The scorer.
     RAISES (XprojError): If a setting is unknown or negative.
     """
-    if count not in COUNTS:
-        raise XprojError(f"count must be one of {', '.join(COUNTS)}, not {count!r}.")
-    if max_length < 0:
-        raise XprojError(f"max_length must be 0 (no limit) or more, not {max_length}.")
-    if not 0 <= gap <= 1:
-        raise XprojError(f"gap must be between 0 and 1, not {gap}.")
-    return LinkSimilarity(count, gap, max_length, view)
 
-
-class LinkSimilarity(Part):
-    """See `make_links`."""
-
-    def __init__(self, count: str, gap: float, max_length: int, view: str = ""):
-        self.count = count
-        self.gap = gap
-        self.max_length = max_length
-        self.view = view
+    def __init__(self, count: str = "words", gap: float = 0.0, max_length: int = 0, view: str = ""):
+        check_one_of(NAME, COUNTS, count=count)
+        check_at_least(NAME, 0, max_length=max_length)
+        check_share(NAME, gap=gap)
+        self.count, self.gap, self.max_length, self.view = count, gap, max_length, view
         self._warned = False
 
     def __call__(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> Cells:

@@ -10,32 +10,16 @@ from rapidfuzz.fuzz import partial_ratio
 from rapidfuzz.process import cdist
 
 from ..bitext import SentencePair
-from ..errors import XprojError
+from ..errors import check_at_least, check_share
 from ..part import Part
-from ..ty import Cells, Similarity
+from ..ty import Cells
 from .forms import AFFIX, WordForms, similar
 
+NAME = "spacy_xproj.Surface.v1"
 ALIKE = 0.8  # words whose forms are less alike say nothing: unrelated ones reach .6 with ease
 PART = 0.84  # the same for a form and the beginning, end or inside of another
 LONGER = 0.6  # a word that is more than so much shorter than another is at best a part of it
 PIECES = re.compile(r"[^\W_]+")
-
-
-def make_surface(agglutinative: bool = False, threshold: float = 0.5, max_length: int = 0) -> Similarity:
-    """Score cells by the form of their words: romanized, in any order, inflected or compounded.
-
-    agglutinative (bool): A source form may stand anywhere in a target word ("kweDurbanini"), and the rest of that word
-        is taken for affixes (the flag of that name in García-Ferrero et al. 2023, but every word is checked).
-    threshold (float): Cells that score less are left out.
-    max_length (int): Longest candidate in words that is proposed; 0 is no limit.
-    RETURNS (Similarity): The scorer.
-    RAISES (XprojError): If a setting is out of its range.
-    """
-    if not 0 <= threshold <= 1:
-        raise XprojError(f"threshold must be between 0 and 1, not {threshold}.")
-    if max_length < 0:
-        raise XprojError(f"max_length must be 0 (no limit) or more, not {max_length}.")
-    return SurfaceSimilarity(agglutinative, threshold, max_length)
 
 
 class WordPairs(NamedTuple):
@@ -51,17 +35,24 @@ class WordPairs(NamedTuple):
 
 
 class SurfaceSimilarity(Part):
-    """See `make_surface`.
+    """`spacy_xproj.Surface.v1`: score cells by the form of their words: romanized, in any order, inflected or
+    compounded.
 
     A source word is accounted for by the candidate's word that is most like it (Jaro-Winkler, Winkler 1990), or by the
     parts of it that are words of the candidate, whichever is more; and a target word in the same way by the source
     span. The score is the share of all characters of both that are accounted for.
+
+    agglutinative (bool): A source form may stand anywhere in a target word ("kweDurbanini"), and the rest of that word
+        is taken for affixes (the flag of that name in García-Ferrero et al. 2023, but every word is checked).
+    threshold (float): Cells that score less are left out.
+    max_length (int): Longest candidate in words that is proposed; 0 is no limit.
+    RAISES (XprojError): If a setting is out of its range.
     """
 
-    def __init__(self, agglutinative: bool, threshold: float, max_length: int):
-        self.agglutinative = agglutinative
-        self.threshold = threshold
-        self.max_length = max_length
+    def __init__(self, agglutinative: bool = False, threshold: float = 0.5, max_length: int = 0):
+        check_share(NAME, threshold=threshold)
+        check_at_least(NAME, 0, max_length=max_length)
+        self.agglutinative, self.threshold, self.max_length = agglutinative, threshold, max_length
 
     def __call__(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> Cells:
         """Score the cells of one sentence pair, in order of source span, start, end.

@@ -7,38 +7,34 @@ from typing import Any, Optional
 import numpy as np
 
 from ..bitext import SentencePair
-from ..errors import XprojError
+from ..errors import XprojError, check_at_least, check_share
 from ..part import as_part
 from ..state import State
-from ..ty import Cells, ScoringTranslator, Similarity
+from ..ty import Cells, ScoringTranslator
 from .forms import WordForms, similar
-from .links import make_links
+from .links import LinkSimilarity
 from .pair_signals import SAME
 from .score_cache import Key, Score, ScoreCache
-from .surface import make_surface
+from .surface import SurfaceSimilarity
 
 NAME = "spacy_xproj.Translation.v1"
 TextPair = tuple[str, str, str, str]  # source language, target language, source, target
 
 
 # A plain Callable: spaCy checks a config's values against the annotations, and cannot check a protocol.
-def make_translation(
-    translator: Optional[Callable] = None,
-    source_lang: str = "",
-    target_lang: str = "",
-    normalize: bool = True,
-    both: bool = True,
-    exponent: float = 1.0,
-    threshold: float = 0.1,
-    max_length: int = 10,
-    extend: int = 1,
-    beam: int = 30,
-    batch_size: int = 256,
-    cache: Optional[str] = None,
-    remember: int = 100_000,
-) -> Similarity:
-    """Score cells by a translation model: NMTScore, direct (Vamvas and Sennrich 2022), as T-Projection (García-Ferrero
-    et al. 2023) uses it.
+class TranslationSimilarity(State):
+    """`spacy_xproj.Translation.v1`: score cells by a translation model: NMTScore, direct (Vamvas and Sennrich 2022), as
+    T-Projection (García-Ferrero et al. 2023) uses it.
+
+    With A the source span and B the candidate, P(A | B) is the probability of A as a translation of B: the geometric
+    mean of those of its tokens, the end token among them. The score is the mean of P(A | B) / P(A | A) and
+    P(B | A) / P(B | B), where it is above 1 set to 1. It depends on the two texts alone, not on their sentences. It is
+    rounded to four decimals: which texts go through the model together changes only later ones.
+
+    No bound below 1 on the score of a cell follows from what is cheap to know, so alone it scores all cells of a beam.
+    In `Fused.v1` the other parts tell which cells can still be chosen (see `lazy.choose`).
+
+    scored (int): How many pairs of texts the translator scored for this object.
 
     translator (Optional[Translator]): A translator that can score given translations, as `spacy_xproj.Transformers.v1`
         and `spacy_xproj.CTranslate2.v1`. To normalize, its model must know how to translate a language to itself.
@@ -55,84 +51,46 @@ def make_translation(
     batch_size (int): So many pairs of texts go to the translator at once. A run that is stopped loses few more.
     cache (Optional[str]): A file to keep scores in, which several processes may share. None or "": no file.
     remember (int): So many scores are kept in memory.
-    RETURNS (Similarity): The scorer.
     RAISES (XprojError): If a setting is out of its range, or the translator cannot score.
-    """
-    if translator is not None and not isinstance(translator, ScoringTranslator):
-        raise XprojError(
-            f"{NAME}: the translator must have a method score(sources, targets, source_lang, target_lang), as "
-            "spacy_xproj.Transformers.v1 and spacy_xproj.CTranslate2.v1 have, but "
-            f"{type(translator).__name__} has none. Give such a one itself, not a memory in front of it."
-        )
-    if not 0 <= threshold <= 1:
-        raise XprojError(f"{NAME}: threshold must be between 0 and 1, not {threshold}.")
-    if not exponent > 0:
-        raise XprojError(f"{NAME}: exponent must be above 0, not {exponent}.")
-    for name, value, least in (
-        ("max_length", max_length, 1),
-        ("extend", extend, 0),
-        ("beam", beam, 0),
-        ("batch_size", batch_size, 1),
-        ("remember", remember, 0),
-    ):
-        if value < least:
-            raise XprojError(f"{NAME}: {name} must be at least {least}, not {value}.")
-    return TranslationSimilarity(
-        translator,
-        source_lang,
-        target_lang,
-        normalize=normalize,
-        both=both,
-        exponent=exponent,
-        threshold=threshold,
-        max_length=max_length,
-        extend=extend,
-        beam=beam,
-        batch_size=batch_size,
-        cache=ScoreCache(cache or "", remember),
-    )
-
-
-class TranslationSimilarity(State):
-    """See `make_translation`.
-
-    With A the source span and B the candidate, P(A | B) is the probability of A as a translation of B: the geometric
-    mean of those of its tokens, the end token among them. The score is the mean of P(A | B) / P(A | A) and
-    P(B | A) / P(B | B), where it is above 1 set to 1. It depends on the two texts alone, not on their sentences. It is
-    rounded to four decimals: which texts go through the model together changes only later ones.
-
-    No bound below 1 on the score of a cell follows from what is cheap to know, so alone it scores all cells of a beam.
-    In `Fused.v1` the other parts tell which cells can still be chosen (see `lazy.choose`).
-
-    scored (int): How many pairs of texts the translator scored for this object.
     """
 
     state_name = NAME
 
     def __init__(
         self,
-        translator: Optional[Any],
-        source_lang: str,
-        target_lang: str,
-        *,
-        normalize: bool,
-        both: bool,
-        exponent: float,
-        threshold: float,
-        max_length: int,
-        extend: int,
-        beam: int,
-        batch_size: int,
-        cache: ScoreCache,
+        translator: Optional[Callable] = None,
+        source_lang: str = "",
+        target_lang: str = "",
+        normalize: bool = True,
+        both: bool = True,
+        exponent: float = 1.0,
+        threshold: float = 0.1,
+        max_length: int = 10,
+        extend: int = 1,
+        beam: int = 30,
+        batch_size: int = 256,
+        cache: Optional[str] = None,
+        remember: int = 100_000,
     ):
+        if translator is not None and not isinstance(translator, ScoringTranslator):
+            raise XprojError(
+                f"{NAME}: the translator must have a method score(sources, targets, source_lang, target_lang), as "
+                "spacy_xproj.Transformers.v1 and spacy_xproj.CTranslate2.v1 have, but "
+                f"{type(translator).__name__} has none. Give such a one itself, not a memory in front of it."
+            )
+        check_share(NAME, threshold=threshold)
+        if not exponent > 0:
+            raise XprojError(f"{NAME}: exponent must be above 0, not {exponent}.")
+        check_at_least(NAME, 1, max_length=max_length, batch_size=batch_size)
+        check_at_least(NAME, 0, extend=extend, beam=beam, remember=remember)
         self.translator: Any = translator
         self.source_lang, self.target_lang = source_lang, target_lang
         self.normalize, self.both, self.exponent, self.threshold = normalize, both, exponent, threshold
         self.max_length, self.extend, self.beam = max_length, extend, beam
         self.batch_size = batch_size
-        self.cache = cache
+        self.cache = ScoreCache(cache or "", remember)
         self.scored = 0
-        self._hints = make_links(), make_surface(threshold=0)
+        self._hints = LinkSimilarity(), SurfaceSimilarity(threshold=0)
 
     def __call__(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> Cells:
         """Score the cells of one sentence pair, in order of source span, start, end.

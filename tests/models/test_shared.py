@@ -9,7 +9,7 @@ import pytest
 from spacy_xproj.aligners.embedding import EmbeddingAligner
 from spacy_xproj.models.encoder import Encoder
 from spacy_xproj.models.folder import SHARED
-from spacy_xproj.similarities.context import make_context
+from spacy_xproj.similarities.context import ContextSimilarity
 from tests.aligners.tiny_encoders import make_encoder
 
 SETTINGS = {"layer": 2, "device": "cpu"}
@@ -29,7 +29,7 @@ def test_one_model_for_all(folders, monkeypatch):
     original = Encoder.make
     monkeypatch.setattr(Encoder, "make", lambda self, *args: made.append(self) or original(self, *args))
     aligner = EmbeddingAligner(folders / "one", **SETTINGS)
-    context = make_context(str(folders / "copy"), **SETTINGS)
+    context = ContextSimilarity(str(folders / "copy"), **SETTINGS)
     assert aligner.encoder.load() is context.encoder.load() and len(made) == 1
     for model, settings in (("other", SETTINGS), ("one", {**SETTINGS, "layer": 1})):
         assert EmbeddingAligner(folders / model, **settings).encoder.load() is not aligner.encoder.load()

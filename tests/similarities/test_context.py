@@ -12,10 +12,10 @@ from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.models.encoder import Encoder
 from spacy_xproj.models.folder import SHARED
 from spacy_xproj.registry import registry
-from spacy_xproj.similarities.context import NAME, NOTHING, cosines, make_context
+from spacy_xproj.similarities.context import NAME, NOTHING, ContextSimilarity, cosines
 from spacy_xproj.similarities.fused import make_fused
 from spacy_xproj.similarities.lazy import Costly
-from spacy_xproj.similarities.links import make_links
+from spacy_xproj.similarities.links import LinkSimilarity
 from spacy_xproj.ty import Similarity
 from tests.aligners.tiny_encoders import TEXTS, make_encoder
 from tests.conftest import bitext, ents, payload_doc, state
@@ -42,7 +42,7 @@ def short(tmp_path_factory):
 
 
 def made(path, **settings):
-    return make_context(**{"model": str(path), "layer": 3, "device": "cpu", "threshold": 0.0, **settings})
+    return ContextSimilarity(**{"model": str(path), "layer": 3, "device": "cpu", "threshold": 0.0, **settings})
 
 
 def one_pair(source, spans, links, target):
@@ -97,9 +97,9 @@ def assert_close(found, want):
 
 
 def test_registered():
-    assert registry.xproj_similarities.get(NAME) is make_context
-    assert isinstance(make_context(), Similarity)
-    assert not isinstance(make_context(), Costly) and not make_context().fittable
+    assert registry.xproj_similarities.get(NAME) is ContextSimilarity
+    assert isinstance(ContextSimilarity(), Similarity)
+    assert not isinstance(ContextSimilarity(), Costly) and not ContextSimilarity().fittable
 
 
 # The score
@@ -434,7 +434,7 @@ def test_sentences_that_fail_together_are_encoded_alone_with_one_warning(folder)
 
 def test_fused(folder):
     for pair in some_pairs():
-        links, context = make_links(), made(folder, threshold=0.3)
+        links, context = LinkSimilarity(), made(folder, threshold=0.3)
         fused = make_fused({"links": links, "context": context}, {"links": 0.5, "context": 0.5})
         found = table(fused(pair))
         cells = every(len(pair.target))
@@ -466,7 +466,7 @@ def test_saved_with_its_model(folder, tmp_path, fused):
     with pytest.raises(XprojError, match="too large for bytes"):
         nlp.to_bytes()
     with pytest.raises(XprojError, match="Expected the state"):
-        make_context().from_bytes(b"")
+        ContextSimilarity().from_bytes(b"")
 
 
 def test_another_model_is_asked_anew(folder, short, tmp_path):
@@ -480,7 +480,7 @@ def test_another_model_is_asked_anew(folder, short, tmp_path):
 
 
 def test_without_a_model(tmp_path):
-    similarity = make_context()
+    similarity = ContextSimilarity()
     similarity.to_disk(tmp_path / "state")
     assert similarity.from_disk(tmp_path / "state") is similarity
     with pytest.raises(XprojError, match=r"Context\.v1 has no model\. Set 'model' to the folder of one"):
@@ -516,7 +516,7 @@ def test_lower_precision(folder):
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({"threshold": 1.5}, r"threshold must be between 0 and 1, not 1\.5"),
+        ({"threshold": 1.5}, r"threshold must be from 0 to 1, not 1\.5"),
         ({"baseline": 1.0}, r"baseline must be at least -1 and below 1, not 1\.0"),
         ({"baseline": -1.5}, "baseline must be at least -1"),
         ({"max_length": 0}, "max_length must be at least 1, not 0"),
@@ -531,16 +531,16 @@ def test_lower_precision(folder):
 )
 def test_bad_settings(settings, message):
     with pytest.raises(XprojError, match=rf"Context\.v1: {message}"):
-        make_context(**settings)
+        ContextSimilarity(**settings)
 
 
 def test_what_is_missing(folder, tmp_path, monkeypatch):
     path = tmp_path / "absent"
     with pytest.raises(InputError, match="Nothing is downloaded unless asked for") as caught:
-        make_context(model=str(path))
+        ContextSimilarity(model=str(path))
     assert str(path) in str(caught.value) and NAME in str(caught.value)
     with pytest.raises(InputError, match="the model has 4 layers, and layer is 8"):
-        make_context(model=str(folder))
+        ContextSimilarity(model=str(folder))
     with pytest.raises(XprojError, match="the device 'cuda:99' is not there"):
         made(folder, device="cuda:99")(some_pairs()[0])
     for package in ("torch", "transformers"):

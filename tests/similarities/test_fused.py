@@ -11,11 +11,11 @@ from spacy_xproj.fitting import fit, unfitted
 from spacy_xproj.registry import registry
 from spacy_xproj.runs.pipelines import load_pipeline
 from spacy_xproj.similarities.fused import make_fused
-from spacy_xproj.similarities.labels import make_labels
-from spacy_xproj.similarities.lexicon import make_lexicon
-from spacy_xproj.similarities.links import make_links
+from spacy_xproj.similarities.labels import Labels
+from spacy_xproj.similarities.lexicon import Lexicon
+from spacy_xproj.similarities.links import LinkSimilarity
 from spacy_xproj.similarities.ranker import make_ranker
-from spacy_xproj.similarities.surface import make_surface
+from spacy_xproj.similarities.surface import SurfaceSimilarity
 from spacy_xproj.ty import Cells, Similarity, WeighedCells
 from tests.conftest import CONFIGS, bitext, ents, payload_doc, state
 
@@ -42,7 +42,12 @@ def some_pairs():
 
 def parts():
     """One of each, those that learn fitted."""
-    found = {"links": make_links(), "surface": make_surface(threshold=0), "lexicon": make_lexicon(), "r": make_ranker()}
+    found = {
+        "links": LinkSimilarity(),
+        "surface": SurfaceSimilarity(threshold=0),
+        "lexicon": Lexicon(),
+        "r": make_ranker(),
+    }
     for name in ("lexicon", "r"):
         found[name].fit(some_pairs())
     return found
@@ -129,9 +134,9 @@ def test_in_any_order():
 
 def test_fittable_only_if_a_part_is():
     assert registry.xproj_similarities.get("spacy_xproj.Fused.v1") is make_fused
-    plain = make_fused({"links": make_links(), "labels": make_labels("x")}, {"links": 1.0, "labels": 1.0})
+    plain = make_fused({"links": LinkSimilarity(), "labels": Labels("x")}, {"links": 1.0, "labels": 1.0})
     assert isinstance(plain, Similarity) and not plain.fittable
-    learner = make_fused({"links": make_links(), "lexicon": make_lexicon()}, {"links": 1.0, "lexicon": 1.0})
+    learner = make_fused({"links": LinkSimilarity(), "lexicon": Lexicon()}, {"links": 1.0, "lexicon": 1.0})
     assert learner.fittable and not learner.fitted
     with pytest.raises(NotFittedError, match=r"Lexicon.v1"):
         learner(some_pairs()[0])
@@ -140,13 +145,13 @@ def test_fittable_only_if_a_part_is():
 
 
 def test_all_that_learn_are_fitted_and_saved(tmp_path):
-    made = {"links": make_links(), "lexicon": make_lexicon(), "ranker": make_ranker()}
+    made = {"links": LinkSimilarity(), "lexicon": Lexicon(), "ranker": make_ranker()}
     weights = {"links": 0.2, "lexicon": 0.3, "ranker": 0.5}
     fused = make_fused(made, weights)
     fused.fit(iter(some_pairs()))
     assert made["lexicon"].fitted and made["ranker"].fitted
     fresh = lambda: make_fused(  # noqa: E731
-        {"links": make_links(), "lexicon": make_lexicon(), "ranker": make_ranker()}, weights
+        {"links": LinkSimilarity(), "lexicon": Lexicon(), "ranker": make_ranker()}, weights
     )
     again = fresh().from_bytes(fused.to_bytes())
     fused.to_disk(tmp_path / "state")
@@ -157,7 +162,7 @@ def test_all_that_learn_are_fitted_and_saved(tmp_path):
     (tmp_path / "state" / "ranker").unlink()
     with pytest.raises(InputError, match="state of its part 'ranker' is missing"):
         fresh().from_disk(tmp_path / "state")
-    other = make_fused({"links": make_links(), "lex": make_lexicon()}, {"links": 0.2, "lex": 0.3})
+    other = make_fused({"links": LinkSimilarity(), "lex": Lexicon()}, {"links": 0.2, "lex": 0.3})
     with pytest.raises(XprojError, match="parts 'lexicon', 'ranker' instead of 'lex'"):
         other.from_bytes(fused.to_bytes())
     with pytest.raises(XprojError, match=r"Fused.v1"):
@@ -196,7 +201,7 @@ def test_a_part_that_does_not_learn_is_saved_too(tmp_path):
 )
 def test_bad_settings(names, weights, message):
     with pytest.raises(XprojError, match=message):
-        make_fused(None if names is None else {name: make_links() for name in names}, weights)
+        make_fused(None if names is None else {name: LinkSimilarity() for name in names}, weights)
 
 
 def test_parts_are_similarities():
@@ -207,9 +212,10 @@ def test_parts_are_similarities():
 def test_defaults():
     default = make_fused()
     explicit = make_fused(
-        {"links": make_links(), "surface": make_surface(threshold=0.8), "lexicon": make_lexicon()}, SETTINGS["weights"]
+        {"links": LinkSimilarity(), "surface": SurfaceSimilarity(threshold=0.8), "lexicon": Lexicon()},
+        SETTINGS["weights"],
     )
-    equal = make_fused({"a": make_links(), "b": make_surface()})
+    equal = make_fused({"a": LinkSimilarity(), "b": SurfaceSimilarity()})
     assert equal.weights == {"a": 0.5, "b": 0.5}
     for fused in (default, explicit):
         fused.fit(some_pairs())
@@ -284,7 +290,9 @@ def test_only_parts_that_want_to_are_told_what_comes():
 
     inner, plain = Told(), make_ranker()
     ranker = make_ranker(evidence={"inner": inner})
-    fused = make_fused({"plain": plain, "ranker": ranker, "links": make_links()}, {"plain": 1, "ranker": 1, "links": 1})
+    fused = make_fused(
+        {"plain": plain, "ranker": ranker, "links": LinkSimilarity()}, {"plain": 1, "ranker": 1, "links": 1}
+    )
     pair = bitext("Ana sings", [(0, 1, "PER")], "0-0").pairs(("Ana", "canta"))[0]
     fused.prepare(iter([pair]))
     assert inner.pairs == [pair]

@@ -10,7 +10,7 @@ from spacy.tokens import Span
 
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.registry import registry
-from spacy_xproj.similarities.labels import Labels, make_labels
+from spacy_xproj.similarities.labels import Labels
 from spacy_xproj.ty import Similarity
 from tests.conftest import bitext, ents, missed, payload_doc, state
 
@@ -54,25 +54,25 @@ PAIR = one_pair("Ana Ruiz fue a Roma hoy", (0, 1, "PER"), (1, 2, "GPE"))
 
 
 def test_advertised():
-    assert registry.xproj_similarities.get("spacy_xproj.Labels.v1") is make_labels
-    labels = make_labels("anything")  # it is loaded at first use
+    assert registry.xproj_similarities.get("spacy_xproj.Labels.v1") is Labels
+    labels = Labels("anything")  # it is loaded at first use
     assert isinstance(labels, Similarity) and not labels.fittable
 
 
 def test_labels(model):
-    assert table(make_labels(model)(PAIR)) == {
+    assert table(Labels(model)(PAIR)) == {
         **{(0, 0, 2): 0.5, (0, 4, 5): 0.5, (0, 5, 6): 0.5},
         **{(1, 0, 2): 0.5, (1, 4, 5): 1, (1, 5, 6): 0.5},
     }
-    mapped = make_labels(model, label_map={"PERSON": "PER", "DATE": ""}, other_label=0.0)
+    mapped = Labels(model, label_map={"PERSON": "PER", "DATE": ""}, other_label=0.0)
     assert table(mapped(PAIR)) == {(0, 0, 2): 1, (1, 4, 5): 1}
-    extents = make_labels(model, label_map={"DATE": ""}, other_label=0.0, discard_labels=True)
+    extents = Labels(model, label_map={"DATE": ""}, other_label=0.0, discard_labels=True)
     assert table(extents(PAIR)) == {(k, *e): 1 for k in (0, 1) for e in ((0, 2), (4, 5))}
 
 
 def test_given_candidates_share_words(model):
     candidates = np.array([(0, 1), (0, 3), (1, 5), (3, 4), (4, 5), (0, 1)])
-    found = table(make_labels(model, label_map={"PERSON": "PER", "DATE": ""}, other_label=0.5)(PAIR, candidates))
+    found = table(Labels(model, label_map={"PERSON": "PER", "DATE": ""}, other_label=0.5)(PAIR, candidates))
     assert found == pytest.approx(
         {
             **{(0, 0, 1): 2 / 3, (0, 0, 3): 4 / 5, (0, 1, 5): 1 / 3, (0, 4, 5): 0.5},
@@ -84,13 +84,13 @@ def test_given_candidates_share_words(model):
 def test_span_scores():
     nlp = spacy.blank("es")
     nlp.add_pipe("test_scored_spans")
-    labels = make_labels("x", spans_key="sc")
+    labels = Labels("x", spans_key="sc")
     labels.pipeline.nlp = nlp
     pair = one_pair("p q r s", (0, 1, "LOC"), (1, 2, "PER"))
     # half of the first one is in the second, which scores more than twice as much
     want = {(0, 0, 2): 0.25, (0, 1, 3): 0.5, (0, 2, 4): 0.8, (1, 0, 2): 0.125, (1, 1, 3): 0.25, (1, 2, 4): 0.4}
     assert table(labels(pair)) == pytest.approx(want)
-    labels = make_labels("x", spans_key="other")
+    labels = Labels("x", spans_key="other")
     labels.pipeline.nlp = nlp
     with pytest.raises(XprojError, match=r"makes no doc.spans\['other'\].*test_scored_spans.*made the keys sc"):
         labels(pair)
@@ -104,7 +104,7 @@ def test_span_scores():
 def test_against_the_definition(entities, labels, other):
     found = [(a, a + n, label, score) for a, n, label, score in entities]
     pair = one_pair("a b c d e f g h", *((k, k + 1, label) for k, label in enumerate(labels)))
-    similarity = make_labels("x", other_label=other)
+    similarity = Labels("x", other_label=other)
     similarity.predict = lambda target: found
     every = [(a, b) for a in range(8) for b in range(a + 1, 9)]
 
@@ -120,7 +120,7 @@ def test_against_the_definition(entities, labels, other):
 
 
 def test_the_model_runs_once_a_sentence(model):
-    labels = make_labels(model)
+    labels = Labels(model)
     calls = []
     labels.predict = lambda target: calls.append(target) or Labels.predict(labels, target)
     for pair in (PAIR, PAIR, one_pair("Roma", (0, 1, "GPE")), PAIR._replace(spans=())):
@@ -131,29 +131,29 @@ def test_the_model_runs_once_a_sentence(model):
 
 def test_nothing_found(model):
     for candidates in (None, np.zeros((0, 2), "i8"), np.array([(0, 1)])):
-        cells = make_labels(model)(one_pair("nada", (0, 1, "GPE")), candidates)
+        cells = Labels(model)(one_pair("nada", (0, 1, "GPE")), candidates)
         assert [len(field) for field in cells] == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize("other_label", [1.5, -0.1, float("nan")])
 def test_bad_settings(other_label):
     with pytest.raises(XprojError, match="other_label"):
-        make_labels("x", other_label=other_label)
+        Labels("x", other_label=other_label)
 
 
 def test_a_model_that_is_not_there():
     with pytest.raises(XprojError, match="Set 'model'"):
-        make_labels()(PAIR)
+        Labels()(PAIR)
     with pytest.raises(XprojError, match=r"Labels.v1.* got 'no_such_model'"):
-        make_labels("no_such_model")(PAIR)
+        Labels("no_such_model")(PAIR)
 
 
 @pytest.mark.parametrize("data", [b"", b"\x80", b"rubbish"])
 def test_other_data_is_refused(data, tmp_path):
     with pytest.raises(XprojError, match=r"Labels.v1"):
-        make_labels("x").from_bytes(data)
+        Labels("x").from_bytes(data)
     with pytest.raises(InputError, match="missing"):
-        make_labels("x").from_disk(tmp_path / "missing")
+        Labels("x").from_disk(tmp_path / "missing")
 
 
 def test_saved_with_the_pipeline(tmp_path, model):

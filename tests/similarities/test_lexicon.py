@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from spacy_xproj.errors import InputError, NotFittedError, XprojError
 from spacy_xproj.fitting import fit, unfitted
 from spacy_xproj.registry import registry
-from spacy_xproj.similarities.lexicon import Places, make_lexicon
+from spacy_xproj.similarities.lexicon import Lexicon, Places
 from spacy_xproj.similarities.lexicon_table import Entry, LexiconTable, form_key, form_text
-from spacy_xproj.similarities.links import make_links
+from spacy_xproj.similarities.links import LinkSimilarity
 from spacy_xproj.similarities.ranker import make_ranker
 from spacy_xproj.ty import Cells, Similarity
 from tests.conftest import bitext, ents, payload_doc, state
@@ -38,7 +38,7 @@ def new_pair():
 
 
 def fitted(**settings):
-    lexicon = make_lexicon(**settings)
+    lexicon = Lexicon(**settings)
     lexicon.fit(iter(some_pairs()))
     return lexicon
 
@@ -50,8 +50,8 @@ def table(cells):
 
 
 def test_advertised():
-    assert registry.xproj_similarities.get("spacy_xproj.Lexicon.v1") is make_lexicon
-    assert isinstance(make_lexicon(), Similarity) and make_lexicon().fittable
+    assert registry.xproj_similarities.get("spacy_xproj.Lexicon.v1") is Lexicon
+    assert isinstance(Lexicon(), Similarity) and Lexicon().fittable
 
 
 def test_shares():
@@ -73,7 +73,7 @@ def test_own_votes_are_taken_out():
 
 
 def test_a_sentence_pair_counts_once():
-    lexicon = make_lexicon()
+    lexicon = Lexicon()
     lexicon.fit(some_pairs() + some_pairs())
     assert lexicon.to_bytes() == fitted().to_bytes()
 
@@ -81,7 +81,7 @@ def test_a_sentence_pair_counts_once():
 def test_weak_candidates_do_not_count():
     pair = pair_of("New York Times", [(0, 3, "ORG")], "0-1", "el New")
     for least, known in ((0.5, True), (0.51, False)):
-        lexicon = make_lexicon(min_score=least)
+        lexicon = Lexicon(min_score=least)
         lexicon.fit([pair])
         assert lexicon.fitted and bool(lexicon.learned.rows) == known
 
@@ -92,15 +92,15 @@ def test_ties_go_to_the_longest_then_the_first():
         return Cells(k, a, b, np.array([0.9, 0.9, 0.9, 0.9, 0.7]))
 
     pair = pair_of("A B", [(0, 1, "X"), (1, 2, "Y")], "", "a b c")
-    assert make_lexicon(base).votes(pair) == [("A", "a b", "X"), ("B", "c", "Y")]
+    assert Lexicon(base).votes(pair) == [("A", "a b", "X"), ("B", "c", "Y")]
 
 
 def test_a_base_that_learns():
     for base in (make_ranker(), fitted()):
-        lexicon = make_lexicon(base)
+        lexicon = Lexicon(base)
         lexicon.fit(some_pairs() * 2)
         assert base.fitted and lexicon.fitted
-        again = make_lexicon(make_ranker() if base.__class__.__name__ == "Ranker" else make_lexicon())
+        again = Lexicon(make_ranker() if base.__class__.__name__ == "Ranker" else Lexicon())
         again.from_bytes(lexicon.to_bytes())
         assert again.base.fitted and again.to_bytes() == lexicon.to_bytes()
         for pair in some_pairs():
@@ -108,26 +108,26 @@ def test_a_base_that_learns():
 
 
 def test_not_fitted(tmp_path):
-    lexicon = make_lexicon()
+    lexicon = Lexicon()
     assert not lexicon.fitted
     for call in (lambda: lexicon(new_pair()), lambda: lexicon.export_tsv(tmp_path / "x.tsv")):
         with pytest.raises(NotFittedError, match=r"spacy_xproj.Lexicon.v1 has not been fitted"):
             call()
     lexicon.fit([])
     assert not lexicon.fitted
-    again = make_lexicon().from_bytes(lexicon.to_bytes())
+    again = Lexicon().from_bytes(lexicon.to_bytes())
     assert not again.fitted and again.to_bytes() == lexicon.to_bytes()
 
 
 def test_deterministic_and_saved(tmp_path):
-    one, other = fitted(), make_lexicon()
+    one, other = fitted(), Lexicon()
     other.fit(some_pairs()[::-1])
     assert one.to_bytes() == other.to_bytes()
     before = one.to_bytes()
     one(some_pairs()[0])
     assert one.to_bytes() == before
     one.to_disk(tmp_path / "state")
-    again, third = make_lexicon().from_bytes(before), make_lexicon().from_disk(tmp_path / "state")
+    again, third = Lexicon().from_bytes(before), Lexicon().from_disk(tmp_path / "state")
     for pair in [*some_pairs(), new_pair()]:
         assert table(one(pair)) == table(again(pair)) == table(third(pair))
 
@@ -135,11 +135,11 @@ def test_deterministic_and_saved(tmp_path):
 @pytest.mark.parametrize("data", [b"", b"\x80", b"rubbish"])
 def test_other_data_is_refused(data, tmp_path):
     with pytest.raises(XprojError, match=r"Lexicon.v1"):
-        make_lexicon().from_bytes(data)
+        Lexicon().from_bytes(data)
     (tmp_path / "x").write_bytes(data)
     for name in ("x", "missing"):
         with pytest.raises(InputError, match=name):
-            make_lexicon().from_disk(tmp_path / name)
+            Lexicon().from_disk(tmp_path / name)
 
 
 # Files for a person
@@ -175,7 +175,7 @@ def test_edited_rows_win(tmp_path):
     assert table(lexicon(milan)) == {(1, 2, 3): 1.5 / 2.5}
     union = pair_of("a European Union", [(1, 3, "X")], "", "Unión Europea")
     assert table(lexicon(union)) == {(0, 0, 2): 1 / 2}  # as learnt
-    again = make_lexicon().from_bytes(lexicon.to_bytes())
+    again = Lexicon().from_bytes(lexicon.to_bytes())
     again.fit(some_pairs())  # what a person said stays
     assert table(again(new_pair())) == {(0, 3, 4): 9 / 10} and again.to_bytes() == lexicon.to_bytes()
     again.export_tsv(tmp_path / "y.tsv")
@@ -195,15 +195,15 @@ def test_edited_rows_win(tmp_path):
 
 def test_a_file_alone(tmp_path):
     path = tmp_path / "x.tsv"
-    lexicon = make_lexicon(path=str(path))  # it is read at first use
+    lexicon = Lexicon(path=str(path))  # it is read at first use
     path.write_text(TSV, encoding="utf-8")
     assert lexicon.fitted
     assert table(lexicon(new_pair())) == {(0, 1, 2): 3 / 5, (0, 3, 4): 1 / 5, (0, 5, 6): 3 / 5}
-    data = make_lexicon(path=str(path)).to_bytes()
+    data = Lexicon(path=str(path)).to_bytes()
     path.unlink()
-    again = make_lexicon(path=str(path)).from_bytes(data)
+    again = Lexicon(path=str(path)).from_bytes(data)
     assert table(again(new_pair())) == table(lexicon(new_pair()))
-    lost = make_lexicon(path=str(path))
+    lost = Lexicon(path=str(path))
     with pytest.raises(InputError, match=r"x\.tsv: spacy_xproj.Lexicon.v1 cannot read"):
         lost(new_pair())
 
@@ -234,7 +234,7 @@ def test_bad_files(text, line, message, tmp_path):
 def test_latin_1_is_refused(tmp_path):
     (tmp_path / "x.tsv").write_bytes("Rome\tMilán\t1\n".encode("latin-1"))
     with pytest.raises(InputError, match="UTF-8"):
-        make_lexicon(path=str(tmp_path / "x.tsv"))(new_pair())
+        Lexicon(path=str(tmp_path / "x.tsv"))(new_pair())
 
 
 def test_rows_of_one_pair_are_added(tmp_path):
@@ -288,7 +288,7 @@ def test_other_scripts_and_case():
         pair_of("МОСКВА растёт", [(0, 1, "LOC")], "0-0", "莫斯科 在 成长"),
         pair_of("Straße", [(0, 1, "LOC")], "0-0", "ΟΔΟΣ"),
     ]
-    lexicon = make_lexicon()
+    lexicon = Lexicon()
     lexicon.fit(pairs)
     assert table(lexicon(pair_of("Москва", [(0, 1, "LOC")], "", "在 莫斯科"))) == {(0, 1, 2): 1 / 2}
     assert table(lexicon(pair_of("STRASSE", [(0, 1, "LOC")], "", "οδοσ"))) == {(0, 0, 1): 1 / 2}
@@ -338,11 +338,11 @@ def test_beside_the_links_by_initialize():
     base = {"@xproj_similarities": "spacy_xproj.Links.v1", "gap": 1.0}
     nlp.add_pipe("xproj_matcher", config={"similarity": {**SETTINGS["similarity"], "base": base}})
     nlp.initialize(lambda: [spacy.training.Example(doc, doc) for doc in docs_of(nlp)])
-    assert nlp.get_pipe("xproj_matcher").similarity.base.gap == make_links(gap=1.0).gap
+    assert nlp.get_pipe("xproj_matcher").similarity.base.gap == LinkSimilarity(gap=1.0).gap
     assert unfitted(nlp) == []
 
 
 @pytest.mark.parametrize("settings", [{"smoothing": -1.0}, {"min_score": -0.1}, {"smoothing": float("nan")}])
 def test_bad_settings(settings):
     with pytest.raises(XprojError, match=next(iter(settings))):
-        make_lexicon(**settings)
+        Lexicon(**settings)

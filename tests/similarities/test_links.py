@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spacy_xproj.errors import XprojError
-from spacy_xproj.similarities.links import COUNTS, make_links
+from spacy_xproj.similarities.links import COUNTS, LinkSimilarity
 from spacy_xproj.solvers.exact import make_exact
 from tests.conftest import bitext
 
@@ -58,14 +58,14 @@ def test_given_candidates_against_brute_force(pair, count, gap):
         if (score := reference(pair, span, a, b, count, gap))
     }
     shuffled = np.array(candidates[::-1] + candidates[:2])  # in any order, and more than once
-    assert table(make_links(count, gap)(pair, shuffled)) == pytest.approx(want, rel=1e-12)
+    assert table(LinkSimilarity(count, gap)(pair, shuffled)) == pytest.approx(want, rel=1e-12)
 
 
 @pytest.mark.parametrize("count", COUNTS)
 @pytest.mark.parametrize("gap", GAPS)
 @given(pair=pairs(), max_length=st.integers(0, 4))
 def test_proposed_candidates(pair, count, gap, max_length):
-    proposed = table(make_links(count, gap, max_length)(pair))
+    proposed = table(LinkSimilarity(count, gap, max_length)(pair))
     want = {}
     for k, (start, end, *_) in enumerate(pair.spans):
         linked = {j for i, j in pair.links.tolist() if start <= i < end}
@@ -79,7 +79,7 @@ def test_proposed_candidates(pair, count, gap, max_length):
 @pytest.mark.parametrize("gap", GAPS)
 @given(pair=pairs())
 def test_proposing_loses_nothing(pair, count, gap):
-    similarity, solver = make_links(count, gap), make_exact()
+    similarity, solver = LinkSimilarity(count, gap), make_exact()
     proposed = similarity(pair)
     every = similarity(pair, np.array(everything(len(pair.target))))
     ours, theirs = table(proposed), table(every)
@@ -96,7 +96,7 @@ def test_proposing_loses_nothing(pair, count, gap):
 @given(pairs())
 def test_words_never_count_more_than_there_are(pair):
     for gap in GAPS:
-        assert make_links("words", gap)(pair).score.max(initial=0) <= 1 + 1e-12
+        assert LinkSimilarity("words", gap)(pair).score.max(initial=0) <= 1 + 1e-12
 
 
 def test_by_hand():
@@ -104,32 +104,32 @@ def test_by_hand():
     (pair,) = bitext("New York University", [(0, 3, "ORG")], "0-2 1-3 2-0").pairs(
         ("Universidad", "de", "Nueva", "York")
     )
-    assert table(make_links("words", 0)(pair))[0, 0, 4] == 1
-    assert table(make_links("words", 1)(pair))[0, 0, 4] == 6 / 7
-    assert table(make_links("words", 0.5)(pair))[0, 0, 4] == 6 / 6.5
+    assert table(LinkSimilarity("words", 0)(pair))[0, 0, 4] == 1
+    assert table(LinkSimilarity("words", 1)(pair))[0, 0, 4] == 6 / 7
+    assert table(LinkSimilarity("words", 0.5)(pair))[0, 0, 4] == 6 / 6.5
     # many-to-many links: pairs can go above 1, words cannot
     (pair,) = bitext("a b", [(0, 2, "X")], "0-0 0-1 1-0 1-1").pairs(("x", "y"))
-    assert table(make_links("pairs", 1)(pair))[0, 0, 2] == 2
-    assert table(make_links("words", 1)(pair))[0, 0, 2] == 1
+    assert table(LinkSimilarity("pairs", 1)(pair))[0, 0, 2] == 2
+    assert table(LinkSimilarity("words", 1)(pair))[0, 0, 2] == 1
 
 
 def test_a_gap_word_that_is_linked_elsewhere_counts():
     (pair,) = bitext("a b c", [(0, 2, "X")], "0-0 1-2 2-1").pairs(("x", "y", "z"))
-    assert table(make_links("words", 0)(pair))[0, 0, 3] == 4 / 5
+    assert table(LinkSimilarity("words", 0)(pair))[0, 0, 3] == 4 / 5
 
 
 @pytest.mark.parametrize("candidates", [None, [], [(0, 1)]])
 def test_no_links_no_cells(candidates):
     (pair,) = bitext("a", [(0, 1, "X")]).pairs(("x",))
     given_ = None if candidates is None else np.array(candidates, "i8").reshape(-1, 2)
-    cells = make_links()(pair, given_)
+    cells = LinkSimilarity()(pair, given_)
     assert [len(field) for field in cells] == [0, 0, 0, 0]
 
 
 def test_no_spans():
     (pair,) = bitext("a", [], "0-0").pairs(("x",))
-    assert len(make_links()(pair).score) == 0
-    assert len(make_links()(pair, np.array([(0, 1)])).score) == 0
+    assert len(LinkSimilarity()(pair).score) == 0
+    assert len(LinkSimilarity()(pair, np.array([(0, 1)])).score) == 0
 
 
 @pytest.mark.parametrize(
@@ -143,4 +143,4 @@ def test_no_spans():
 )
 def test_bad_settings(settings, message):
     with pytest.raises(XprojError, match=message):
-        make_links(*settings)
+        LinkSimilarity(*settings)

@@ -14,11 +14,11 @@ from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.fitting import fit, unfitted
 from spacy_xproj.runs.pipelines import load_pipeline
 from spacy_xproj.similarities.feature_names import FEATURES, STAGES, bounds, with_parts
-from spacy_xproj.similarities.lexicon import make_lexicon
-from spacy_xproj.similarities.links import make_links
+from spacy_xproj.similarities.lexicon import Lexicon
+from spacy_xproj.similarities.links import LinkSimilarity
 from spacy_xproj.similarities.ranker import make_ranker, read_weights, write_weights
 from spacy_xproj.similarities.ranker_evidence import LIKELY, likeliest
-from spacy_xproj.similarities.surface import make_surface
+from spacy_xproj.similarities.surface import SurfaceSimilarity
 from spacy_xproj.ty import Cells, GoldPair
 from tests.conftest import CONFIGS, bitext, ents, payload_doc
 
@@ -159,7 +159,7 @@ def test_bad_evidence(evidence):
 
 
 def test_parts_that_learn_are_fitted_with_it():
-    ranker = make_ranker(evidence={"lexicon": make_lexicon()})
+    ranker = make_ranker(evidence={"lexicon": Lexicon()})
     assert not ranker.fitted
     ranker.score(pairs()[0])  # which it says nothing of yet
     ranker.fit(pairs() * 2)
@@ -270,7 +270,7 @@ def test_weights_in_bytes_go_by_name():
 
 
 def made():
-    return make_ranker(evidence={"lexicon": make_lexicon(), "alike": make_surface()})
+    return make_ranker(evidence={"lexicon": Lexicon(), "alike": SurfaceSimilarity()})
 
 
 def test_states_of_the_parts_are_saved(tmp_path):
@@ -345,31 +345,33 @@ def table(cells):
 def test_a_view_of_ones_is_all_links(count):
     pair = viewed(all=np.ones(4))
     for candidates in (None, np.array([[0, 2], [1, 3], [1, 2], [0, 5]])):
-        plain_links = make_links(count)(pair, candidates)
-        assert plain(make_links(count, view="all")(pair, candidates)) == plain(plain_links)
+        plain_links = LinkSimilarity(count)(pair, candidates)
+        assert plain(LinkSimilarity(count, view="all")(pair, candidates)) == plain(plain_links)
 
 
 def test_links_count_what_their_view_says():
     pair = viewed(forward=[1.0, 0.5, 0.25, 1.0])  # European-Europea, Commission-Comisión
-    found = table(make_links(view="forward")(pair))
+    found = table(LinkSimilarity(view="forward")(pair))
     assert found == pytest.approx({(0, 1, 2): 0.5 / 3, (0, 1, 3): 1.5 / 4, (0, 2, 3): 1.0 / 3})
-    assert table(make_links(view="forward")(pair, np.array([[1, 3], [3, 4]]))) == pytest.approx({(0, 1, 3): 1.5 / 4})
-    assert table(make_links("pairs", view="forward")(pair))[0, 1, 3] == pytest.approx(2 * 0.75 / 4)
+    assert table(LinkSimilarity(view="forward")(pair, np.array([[1, 3], [3, 4]]))) == pytest.approx(
+        {(0, 1, 3): 1.5 / 4}
+    )
+    assert table(LinkSimilarity("pairs", view="forward")(pair))[0, 1, 3] == pytest.approx(2 * 0.75 / 4)
 
 
 def test_a_word_counts_as_its_best_link():
     pair = bitext("Bank", [(0, 1, "ORG")], "0-0 0-1").pairs(("el", "banco"))[0]
     pair = pair._replace(evidence={"forward": np.array([0.25, 0.75], "f4")})
-    assert table(make_links(view="forward")(pair))[0, 0, 2] == pytest.approx((0.75 + 1.0) / 3)
+    assert table(LinkSimilarity(view="forward")(pair))[0, 0, 2] == pytest.approx((0.75 + 1.0) / 3)
 
 
 def test_links_of_no_worth_are_none():
     pair = viewed(one=[1.0, 0.0, 0.5, 1.0])
-    assert set(table(make_links(view="one")(pair))) == {(0, 1, 2)}
+    assert set(table(LinkSimilarity(view="one")(pair))) == {(0, 1, 2)}
 
 
 def test_links_without_the_view():
-    links = make_links(view="forward")
+    links = LinkSimilarity(view="forward")
     with pytest.warns(UserWarning, match="'forward'.*no views"):
         assert not len(links(pairs()[0]).span)
     with warnings.catch_warnings():

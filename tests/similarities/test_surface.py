@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from spacy_xproj.errors import XprojError
 from spacy_xproj.registry import registry
 from spacy_xproj.similarities.forms import WordForms
-from spacy_xproj.similarities.surface import make_surface, part_of, range_max, range_sum, word_pairs
+from spacy_xproj.similarities.surface import SurfaceSimilarity, part_of, range_max, range_sum, word_pairs
 from spacy_xproj.ty import Similarity
 from tests.conftest import bitext, ents, payload_doc
 
@@ -35,7 +35,7 @@ def one_pair(source, spans, target):
 def best(source, span, target, **settings):
     """The best candidate of one source span as text, and its score; longer ones first."""
     pair = one_pair(source, [span], target)
-    cells = make_surface(**settings)(pair)
+    cells = SurfaceSimilarity(**settings)(pair)
     if not len(cells.span):
         return None, 0.0
     k = np.lexsort((cells.start - cells.end, -cells.score))[0]
@@ -45,7 +45,7 @@ def best(source, span, target, **settings):
 def whole(source, target, **settings):
     """The score of all of the target for all of the source."""
     pair = one_pair(source, [(0, len(source.split()))], target)
-    cells = make_surface(**{"threshold": 0.0, **settings})(pair, np.array([(0, len(pair.target))]))
+    cells = SurfaceSimilarity(**{"threshold": 0.0, **settings})(pair, np.array([(0, len(pair.target))]))
     return float(cells.score.sum())
 
 
@@ -103,7 +103,7 @@ def test_against_the_definition(pair, agglutinative, threshold, max_length):
                 every[k, a, b] = score
                 if ends and (not max_length or b - a <= max_length):
                     proposed[k, a, b] = score
-    similarity = make_surface(agglutinative, threshold, max_length)
+    similarity = SurfaceSimilarity(agglutinative, threshold, max_length)
     given_ = table(similarity(pair, np.array(spans[::-1] + spans[:1])))
     assert given_ == pytest.approx(every)
     assert table(similarity(pair)) == pytest.approx(proposed)
@@ -201,12 +201,12 @@ def test_no_spans_no_cells(candidates):
     given_ = None if candidates is None else np.array(candidates, "i8").reshape(-1, 2)
     for pair in (one_pair("Roma", [], "Roma"), one_pair("Roma", [(0, 1)], "otra"), one_pair("Roma", [(0, 1)], "")):
         if pair.target or candidates is None:
-            assert [len(field) for field in make_surface()(pair, given_)] == [0, 0, 0, 0]
+            assert [len(field) for field in SurfaceSimilarity()(pair, given_)] == [0, 0, 0, 0]
 
 
 def test_long_sentences_are_not_gone_through_span_by_span():
     pair = one_pair("Ana Ruiz", [(0, 2)], " ".join(["palabra"] * 2000 + ["Ana", "Ruiz"] + ["otra"] * 2000))
-    assert table(make_surface()(pair)) == pytest.approx(
+    assert table(SurfaceSimilarity()(pair)) == pytest.approx(
         {(0, 2000, 2002): 1, (0, 2001, 2002): 8 / 11, (0, 2000, 2001): 0.6}
     )
 
@@ -214,12 +214,12 @@ def test_long_sentences_are_not_gone_through_span_by_span():
 @pytest.mark.parametrize("settings", [{"threshold": 1.5}, {"threshold": -0.1}, {"max_length": -1}])
 def test_bad_settings(settings):
     with pytest.raises(XprojError, match=next(iter(settings))):
-        make_surface(**settings)
+        SurfaceSimilarity(**settings)
 
 
 def test_in_the_matcher(tmp_path):
-    assert registry.xproj_similarities.get("spacy_xproj.Surface.v1") is make_surface
-    assert isinstance(make_surface(), Similarity) and not make_surface().fittable
+    assert registry.xproj_similarities.get("spacy_xproj.Surface.v1") is SurfaceSimilarity
+    assert isinstance(SurfaceSimilarity(), Similarity) and not SurfaceSimilarity().fittable
     nlp = spacy.blank("es")
     settings = {"@xproj_similarities": "spacy_xproj.Surface.v1", "agglutinative": True}
     nlp.add_pipe("xproj_matcher", config={"similarity": settings})

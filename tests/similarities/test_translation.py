@@ -16,9 +16,9 @@ from spacy_xproj.registry import registry
 from spacy_xproj.runs.pipelines import load_pipeline
 from spacy_xproj.similarities.fused import make_fused
 from spacy_xproj.similarities.lazy import Costly, Lazy, choose
-from spacy_xproj.similarities.links import make_links
+from spacy_xproj.similarities.links import LinkSimilarity
 from spacy_xproj.similarities.score_cache import ScoreCache
-from spacy_xproj.similarities.translation import make_translation
+from spacy_xproj.similarities.translation import TranslationSimilarity
 from spacy_xproj.solvers.exact import make_exact
 from spacy_xproj.solvers.greedy import make_greedy
 from spacy_xproj.translators import Memory
@@ -74,11 +74,11 @@ class Scorer:
 
 def made(scorer=None, **settings):
     settings = {"threshold": 0.0, **settings}
-    return make_translation(Scorer() if scorer is None else scorer, "en", "es", **settings)
+    return TranslationSimilarity(Scorer() if scorer is None else scorer, "en", "es", **settings)
 
 
 def test_registered():
-    assert registry.xproj_similarities.get(NAME) is make_translation
+    assert registry.xproj_similarities.get(NAME) is TranslationSimilarity
     assert isinstance(made(), Similarity) and isinstance(made(), Costly) and not made().fittable
 
 
@@ -207,7 +207,7 @@ def test_beam():
     n = len(pair.target)
     every = np.array([(a, b) for a in range(n) for b in range(a + 1, n + 1)])
     assert (0, 1, 3) in table(made(beam=3)(pair, every)) and len(table(made(beam=3)(pair, every))) == 3
-    links = table(make_links()(pair, every))
+    links = table(LinkSimilarity()(pair, every))
     kept = table(made(beam=3)(pair, every))
     assert min(links[key] for key in kept) >= sorted(links.values())[-3] - 1e-9
 
@@ -357,7 +357,7 @@ def matcher(order, stop, greedy):
     solver = make_greedy() if greedy else make_exact()
     stops = ["t3"] if stop else []
     return ProjectionMatcher(
-        spacy.blank("es"), "m", None, make_links(), solver, n_projections=1, order=order, stop_words=stops
+        spacy.blank("es"), "m", None, LinkSimilarity(), solver, n_projections=1, order=order, stop_words=stops
     )
 
 
@@ -401,7 +401,7 @@ def test_costly_parts_alone_propose():
 
 def test_fused_with_links():
     for pair in some_pairs():
-        links, nmt = make_links(), made(threshold=0.1)
+        links, nmt = LinkSimilarity(), made(threshold=0.1)
         fused = make_fused({"links": links, "nmt": nmt}, {"links": 1.0, "nmt": 1.0}, normalize=False)
         found = table(fused(pair))
         assert found.keys() == table(links(pair)).keys(), "the links propose"
@@ -416,7 +416,7 @@ def test_fused_with_links():
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({"threshold": 1.5}, "threshold must be between 0 and 1, not 1.5"),
+        ({"threshold": 1.5}, "threshold must be from 0 to 1, not 1.5"),
         ({"exponent": 0.0}, "exponent must be above 0"),
         ({"max_length": 0}, "max_length must be at least 1, not 0"),
         ({"extend": -1}, "extend must be at least 0"),
@@ -433,17 +433,17 @@ def test_bad_settings(settings, message):
 def test_what_is_missing(folders, tmp_path):
     pair = some_pairs()[0]
     with pytest.raises(XprojError, match="has no translator"):
-        make_translation()(pair)
+        TranslationSimilarity()(pair)
     with pytest.raises(XprojError, match="set 'source_lang' to a language code"):
-        make_translation(Scorer())(pair)
+        TranslationSimilarity(Scorer())(pair)
     with pytest.raises(XprojError, match="set 'target_lang'"):
-        make_translation(Scorer(), "en")(pair)
+        TranslationSimilarity(Scorer(), "en")(pair)
     with pytest.raises(XprojError, match=r"score\(sources.*Transformers.v1.*but Memory has none.*memory in front"):
-        make_translation(Memory(), "en", "es")
+        TranslationSimilarity(Memory(), "en", "es")
     with pytest.raises(XprojError, match="has no model"):
         made(TransformersTranslator())(pair)
     with pytest.raises(XprojError, match="xyz"):
-        make_translation(on_cpu(folders["nllb"]), "en", "xyz")(pair)
+        TranslationSimilarity(on_cpu(folders["nllb"]), "en", "xyz")(pair)
     with pytest.raises(XprojError, match="en"):  # OPUS-MT has one direction only
         made(on_cpu(tiny_marian(tmp_path / "marian")))(pair)
 
@@ -499,7 +499,7 @@ def test_saved_with_its_model(tmp_path, fused):
 
 
 def test_nothing_to_save(tmp_path):
-    for similarity in (make_translation(), made()):
+    for similarity in (TranslationSimilarity(), made()):
         similarity.to_disk(tmp_path / "state")
         assert similarity.from_disk(tmp_path / "state") is similarity
         assert similarity.from_bytes(similarity.to_bytes()) is similarity
