@@ -10,7 +10,7 @@ from spacy.tokens import Doc, Span
 
 from ..compat import require
 from ..errors import InputError, XprojError
-from ..files import read_lines, replacing
+from ..files import read_lines, write_lines
 from ..soft import SoftLabels
 from .readers import read_docs
 
@@ -143,12 +143,11 @@ def write_gazetteer(gazetteer: Gazetteer, path: Union[str, Path]) -> int:
     RETURNS (int): How many lines were written.
     """
     lines = [
-        f"{label}\t{' '.join(name.text.split())}\n"
+        f"{label}\t{' '.join(name.text.split())}"
         for label, names in sorted(gazetteer.names.items())
         for name in names.values()
     ]
-    with replacing(path) as beside:
-        beside.write_text("".join(lines), encoding="utf-8")
+    write_lines(path, lines)
     return len(lines)
 
 

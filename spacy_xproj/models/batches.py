@@ -1,11 +1,12 @@
 """Texts as rows of ids: put into batches, padded, and run without gradients."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import XprojError
 
+Result = TypeVar("Result")
 LEAST = 16  # tokens that a shorter text counts as: the output needs memory, too
 
 
@@ -25,6 +26,24 @@ def token_batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
             longest = max(lengths[index], LEAST)
         batches[-1].append(index)
     return batches
+
+
+def run_batches(
+    lengths: Sequence[int], batch_tokens: int, who: str, run: Callable[[list[int]], Iterable[Result]]
+) -> list[Result]:
+    """Run a model on texts of similar length together, without gradients.
+
+    lengths (sequence of int), batch_tokens (int): See `token_batches`.
+    who (str): Which backend, for errors.
+    run: Takes the indices of some texts, and gives a result for each.
+    RETURNS (list): The results, in the order of the texts.
+    RAISES (XprojError): If memory is not enough.
+    """
+    found: dict[int, Result] = {}
+    for batch in token_batches(lengths, batch_tokens):
+        with running(who, batch_tokens):
+            found.update(zip(batch, run(batch)))
+    return [found[i] for i in range(len(lengths))]
 
 
 def padded(rows: Sequence[Sequence[int]], pad: int, device: Any) -> dict[str, Any]:

@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Optional, TypeVar, Union
 import numpy as np
 
 from ..compat import require
-from ..errors import InputError, XprojError, check_at_least, check_one_of
+from ..errors import InputError, XprojError, check_at_least
 from ..part import Part
-from .batches import padded, running, token_batches
-from .folder import EXTRA, LocalModel
-from .subwords import Ids, Loaded, cut, ready
+from .folder import EXTRA
+from .subwords import Ids, Loaded, SubwordModel, ready
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-DTYPES = ("float32", "float16", "bfloat16", "int8")
 LAYERS = ("encoder_layers", "num_layers", "num_hidden_layers", "n_layers")  # as configs call them
 NORMS = ("layer_norm", "final_layer_norm", "final_norm")  # after the last layer, in encoders that have such a thing
 Sentence = tuple[str, ...]
@@ -48,7 +46,7 @@ class Subwords(NamedTuple):
     places: list[tuple[int, int, int]]
 
 
-class Encoder(LocalModel):
+class Encoder(SubwordModel):
     """The lower layers of an encoder, loaded at first use. Of a sequence-to-sequence model it is the encoder.
 
     A sentence goes in as it is, without padding that it could see. One that is too long is read in windows, and each
@@ -56,12 +54,11 @@ class Encoder(LocalModel):
 
     layer (int): The layer whose output is taken, counted from 1. Those above it are not loaded.
     dtype (str): "float32", "float16", "bfloat16", or "int8": the linear layers in 8 bits, on the CPU only.
-    batch_tokens (int): So many sub-words at most go through the model at once, with the padding.
-    max_length (int): Longest input in sub-words, with the special ones. 0: what the model can read.
-    overlap (int): So many sub-words two windows share at least, but at most half a window.
-    The other arguments are those of `LocalModel`.
+    The other arguments are those of `SubwordModel`.
     RAISES (XprojError): If a setting is out of range, or the folder is not that of an encoder with so many layers.
     """
+
+    dtypes = ("float32", "float16", "bfloat16", "int8")
 
     def __init__(
         self,
@@ -76,17 +73,20 @@ class Encoder(LocalModel):
         overlap: int = 128,
         download: bool = False,
     ):
-        check_one_of(who, DTYPES, dtype=dtype)
-        check_at_least(who, 1, layer=layer, batch_tokens=batch_tokens)
-        check_at_least(who, 0, max_length=max_length, overlap=overlap)
+        check_at_least(who, 1, layer=layer)
         if dtype == "int8" and device not in ("auto", "cpu"):
             raise XprojError(f"{who}: the dtype 'int8' is for the CPU only, and the device is {device!r}.")
         self.layer = layer
-        self.dtype = dtype
-        self.batch_tokens = batch_tokens
-        self.max_length = max_length
-        self.overlap = overlap
-        super().__init__(model, who=who, device="cpu" if dtype == "int8" else device, download=download)
+        super().__init__(
+            model,
+            who=who,
+            device="cpu" if dtype == "int8" else device,
+            dtype=dtype,
+            batch_tokens=batch_tokens,
+            max_length=max_length,
+            overlap=overlap,
+            download=download,
+        )
 
     def check(self, folder: Path) -> dict[str, Any]:
         config = super().check(folder)
@@ -131,9 +131,8 @@ class Encoder(LocalModel):
         words (sequence of str): The words of a sentence.
         RETURNS (Subwords): Its sub-words.
         """
-        loaded: Loaded = self.load()
         shown = [i for i, word in enumerate(words) if word and not word.isspace()]
-        found = cut(loaded, [words[i] for i in shown], self.max_length, self.overlap, self.who, self.folder)
+        found = self.cut([words[i] for i in shown])
         places = []
         for k in range(len(found.inputs)):
             at = found.position[found.window == k]  # consecutive ones
@@ -151,18 +150,8 @@ class Encoder(LocalModel):
         import torch
 
         loaded: Loaded = self.load()
-        rows = sorted({ids for sentence in sentences for ids in sentence.inputs})
-        found: dict[Ids, Tensor] = {}
-        for batch in token_batches([len(ids) for ids in rows], self.batch_tokens):
-            some = [rows[i] for i in batch]
-            with running(self.who, self.batch_tokens):
-                hidden = loaded.model(**padded(some, loaded.pad, loaded.model.device)).last_hidden_state.float()
-                if not bool(hidden.isfinite().all()):
-                    raise XprojError(
-                        f"{self.who}: the model in {str(self.folder)!r} gives values that are not numbers as "
-                        f"{self.dtype}. Set dtype to 'float32'."
-                    )
-            found.update(zip(some, hidden))
+        inputs = {ids for sentence in sentences for ids in sentence.inputs}
+        found = self.outputs(inputs, lambda output: output.last_hidden_state.float())
         nothing = torch.zeros(0, loaded.model.config.hidden_size, device=loaded.model.device)
         return [
             Side(torch.cat([found[s.inputs[k]][a:b] for k, a, b in s.places]) if s.places else nothing, s.words)

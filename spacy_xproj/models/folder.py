@@ -53,6 +53,46 @@ class Held:
 SHARED: "WeakValueDictionary[Any, Held]" = WeakValueDictionary()  # by process, device and `share_key`
 
 
+def read_config(folder: Path, who: str, what: str = "model") -> dict[str, Any]:
+    """Read the config of a model.
+
+    folder (Path): The model's folder.
+    who (str), what (str): Who asks, and for what, for errors.
+    RETURNS (dict): Its config.json.
+    RAISES (InputError): If it cannot be read.
+    """
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(config, dict):
+            raise ValueError("it holds no settings")
+    except (OSError, ValueError) as err:
+        raise InputError(
+            path,
+            None,
+            f"{who} cannot read the model's config ({err}). Give a folder with all files of a Hugging Face {what}: "
+            "config.json, *.safetensors, and those of its tokenizer.",
+        ) from err
+    return config
+
+
+def check_weights(folder: Path, who: str) -> None:
+    """Make sure that a folder has weights that can be loaded safely.
+
+    folder (Path): The model's folder.
+    who (str): Who asks, for the error.
+    RAISES (InputError): If it has not.
+    """
+    if not any(folder.glob("*.safetensors")):
+        raise InputError(
+            folder,
+            None,
+            f"{who} found no weights in safetensors (*.safetensors). Other files of weights can run any code when they "
+            "are loaded. If you trust them, load the model with transformers and save it with save_pretrained(folder, "
+            "safe_serialization=True).",
+        )
+
+
 class LocalModel(State):
     """What the parts with a model have in common. A subclass says what a folder must hold (`check`), and loads it
     (`make`).
@@ -83,26 +123,8 @@ class LocalModel(State):
         RETURNS (dict): Its config.json.
         RAISES (XprojError): If it does not.
         """
-        path = folder / "config.json"
-        try:
-            config = json.loads(path.read_text(encoding="utf-8"))
-            if not isinstance(config, dict):
-                raise ValueError("it holds no settings")
-        except (OSError, ValueError) as err:
-            raise InputError(
-                path,
-                None,
-                f"{self.who} cannot read the model's config ({err}). Give a folder with all files of a Hugging Face "
-                f"{self.what}: config.json, *.safetensors, and those of its tokenizer.",
-            ) from err
-        if not any(folder.glob("*.safetensors")):
-            raise InputError(
-                folder,
-                None,
-                f"{self.who} found no weights in safetensors (*.safetensors). Other files of weights can run any code "
-                "when they are loaded. If you trust them, load the model with transformers and save it with "
-                "save_pretrained(folder, safe_serialization=True).",
-            )
+        config = read_config(folder, self.who, self.what)
+        check_weights(folder, self.who)
         return config
 
     def make(self, folder: Path, device: str) -> Any:

@@ -1,13 +1,18 @@
 """Words as the sub-words of a model, in windows where there are more than it can read."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Union
 
 import numpy as np
 
-from ..errors import InputError, XprojError
+from ..errors import InputError, XprojError, check_at_least, check_one_of
+from .batches import padded, run_batches
+from .folder import LocalModel
 from .windows import most_context, windows
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 DEFAULT_LENGTH = 512  # where neither the model nor its tokenizer has a limit
 Ids = tuple[int, ...]
@@ -118,3 +123,64 @@ def max_length(model: Any, tokenizer: Any) -> int:
 def valid(text: str) -> str:
     """A text with a question mark for each half of a surrogate pair, which tokenizers cannot read."""
     return text.encode("utf8", "replace").decode("utf8")
+
+
+class SubwordModel(LocalModel):
+    """A model that reads the sub-words of words, in windows where a text is too long for it.
+
+    dtype (str): One of `dtypes`.
+    batch_tokens (int): So many sub-words at most go through the model at once, with the padding.
+    max_length (int): Longest input in sub-words, with the special ones. 0: what the model can read.
+    overlap (int): So many sub-words two windows share at least, but at most half a window.
+    The other arguments are those of `LocalModel`.
+    RAISES (XprojError): If a setting is out of range, or the folder does not hold such a model.
+    """
+
+    dtypes: tuple[str, ...] = ("float32", "float16", "bfloat16")
+
+    def __init__(
+        self,
+        model: Union[str, Path],
+        *,
+        who: str,
+        device: str,
+        dtype: str,
+        batch_tokens: int,
+        max_length: int,
+        overlap: int,
+        download: bool,
+    ):
+        check_one_of(who, self.dtypes, dtype=dtype)
+        check_at_least(who, 1, batch_tokens=batch_tokens)
+        check_at_least(who, 0, max_length=max_length, overlap=overlap)
+        self.dtype = dtype
+        self.batch_tokens = batch_tokens
+        self.max_length = max_length
+        self.overlap = overlap
+        super().__init__(model, who=who, device=device, download=download)
+
+    def cut(self, words: Sequence[str]) -> Cut:
+        """Cut words into sub-words. See `cut`."""
+        return cut(self.load(), words, self.max_length, self.overlap, self.who, self.folder)
+
+    def outputs(self, inputs: Iterable[Ids], read: Callable[[Any], "Tensor"]) -> dict[Ids, "Tensor"]:
+        """Run the model. The inputs are put in an order of their own, so that theirs makes no difference at all.
+
+        inputs (iterable of tuple of int): Windows of sub-words.
+        read: Takes from the output of the model what is wanted of a batch: a float tensor (inputs, sub-words, size).
+        RETURNS (dict of inputs and float tensors (sub-words, size)): For each input, with the padding.
+        RAISES (XprojError): If memory is not enough, or the model gives values that are not numbers.
+        """
+        loaded: Loaded = self.load()
+        rows = sorted(set(inputs))
+
+        def run(batch: list[int]) -> "Tensor":
+            values = read(loaded.model(**padded([rows[i] for i in batch], loaded.pad, loaded.model.device)))
+            if not bool(values.isfinite().all()):
+                raise XprojError(
+                    f"{self.who}: the model in {str(self.folder)!r} gives values that are not numbers as {self.dtype}. "
+                    "Set dtype to 'float32'."
+                )
+            return values
+
+        return dict(zip(rows, run_batches([len(ids) for ids in rows], self.batch_tokens, self.who, run)))

@@ -18,6 +18,7 @@ from ..labels import mapped_spans, source_ids
 from ..models.pipelines import SpacyPipeline
 from ..part import as_part
 from ..sentences import sentence_offsets
+from ..translators.checks import one_each
 from ..translators.memory import carries
 from ..ty import CharSpan, SpanTranslator, Translation, Translator
 from .base import BatchPipe
@@ -123,7 +124,7 @@ class PayloadTranslator(BatchPipe):
             )
         texts = [doc[a:b].text for doc, rows in zip(docs, sents) for a, b in rows]
         target_lang = str(self._meta.get("xproj_lang") or docs[0].lang_)
-        found = iter(checked(self.back(texts, target_lang, self.source_lang), texts) if texts else ())
+        found = iter(one_each(self.back(texts, target_lang, self.source_lang), texts, self.back) if texts else ())
         return [Translated(doc, rows, [next(found) for _ in rows]) for doc, rows in zip(docs, sents)]
 
     def set_payloads(self, batch: list[Translated]) -> list[Doc]:
@@ -155,7 +156,7 @@ class PayloadTranslator(BatchPipe):
         assert isinstance(self.forward, SpanTranslator)
         texts = [doc.text for doc in docs]
         marked = [[(e.start_char, e.end_char, str(k)) for k, e in enumerate(doc.ents)] for doc in docs]
-        found = checked(self.forward.carry(texts, marked, self.source_lang, target_lang), texts)
+        found = one_each(self.forward.carry(texts, marked, self.source_lang, target_lang), texts, self.forward)
         out = []
         for doc, translation in zip(docs, found):
             target = self._tokenizer(translation.text or "")
@@ -216,9 +217,9 @@ class PayloadTranslator(BatchPipe):
         assert self.forward is not None
         if isinstance(self.forward, SpanTranslator):
             marked = [char_spans(doc, a, b, mine) for doc, rows, mine in zip(docs, sents, spans) for a, b in rows]
-            found = iter(checked(self.forward.carry(texts, marked, source_lang, target_lang), texts))
+            found = iter(one_each(self.forward.carry(texts, marked, source_lang, target_lang), texts, self.forward))
         else:
-            found = iter(checked(self.forward(texts, source_lang, target_lang), texts))
+            found = iter(one_each(self.forward(texts, source_lang, target_lang), texts, self.forward))
         return [Translated(doc, rows, [next(found) for _ in rows], mine) for doc, rows, mine in zip(docs, sents, spans)]
 
     @property
@@ -237,12 +238,6 @@ class PayloadTranslator(BatchPipe):
 
 def provenance(translator: Optional[Translator]) -> dict[str, Union[str, float]]:
     return {"translator": as_part(translator).provenance}
-
-
-def checked(translations: list[Translation], texts: Sequence[str]) -> list[Translation]:
-    if len(translations) != len(texts):
-        raise XprojError(f"The translator gave {len(translations)} translations of {len(texts)} texts.")
-    return translations
 
 
 def inside(spans: Sequence[SourceSpan], start: int, end: int) -> list[SourceSpan]:

@@ -7,21 +7,16 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import numpy as np
 
-from ..errors import XprojError, check_at_least, check_one_of
 from ..files import text_hash
-from ..models.batches import padded, running, token_batches
-from ..models.folder import LocalModel
-from ..models.subwords import Cut, Ids, Loaded, cut
+from ..models.subwords import Loaded, SubwordModel
 from ..tags import OUTSIDE
 from .checkpoint import WHO, labels_of, load
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
 
-DTYPES = ("float32", "float16", "bfloat16")
 
-
-class TokenClassifier(LocalModel):
+class TokenClassifier(SubwordModel):
     """`spacy_xproj.TokenClassifier.v1`: a teacher by a Hugging Face token classifier, such as XLM-R-large trained on
     CoNLL-2003. It is loaded at first use.
 
@@ -57,14 +52,16 @@ class TokenClassifier(LocalModel):
         overlap: int = 128,
         download: bool = False,
     ):
-        check_one_of(WHO, DTYPES, dtype=dtype)
-        check_at_least(WHO, 1, batch_tokens=batch_tokens)
-        check_at_least(WHO, 0, max_length=max_length, overlap=overlap)
-        self.dtype = dtype
-        self.batch_tokens = batch_tokens
-        self.max_length = max_length
-        self.overlap = overlap
-        super().__init__(model, who=WHO, device=device, download=download)
+        super().__init__(
+            model,
+            who=WHO,
+            device=device,
+            dtype=dtype,
+            batch_tokens=batch_tokens,
+            max_length=max_length,
+            overlap=overlap,
+            download=download,
+        )
 
     def check(self, folder: Path) -> dict[str, Any]:
         config = super().check(folder)
@@ -101,10 +98,11 @@ class TokenClassifier(LocalModel):
         RETURNS (list of float32 array (tokens, labels)): Each row sums to 1; the columns are in the order of `labels`.
         RAISES (XprojError): If the model or its device is not to be had.
         """
-        loaded: Loaded = self.load()
         shown = [[token.i for token in doc if not token.is_space] for doc in docs]
-        cuts = [self._cut(loaded, [doc[i].text for i in some]) for doc, some in zip(docs, shown)]
-        found = self._run(loaded, {ids for part in cuts for ids in part.inputs})
+        cuts = [self.cut([doc[i].text for i in some]) for doc, some in zip(docs, shown)]
+        inputs = {ids for part in cuts for ids in part.inputs}
+        outputs = self.outputs(inputs, lambda output: output.logits.float().softmax(-1).cpu())
+        found = {ids: values.numpy() for ids, values in outputs.items()}
         out = []
         for doc, some, part in zip(docs, shown, cuts):
             rows = np.zeros((len(doc), len(self.labels)), "f4")
@@ -113,25 +111,3 @@ class TokenClassifier(LocalModel):
                 rows[some[word]] = found[part.inputs[part.window[first]]][part.position[first]]
             out.append(rows)
         return out
-
-    def _cut(self, loaded: Loaded, words: Sequence[str]) -> Cut:
-        return cut(loaded, words, self.max_length, self.overlap, WHO, self.folder)
-
-    def _run(self, loaded: Loaded, inputs: set[Ids]) -> dict[Ids, np.ndarray]:
-        """The probabilities (float32 array (sub-words, labels)) for each of the inputs. They are put in an order of
-        their own, so that the order of the Docs makes no difference at all."""
-        rows = sorted(inputs)
-        found: dict[Ids, np.ndarray] = {}
-        for batch in token_batches([len(ids) for ids in rows], self.batch_tokens):
-            some = [rows[i] for i in batch]
-            with running(WHO, self.batch_tokens):
-                logits = loaded.model(**padded(some, loaded.pad, loaded.model.device)).logits
-                values = logits.float().softmax(-1).cpu().numpy()
-            for ids, row in zip(some, values):
-                found[ids] = row[: len(ids)]
-                if not np.isfinite(found[ids]).all():
-                    raise XprojError(
-                        f"{WHO}: the model in {str(self.folder)!r} gives values that are not numbers as {self.dtype}. "
-                        "Set dtype to 'float32'."
-                    )
-        return found

@@ -150,8 +150,5 @@ class Apertium:
         self._running[mode] = running
         return found
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {"program": self.program, "data": self.data, "mark_unknown": self.mark_unknown}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state)  # type: ignore[misc]
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.program, self.data, self.mark_unknown)

@@ -1,10 +1,29 @@
-"""What is seen to of the output of every translation model: loops, and the warnings about them."""
+"""What is seen to of the output of translators: their number, loops, and the warnings about them."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+from ..errors import XprojError
+from ..part import as_part
+from ..ty import Translation
 
 NGRAM = 4  # words
 REPEATS = 6
+
+
+def one_each(translations: list[Translation], texts: Sequence[str], translator: Callable) -> list[Translation]:
+    """The translations, if there is one a text.
+
+    translations (list of Translation): What a translator gave.
+    texts (sequence of str): What it was asked for.
+    translator (Translator): The translator, for the error.
+    RETURNS (list of Translation): The translations.
+    RAISES (XprojError): If their number is another.
+    """
+    if len(translations) != len(texts):
+        name = as_part(translator).key
+        raise XprojError(f"The translator {name!r} gave {len(translations)} translations of {len(texts)} texts.")
+    return translations
 
 
 def looping(text: str) -> bool:

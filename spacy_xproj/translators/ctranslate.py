@@ -7,7 +7,7 @@ from typing import Any, Union
 from ..errors import XprojError, check_at_least
 from .ctranslate_convert import INSTALL, NOTE, WHO, converted_folder, is_converted, is_current, model_hash, parts
 from .ctranslate_runtime import Kept, checked_compute_type, ctranslate2, device_index
-from .families import load_family, read_config
+from .families import load_family, read_family_config
 from .model_translator import Ids, Loaded, ModelTranslator
 
 
@@ -58,7 +58,7 @@ class CTranslate2(ModelTranslator):
         if not is_converted(folder):
             return super().check(folder)
         try:
-            return read_config(folder, WHO)
+            return read_family_config(folder, WHO)
         except XprojError as err:
             raise XprojError(
                 f"{err} (The folder holds a CTranslate2 model. One that another program converted lacks the keys "

@@ -1,14 +1,14 @@
 """Families of translation models: how each is told the languages, and what its tokens are. No weights are read here."""
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Optional, Union
+from typing import Any, Optional
 
 from ..compat import require
 from ..errors import XprojError
 from ..languages import language_name, resolve
+from ..models.folder import read_config
 
 EXTRA = "spacy-xproj[translate]"
 FAMILIES = "NLLB-200, M2M100, Marian (OPUS-MT) or T5 (MADLAD-400)"
@@ -248,27 +248,16 @@ class T5(Family):
 TYPES = {"m2m_100": M2M100, "nllb-moe": Nllb, "marian": Marian, "t5": T5}
 
 
-def read_config(folder: Union[str, Path], who: str) -> dict[str, Any]:
+def read_family_config(folder: Path, who: str) -> dict[str, Any]:
     """Read the config of a translation model, which tells cheaply whether the folder is one.
 
-    folder (str or Path): The model's folder.
+    folder (Path): The model's folder.
     who (str): Who asks, for errors.
     RETURNS (dict): Its config.json.
-    RAISES (XprojError): If there is no such folder, or it is not that of a translation model.
+    RAISES (XprojError): If there is none, or it is not that of a translation model.
     """
-    path = Path(folder) / "config.json"
-    if not Path(folder).is_dir():
-        raise XprojError(f"{who}: there is no folder {str(folder)!r}. Give the folder of a model ({FAMILIES}).")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise XprojError(
-            f"{who}: the folder {str(folder)!r} has no config.json, so it is not that of a Hugging Face model. "
-            "Give the folder that a model's save_pretrained wrote, or a download of all its files."
-        ) from None
-    except (OSError, ValueError) as err:
-        raise XprojError(f"{who}: {str(path)!r} cannot be read as JSON ({err}).") from err
-    kind = config.get("model_type") if isinstance(config, dict) else None
+    config = read_config(folder, who, "translation model")
+    kind = config.get("model_type")
     if kind not in TYPES:
         raise XprojError(
             f"{who}: the model in {str(folder)!r} is of the type {kind!r}, which is not a translation model that is "
@@ -277,19 +266,19 @@ def read_config(folder: Union[str, Path], who: str) -> dict[str, Any]:
     return config
 
 
-def load_family(folder: Union[str, Path], who: str) -> Family:
+def load_family(folder: Path, who: str) -> Family:
     """Load the tokenizer of a translation model.
 
-    folder (str or Path): The model's folder, with its config.json and the files of its tokenizer.
+    folder (Path): The model's folder, with its config.json and the files of its tokenizer.
     who (str): Who asks, for errors.
     RETURNS (Family): The tokenizer, with the conventions of its family.
     RAISES (XprojError): If the folder is not that of a translation model, its tokenizer cannot be loaded, or a package
         that it needs is missing.
     """
-    config = read_config(folder, who)
+    config = read_family_config(folder, who)
     transformers = require("transformers", who, EXTRA)
     kind: type[Family] = TYPES[config["model_type"]]
-    if kind in (M2M100, Marian) or not (Path(folder) / "tokenizer.json").exists():
+    if kind in (M2M100, Marian) or not (folder / "tokenizer.json").exists():
         require("sentencepiece", who, EXTRA)
         require("google.protobuf", who, EXTRA)
     if kind is Marian:
@@ -308,4 +297,4 @@ def load_family(folder: Union[str, Path], who: str) -> Family:
         ) from err
     if kind is M2M100 and "Nllb" in type(tokenizer).__name__:
         kind = Nllb
-    return kind(tokenizer, config, f"{who} with the model {Path(folder).name!r}")
+    return kind(tokenizer, config, f"{who} with the model {folder.name!r}")

@@ -9,6 +9,7 @@ from ..errors import XprojError, check_one_of, check_share
 from ..part import as_part
 from ..state import State
 from ..ty import CharSpan, SpanTranslator, Translation, Translator
+from .checks import one_each
 from .markers import STYLES, Reading, Style, free_style, likeness, match, outermost, read, write
 from .memory import carries
 
@@ -156,7 +157,7 @@ class Marked(State):
         self, texts: Sequence[str], spans: Sequence[Sequence[CharSpan]], source_lang: str, target_lang: str
     ) -> list[Translation]:
         assert isinstance(self.translator, SpanTranslator)
-        got = self._checked(self.translator.carry(texts, spans, source_lang, target_lang), texts)
+        got = one_each(self.translator.carry(texts, spans, source_lang, target_lang), texts, self.translator)
         carried = sum(len(translation.spans or ()) for translation in got)
         self._counts["carried"] += carried
         self._counts["lost_in_translation"] += sum(map(len, spans)) - carried
@@ -210,14 +211,8 @@ class Marked(State):
 
     def _translations(self, texts: Iterable[str], source_lang: str, target_lang: str) -> dict[str, Optional[str]]:
         distinct = list(dict.fromkeys(texts))
-        got = self._checked(self.translator(distinct, source_lang, target_lang), distinct) if distinct else []
-        return {text: translation.text for text, translation in zip(distinct, got)}
-
-    def _checked(self, got: list[Translation], texts: Sequence[str]) -> list[Translation]:
-        if len(got) != len(texts):
-            name = as_part(self.translator).key
-            raise XprojError(f"The translator {name!r} gave {len(got)} translations of {len(texts)} texts.")
-        return got
+        got = self.translator(distinct, source_lang, target_lang) if distinct else []
+        return {text: each.text for text, each in zip(distinct, one_each(got, distinct, self.translator))}
 
     def state_parts(self) -> dict[str, Any]:
         return {"translator": self.translator}

@@ -10,6 +10,7 @@ from ..part import as_part
 from ..state import State
 from ..texts import normalize, pair_problem
 from ..ty import CharSpan, SpanTranslator, Translation, Translator
+from .checks import one_each
 from .store import Store
 
 MAX_MISSING = 10_000
@@ -130,9 +131,7 @@ class Memory(State):
             got = self.translator.carry(texts, [spans for _, spans in batch], source_lang, target_lang)
         else:
             got = self.translator(texts, source_lang, target_lang)
-        if len(got) != len(batch):
-            raise XprojError(f"The translator {self.key!r} gave {len(got)} translations of {len(batch)} texts.")
-        rows = list(zip(batch, got))
+        rows = list(zip(batch, one_each(got, texts, self.translator)))
         if not self.store.read_only:
             keep = [(*item, translation) for item, translation in rows if translation.text is not None]
             filed = [(source, self._filed_under(spans), translation) for source, spans, translation in keep]

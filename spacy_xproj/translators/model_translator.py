@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 
 from ..errors import XprojError
 from ..files import text_hash
-from ..models.folder import LocalModel
+from ..models.folder import LocalModel, check_weights
 from ..ty import Translation
 from .checks import looping, warn_about
-from .families import EXTRA, Family, read_config
-from .seq2seq import checked_folder, given_ids, source_ids
+from .families import EXTRA, Family, read_family_config
+from .seq2seq import given_ids, source_ids
 
 EXTRA_LENGTH = 32  # tokens, on top of length_factor times the source
 Ids = list[int]
@@ -61,7 +61,9 @@ class ModelTranslator(LocalModel):
         return f"{self.who} ({self.kind}, {self.described()}, {self.key.split(':')[-1][:12]})"
 
     def check(self, folder: Path) -> dict[str, Any]:
-        return read_config(checked_folder(folder, self.who), self.who)
+        config = read_family_config(folder, self.who)
+        check_weights(folder, self.who)
+        return config
 
     def generate(self, loaded: Any, sources: list[Ids], limits: list[int], target_lang: str) -> list[Ids]:
         """Translate.

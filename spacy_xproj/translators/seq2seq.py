@@ -2,35 +2,14 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 from ..compat import require
 from ..errors import XprojError
 from ..models.batches import padded
 from ..models.subwords import valid
 from .checks import warn_about
-from .families import EXTRA, Family, read_config
-
-
-def checked_folder(folder: Union[str, Path], who: str) -> Path:
-    """See cheaply whether a folder holds a translation model with weights that can be loaded.
-
-    folder (str or Path): The folder.
-    who (str): Who asks, for errors.
-    RETURNS (Path): The folder.
-    RAISES (XprojError): If it does not.
-    """
-    folder = Path(folder)
-    read_config(folder, who)
-    if not any(folder.glob("*.safetensors")):
-        pickles = sorted(p.name for p in folder.glob("*.bin"))
-        raise XprojError(
-            f"{who}: the folder {str(folder)!r} has no weights in safetensors"
-            + (f", only {', '.join(pickles)}, and such a file can run any code when it is loaded" if pickles else "")
-            + ". Get the model's *.safetensors files. If you trust the model, you can also convert its weights: load "
-            "it with transformers and save it with save_pretrained(folder, safe_serialization=True)."
-        )
-    return folder
+from .families import EXTRA, Family
 
 
 def load_weights(folder: Path, dtype: str, device: str, who: str) -> Any:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Union
 
 from ..errors import check_at_least, check_one_of
-from ..models.batches import padded, running, token_batches
+from ..models.batches import padded, run_batches
 from .families import load_family
 from .model_translator import Ids, Loaded, ModelTranslator
 from .seq2seq import EndAt, load_weights, log_probabilities
@@ -71,47 +71,39 @@ class TransformersTranslator(ModelTranslator):
         return Loaded(load_family(folder, WHO), load_weights(folder, self._dtype(), device, WHO))
 
     def generate(self, loaded: Loaded, sources: list[Ids], limits: list[int], target_lang: str) -> list[Ids]:
-        found: dict[int, Ids] = {}
-        for batch in token_batches([len(ids) for ids in sources], self.batch_tokens):
-            rows, bounds = [sources[i] for i in batch], [limits[i] for i in batch]
-            found.update(zip(batch, self._generate(loaded, rows, bounds, target_lang)))
-        return [found[i] for i in range(len(sources))]
-
-    def _generate(self, loaded: Loaded, sources: list[Ids], limits: list[int], target_lang: str) -> list[Ids]:
-        """Translate one batch."""
         import torch
 
         family, model = loaded
         end = family.tokenizer.eos_token_id
         prefix = family.target_prefix(target_lang)
         own = {"forced_bos_token_id": prefix[0]} if prefix else {}
-        bounds = torch.tensor(limits, device=model.device).repeat_interleave(self.num_beams)
-        with running(WHO, self.batch_tokens):
+
+        def run(batch: list[int]) -> list[Ids]:
+            bounds = torch.tensor([limits[i] for i in batch], device=model.device).repeat_interleave(self.num_beams)
             output = model.generate(
-                **padded(sources, family.tokenizer.pad_token_id, model.device),
+                **padded([sources[i] for i in batch], family.tokenizer.pad_token_id, model.device),
                 num_beams=self.num_beams,
                 # Without it, how far a search by beams goes depends on the other texts of the batch.
                 early_stopping=self.num_beams > 1,
                 do_sample=False,
-                max_new_tokens=max(limits) + 1,
+                max_new_tokens=int(bounds.max()) + 1,
                 no_repeat_ngram_size=self.no_repeat_ngram_size,
                 logits_processor=[EndAt(bounds, end)],
                 **own,
             )
-        rows = [row[1:] for row in output.tolist()]
-        return [row[: row.index(end)] if end in row else row for row in rows]
+            rows = [row[1:] for row in output.tolist()]
+            return [row[: row.index(end)] if end in row else row for row in rows]
+
+        return run_batches([len(ids) for ids in sources], self.batch_tokens, WHO, run)
 
     def score_ids(self, loaded: Loaded, sources: list[Ids], targets: list[Ids], start: int) -> list[tuple[float, int]]:
         family, model = loaded
         pad, end = family.tokenizer.pad_token_id, [family.tokenizer.eos_token_id]
         wanted = [ids + end for ids in targets]
-        found: dict[int, tuple[float, int]] = {}
-        lengths = [max(len(a), len(b)) for a, b in zip(sources, wanted)]
-        for batch in token_batches(lengths, self.batch_tokens):
-            with running(WHO, self.batch_tokens):
-                inputs = padded([sources[i] for i in batch], pad, model.device)
-                logs = log_probabilities(model, inputs, [wanted[i] for i in batch], pad)
-            for i, row in zip(batch, logs):
-                counted = row[start:]
-                found[i] = float(counted.sum()), len(counted)
-        return [found[i] for i in range(len(sources))]
+
+        def run(batch: list[int]) -> list[tuple[float, int]]:
+            inputs = padded([sources[i] for i in batch], pad, model.device)
+            logs = log_probabilities(model, inputs, [wanted[i] for i in batch], pad)
+            return [(float(row[start:].sum()), len(row) - start) for row in logs]
+
+        return run_batches([max(len(a), len(b)) for a, b in zip(sources, wanted)], self.batch_tokens, WHO, run)

@@ -469,5 +469,7 @@ def test_a_slow_tokenizer_is_refused(folder, tmp_path, monkeypatch):
         is_fast = False
 
     monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", lambda *args, **kwargs: Slow())
+    path = shutil.copytree(folder(positions=100), tmp_path / "slow")
+    change_config(path, name="one that no other part has loaded")
     with pytest.raises(InputError, match=r"needs a fast tokenizer.*and Slow is not one"):
-        aligner(folder(positions=100))(pairs())
+        aligner(path)(pairs())

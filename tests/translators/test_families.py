@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from spacy_xproj.errors import XprojError
-from spacy_xproj.translators.families import load_family, read_config
+from spacy_xproj.translators.families import load_family, read_family_config
 from tests.translators.tiny_models import MAKERS, SENTENCES, tiny_marian, tiny_nllb, tiny_t5
 
 pytest.importorskip("transformers")
@@ -141,18 +141,18 @@ def test_t5_that_does_not_translate(tmp_path):
 
 
 def test_folders_that_are_none(tmp_path):
-    with pytest.raises(XprojError, match=r"test.v1: there is no folder '.*nothing'"):
-        read_config(tmp_path / "nothing", WHO)
-    with pytest.raises(XprojError, match=r"has no config\.json"):
-        read_config(tmp_path, WHO)
+    with pytest.raises(XprojError, match=r"nothing/config\.json: test\.v1 cannot read the model's config"):
+        read_family_config(tmp_path / "nothing", WHO)
+    with pytest.raises(XprojError, match=r"cannot read the model's config .*Give a folder"):
+        read_family_config(tmp_path, WHO)
     config = tmp_path / "config.json"
     config.write_text("{")
-    with pytest.raises(XprojError, match=r"cannot be read as JSON"):
-        read_config(tmp_path, WHO)
-    for text, kind in (('{"model_type": "bert"}', "'bert'"), ("{}", "None"), ("[]", "None")):
+    with pytest.raises(XprojError, match="cannot read the model's config"):
+        read_family_config(tmp_path, WHO)
+    for text, kind in (('{"model_type": "bert"}', "'bert'"), ("{}", "None")):
         config.write_text(text)
         with pytest.raises(XprojError, match=f"of the type {kind}, which is not a translation model"):
-            read_config(tmp_path, WHO)
+            read_family_config(tmp_path, WHO)
     config.write_text('{"model_type": "m2m_100"}')
     with pytest.raises(XprojError, match=r"the tokenizer in .* cannot be loaded"):
         load_family(tmp_path, WHO)
