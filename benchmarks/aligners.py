@@ -12,7 +12,7 @@ import spacy
 from spacy.tokens import Doc
 
 from spacy_xproj import Bitext, fit
-from spacy_xproj.aligners.eflomal import make_eflomal
+from spacy_xproj.aligners.eflomal import EflomalAligner
 from spacy_xproj.evaluate.bootstrap import counts, f1, interval
 
 from .common import DATA, config, gold_pair, table
@@ -52,7 +52,7 @@ def main() -> None:
             for settings in ({"stem": 0, "cognate": 0.0}, {}):
                 theirs: dict[str, list[float]] = {"grow-diag-final-and": [], "intersection": []}
                 for _ in range(RUNS):
-                    aligner = make_eflomal(**settings)
+                    aligner = EflomalAligner(**settings)
                     nlp.get_pipe("xproj_aligner").aligner = aligner
                     fit(nlp, gold_pair(name, nlp)[0] + text[len(docs) :])
                     for symmetrization, found in theirs.items():

@@ -107,11 +107,11 @@ def work(path: Path) -> None:
 
 
 def ours(task: dict[str, Any]) -> Any:
-    from spacy_xproj.aligners.embedding import make_embedding
+    from spacy_xproj.aligners.embedding import EmbeddingAligner
     from spacy_xproj.bitext import Bitext
 
     settings = {"layer": task["layer"], "device": "cpu", **task.get("settings", {})}
-    made = {method: make_embedding(task["model"], method=method, **settings) for method in task["methods"]}
+    made = {method: EmbeddingAligner(task["model"], method=method, **settings) for method in task["methods"]}
 
     def align(pairs: list[Pair]) -> Any:
         given = [Bitext("en", a, (True,) * len(a)).pairs(tuple(b))[0] for a, b in pairs]

@@ -28,7 +28,7 @@ from spacy.tokens import Doc
 
 from scripts.ranker_data import GIVEN, STATISTICAL, Row, sentence_pairs, training_rows
 from scripts.train_ranker import L2, groups
-from spacy_xproj.aligners.statistical import make_statistical
+from spacy_xproj.aligners.statistical import StatisticalAligner
 from spacy_xproj.bitext import SentencePair
 from spacy_xproj.cli.common import handle_errors
 from spacy_xproj.corpus import write_file
@@ -121,7 +121,7 @@ def directed(name: str) -> list[dict[tuple[int, int], tuple[float, float]]]:
     """For each sentence pair of a set how probable `Statistical.v1` finds its links in both directions."""
     docs, _ = linked(name, (*GIVEN[name], STATISTICAL)[0], config("project_match.cfg"))
     pairs = sentence_pairs(docs)
-    aligner: Any = make_statistical(threshold=0.0)
+    aligner: Any = StatisticalAligner(threshold=0.0)
     aligner.fit(pairs)
     return [
         dict(zip(map(tuple, each.links.tolist()), zip(each.evidence["forward"], each.evidence["reverse"])))

@@ -19,8 +19,8 @@ from time import process_time
 from spacy.tokens import Doc
 
 from spacy_xproj import fit
-from spacy_xproj.aligners.embedding import make_embedding
-from spacy_xproj.aligners.statistical import make_statistical
+from spacy_xproj.aligners.embedding import EmbeddingAligner
+from spacy_xproj.aligners.statistical import StatisticalAligner
 from spacy_xproj.aligners.tuning import TuningSettings, tune
 from spacy_xproj.bitext import Bitext, SentencePair
 from spacy_xproj.corpus import blank
@@ -130,7 +130,7 @@ def main() -> None:
         for _, model, _ in begun:
             if not model.exists():
                 make_encoder(model, texts, args.layers, args.dim, model.name == "flat")
-        rows = [["`Statistical.v1`, fitted on it", "", "", *quality(make_statistical(), text, args.lang)]]
+        rows = [["`Statistical.v1`, fitted on it", "", "", *quality(StatisticalAligner(), text, args.lang)]]
         stages = list(begun)
         for stage, rate in zip(args.stages, rates):
             objectives, _, steps = stage.partition(":")
@@ -152,7 +152,7 @@ def main() -> None:
             model = out
         for label, folder, seconds in stages:
             for method in args.methods:
-                aligner = make_embedding(str(folder), method=method, layer=args.layer, device="cpu")
+                aligner = EmbeddingAligner(str(folder), method=method, layer=args.layer, device="cpu")
                 rows.append([label, method, seconds, *quality(aligner, text, args.lang)])
     print(f"{len(pairs)} sentence pairs")
     print(table(["stage", "method", "seconds of CPU time", "F1", "95 %", "links a source word"], rows))

@@ -10,7 +10,7 @@ import spacy
 from anyascii import anyascii
 from spacy.tokens import Doc
 
-from spacy_xproj.aligners.statistical import make_statistical
+from spacy_xproj.aligners.statistical import StatisticalAligner
 from spacy_xproj.bitext import Links, SentencePair
 from spacy_xproj.corpus import blank, read_docs
 from spacy_xproj.corpus.pairing import pair_docs
@@ -100,7 +100,7 @@ def statistical_rows(names: Sequence[str]) -> Iterator[Row]:
     sets = {name: gold_docs(name) for name in names}
     plain = {name: sentence_pairs(docs) for name, (docs, _) in sets.items()}
     for links, settings in {STATISTICAL: {}, **WEAK}.items():
-        aligner = make_statistical(**settings)  # type: ignore[arg-type]
+        aligner = StatisticalAligner(**settings)  # type: ignore[arg-type]
         aligner.fit([pair for pairs in plain.values() for pair in pairs])
         for name, pairs in plain.items():
             found = aligner(pairs)

@@ -2,6 +2,7 @@
 settings, which raise them."""
 
 from collections.abc import Collection
+from math import inf
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -54,8 +55,15 @@ def check_at_least(who: str, least: float, **settings: float) -> None:
     RAISES (XprojError): If one is smaller.
     """
     for name, value in settings.items():
-        if not value >= least:
+        if not least <= value < inf:
             raise XprojError(f"{who}: {name} must be at least {least}, not {value}.")
+
+
+def check_above_zero(who: str, **settings: float) -> None:
+    """Make sure that settings are above 0. Arguments and errors are those of `check_at_least`."""
+    for name, value in settings.items():
+        if not 0 < value < inf:
+            raise XprojError(f"{who}: {name} must be above 0, not {value}.")
 
 
 def check_share(who: str, **settings: float) -> None:

@@ -1,11 +1,13 @@
 """What a swappable part can do beyond its call. By default it does none of it."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 from typing import Any, Optional
 
 import numpy as np
 
 from .bitext import SentencePair
+from .errors import XprojError
 
 
 class Part:
@@ -79,6 +81,25 @@ class UserPart(Part):
 def as_part(part: Any) -> Part:
     """Return a part as it is, and any other callable as a `UserPart`."""
     return part if isinstance(part, Part) else UserPart(part)
+
+
+def check_parts(who: str, kind: type, parts: dict[str, Any], weights: Collection[str]) -> None:
+    """Check what a `Composite` is to be made of.
+
+    who (str): The composite, by its registered name.
+    kind (type): The protocol that parts keep.
+    parts (dict): The parts, by name.
+    weights (collection of str): The names that have a weight.
+    RAISES (XprojError): If a name cannot be used, a part is not of the kind, or the names differ.
+    """
+    for name, part in parts.items():
+        if not re.fullmatch(r"[\w-]+", name):
+            raise XprojError(f"{who}: the name of a part is letters, digits, '_' and '-', not {name!r}.")
+        if not isinstance(part, kind):
+            raise XprojError(f"{who}: the part {name!r} must be of the kind {kind.__name__}, not {part!r}.")
+    if set(parts) != set(weights):
+        mine, theirs = (", ".join(sorted(names)) or "none" for names in (parts, weights))
+        raise XprojError(f"{who}: the weights must have the names of the parts ({mine}), not {theirs}.")
 
 
 class Composite(Part):

@@ -1,6 +1,6 @@
 """What a part can do, with defaults for those that do less."""
 
-from spacy_xproj.aligners.pharaoh import make_pharaoh
+from spacy_xproj.aligners.pharaoh import PharaohAligner
 from spacy_xproj.part import Composite, Part, as_part
 from tests.conftest import Diagonal, Learner, bitext
 
@@ -49,6 +49,6 @@ def test_a_part_of_parts_can_what_one_of_them_can():
     assert both.fittable and not both.fitted and not both.positional
     both.fit(iter([PAIR]))
     assert both.fitted and one.seen == other.seen == {"a"}
-    assert Both(file=make_pharaoh(), plain=plain).positional
+    assert Both(file=PharaohAligner(), plain=plain).positional
     both.prepare(iter([PAIR]))
     both.restart()

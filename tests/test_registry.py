@@ -39,7 +39,7 @@ def test_importing_makes_registries_and_extensions(first):
         "print(spacy.Language.has_factory('xproj_matcher'))"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.stdout.split() == ["make_pharaoh", "True"], done.stderr
+    assert done.stdout.split() == ["PharaohAligner", "True"], done.stderr
 
 
 def listed():

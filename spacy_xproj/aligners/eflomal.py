@@ -11,10 +11,9 @@ from typing import Any, Optional
 
 from ..bitext import Links, SentencePair
 from ..compat import require
-from ..errors import NotFittedError, XprojError
+from ..errors import NotFittedError, XprojError, check_above_zero, check_at_least, check_one_of
 from ..pharaoh import parse_pharaoh
 from ..state import State
-from ..ty import Aligner
 from .statistical import _root
 from .symmetrize import SYMMETRIZATIONS
 
@@ -25,15 +24,13 @@ Text = tuple[str, str]  # the two sentences of a pair as eflomal reads them
 Directed = tuple[str, str]  # the links of a pair in the Pharaoh format: forward, reverse
 
 
-def make_eflomal(
-    symmetrization: str = "grow-diag-final-and",
-    model: int = 3,
-    length: float = 1.0,
-    samplers: int = 3,
-    stem: int = 5,
-    cognate: float = 0.3,
-) -> Aligner:
-    """Make an aligner that runs eflomal (Östling and Tiedemann 2016), which must be installed.
+class EflomalAligner(State):
+    """`spacy_xproj.Eflomal.v1`: an aligner that runs eflomal (Östling and Tiedemann 2016), which must be installed.
+
+    `fit` aligns the whole corpus at once, keeps the links, and has eflomal count its priors from them. A sentence pair
+    of the corpus gets its links from there. Other pairs are aligned with the priors, all pairs of one call together.
+    eflomal takes no seed: fitting again, and aligning a pair that was not in the corpus again, can give somewhat
+    different links. Pairs with a sentence of no words or of more than 1,023 get no links.
 
     symmetrization (str): How links of the two directions are combined: "intersection", "union" or
         "grow-diag-final-and".
@@ -43,43 +40,31 @@ def make_eflomal(
     stem (int): Number of letters that are left of each word, which is lower-cased. 0 leaves words whole.
     cognate (float): Prior count of a link between two words that begin alike (three letters, or the whole stem where
         it is shorter or begins with a digit or sign). 0: none, as in eflomal itself.
-    RETURNS (Aligner): The aligner. It must be fitted.
     RAISES (XprojError): If a setting is out of its range, or eflomal is not installed.
-    """
-    if symmetrization not in SYMMETRIZATIONS:
-        known = ", ".join(SYMMETRIZATIONS)
-        raise XprojError(f"{NAME}: symmetrization must be one of {known}, not {symmetrization!r}.")
-    for name, value, ok, expected in (
-        ("model", model, model in (1, 2, 3), "1, 2 or 3"),
-        ("length", length, 0 < length < float("inf"), "above 0"),
-        ("samplers", samplers, samplers >= 1, "at least 1"),
-        ("stem", stem, stem >= 0, "0 (whole words) or more"),
-        ("cognate", cognate, 0 <= cognate < float("inf"), "0 or more"),
-    ):
-        if not ok:
-            raise XprojError(f"{NAME}: {name} must be {expected}, not {value}.")
-    require("eflomal", NAME, "spacy-xproj[eflomal]")
-    return EflomalAligner(symmetrization, stem, cognate, model=model, rel_iterations=length, n_samplers=samplers)
-
-
-class EflomalAligner(State):
-    """See `make_eflomal`.
-
-    `fit` aligns the whole corpus at once, keeps the links, and has eflomal count its priors from them. A sentence pair
-    of the corpus gets its links from there. Other pairs are aligned with the priors, all pairs of one call together.
-    eflomal takes no seed: fitting again, and aligning a pair that was not in the corpus again, can give somewhat
-    different links. Pairs with a sentence of no words or of more than 1,023 get no links.
-
-    symmetrization (str), stem (int), cognate (float): As in `make_eflomal`.
-    settings: Of `eflomal.Aligner`.
     """
 
     fittable = True
     state_name = NAME
     state_format = 2
 
-    def __init__(self, symmetrization: str, stem: int, cognate: float, **settings: Any):
-        self.symmetrization, self.stem, self.cognate, self.settings = symmetrization, stem, cognate, settings
+    def __init__(
+        self,
+        symmetrization: str = "grow-diag-final-and",
+        model: int = 3,
+        length: float = 1.0,
+        samplers: int = 3,
+        stem: int = 5,
+        cognate: float = 0.3,
+    ):
+        check_one_of(NAME, SYMMETRIZATIONS, symmetrization=symmetrization)
+        if model not in (1, 2, 3):
+            raise XprojError(f"{NAME}: model must be 1, 2 or 3, not {model}.")
+        check_above_zero(NAME, length=length)
+        check_at_least(NAME, 1, samplers=samplers)
+        check_at_least(NAME, 0, stem=stem, cognate=cognate)
+        require("eflomal", NAME, "spacy-xproj[eflomal]")
+        self.symmetrization, self.stem, self.cognate = symmetrization, stem, cognate
+        self.model, self.length, self.samplers = model, length, samplers
         self.priors: list[str] = []  # lines in eflomal's format
         self.links: dict[str, Directed] = {}  # of the corpus, by the hash of a pair
 
@@ -91,8 +76,7 @@ class EflomalAligner(State):
     @cached_property
     def provenance(self) -> str:
         """What made the links: the settings, and a hash of what was learnt."""
-        model = self.settings["model"]
-        return f"{NAME} ({self.symmetrization}, model={model}, cognate={self.cognate}, fitted={self.state_hash()})"
+        return f"{NAME} ({self.symmetrization}, model={self.model}, cognate={self.cognate}, fitted={self.state_hash()})"
 
     def fit(self, pairs: Iterable[SentencePair]) -> None:
         """Align the corpus, and keep its links and priors. What was learnt before is forgotten.
@@ -141,11 +125,11 @@ class EflomalAligner(State):
         eflomal = require("eflomal", NAME, "spacy-xproj[eflomal]")
         # eflomal takes more iterations for fewer pairs. The priors stand for the pairs of the corpus, so these count.
         n_pairs = len(texts) + (len(self.links) if priors else 0)
-        length = self.settings["rel_iterations"] * (len(texts) / n_pairs) ** 0.5
+        length = self.length * (len(texts) / n_pairs) ** 0.5
         with TemporaryDirectory(prefix="xproj-eflomal-") as folder:
             files = [Path(folder) / name for name in ("forward", "reverse")]
             try:
-                aligner = eflomal.Aligner(**{**self.settings, "rel_iterations": length})
+                aligner = eflomal.Aligner(model=self.model, rel_iterations=length, n_samplers=self.samplers)
                 aligner.align(*zip(*texts), *map(str, files), priors_input=[*priors, *self._cognates(texts)] or None)
             except (OSError, subprocess.CalledProcessError) as err:
                 raise XprojError(f"The program eflomal failed on {len(texts)} sentence pairs ({err}).") from err

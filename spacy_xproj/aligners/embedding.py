@@ -3,17 +3,14 @@
 import json
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from pathlib import Path
-from typing import Union
 
 import numpy as np
 
 from ..bitext import Links, SentencePair
-from ..errors import XprojError
+from ..errors import check_below_one, check_one_of
 from ..files import text_hash
 from ..models.batches import running, token_batches
 from ..models.encoder import Encoder, Sentence, Subwords, WithEncoder
-from ..ty import Aligner
 from .embed_batch import METHODS, POOLINGS, Found, extract
 
 NAME = "spacy_xproj.Embedding.v1"
@@ -21,21 +18,17 @@ IN_MEMORY = 8  # batches' worth of vectors are kept at a time
 EVIDENCE = ("forward", "reverse", "similarity")
 
 
-def make_embedding(
-    model: str = "",
-    method: str = "softmax",
-    layer: int = 8,
-    pooling: str = "any",
-    threshold: float = 0.001,
-    device: str = "auto",
-    dtype: str = "float32",
-    batch_tokens: int = 2048,
-    max_length: int = 0,
-    overlap: int = 128,
-    download: bool = False,
-) -> Aligner:
-    """Maker of `spacy_xproj.Embedding.v1`: SimAlign (Jalili Sabet et al. 2020) and AWESoME (Dou and Neubig 2021) over
-    any encoder of Hugging Face, such as mBERT or XLM-R, or that of NLLB-200 (Ebing et al. 2025).
+class EmbeddingAligner(WithEncoder):
+    """`spacy_xproj.Embedding.v1`: SimAlign (Jalili Sabet et al. 2020) and AWESoME (Dou and Neubig 2021) over any
+    encoder of Hugging Face, such as mBERT or XLM-R, or that of NLLB-200 (Ebing et al. 2025).
+
+    Words of white space are not shown to the model and have no links.
+
+    A link's evidence: `forward` and `reverse`, the probability of the target's sub-word given the source's and the
+    reverse, which are softmaxes of dot products divided by the square root of the number of sub-words to choose from,
+    as awesome-align gives them out; and `similarity`, (1 + cosine) / 2. The score is the similarity with SimAlign's
+    methods, and with AWESoME's the harmonic mean of both probabilities. Where several sub-words of two words are
+    linked, each figure is the highest one. With the poolings "mean" and "max" read "words" for "sub-words".
 
     model (str): The folder of the model, with its tokenizer and weights in safetensors. "": none yet (see `from_disk`).
     method (str): How links are taken from the similarities. SimAlign's, over cosines: "inter", pairs that are each
@@ -54,40 +47,14 @@ def make_embedding(
         are read in windows.
     overlap (int): So many sub-words two windows share at least, but at most half a window.
     download (bool): Take a `model` that is not a folder for a name on the Hugging Face Hub, and fetch it.
-    RETURNS (Aligner): The aligner.
     RAISES (XprojError): If a setting is out of range, or the folder is not that of an encoder.
-    """
-    return EmbeddingAligner(
-        model,
-        method=method,
-        layer=layer,
-        pooling=pooling,
-        threshold=threshold,
-        device=device,
-        dtype=dtype,
-        batch_tokens=batch_tokens,
-        max_length=max_length,
-        overlap=overlap,
-        download=download,
-    )
-
-
-class EmbeddingAligner(WithEncoder):
-    """See `make_embedding`. Words of white space are not shown to the model and have no links.
-
-    A link's evidence: `forward` and `reverse`, the probability of the target's sub-word given the source's and the
-    reverse, which are softmaxes of dot products divided by the square root of the number of sub-words to choose from,
-    as awesome-align gives them out; and `similarity`, (1 + cosine) / 2. The score is the similarity with SimAlign's
-    methods, and with AWESoME's the harmonic mean of both probabilities. Where several sub-words of two words are
-    linked, each figure is the highest one. With the poolings "mean" and "max" read "words" for "sub-words".
 
     Attributes: `encoder` (Encoder), the model.
     """
 
     def __init__(
         self,
-        model: Union[str, Path] = "",
-        *,
+        model: str = "",
         method: str = "softmax",
         layer: int = 8,
         pooling: str = "any",
@@ -99,25 +66,11 @@ class EmbeddingAligner(WithEncoder):
         overlap: int = 128,
         download: bool = False,
     ):
-        for name, value, known in (("method", method, METHODS), ("pooling", pooling, POOLINGS)):
-            if value not in known:
-                raise XprojError(f"{NAME}: {name} must be one of {', '.join(map(repr, known))}, not {value!r}.")
-        if not 0 <= threshold < 1:
-            raise XprojError(f"{NAME}: threshold must be at least 0 and below 1, not {threshold}.")
-        self.method = method
-        self.pooling = pooling
-        self.threshold = threshold
-        self.encoder = Encoder(
-            model,
-            who=NAME,
-            layer=layer,
-            device=device,
-            dtype=dtype,
-            batch_tokens=batch_tokens,
-            max_length=max_length,
-            overlap=overlap,
-            download=download,
-        )
+        check_one_of(NAME, METHODS, method=method)
+        check_one_of(NAME, POOLINGS, pooling=pooling)
+        check_below_one(NAME, threshold=threshold)
+        self.method, self.pooling, self.threshold = method, pooling, threshold
+        self.encoder = Encoder(model, NAME, layer, device, dtype, batch_tokens, max_length, overlap, download)
 
     @property
     def key(self) -> str:

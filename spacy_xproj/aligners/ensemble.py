@@ -1,6 +1,5 @@
 """`spacy_xproj.Ensemble.v1`: several aligners that vote."""
 
-import re
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any, Optional
@@ -8,57 +7,44 @@ from typing import Any, Optional
 import numpy as np
 
 from ..bitext import Links, SentencePair
-from ..errors import XprojError
-from ..part import Composite, as_part
+from ..errors import XprojError, check_above_zero, check_below_one
+from ..part import Composite, as_part, check_parts
 from ..state import State
 from ..ty import Aligner
-from .statistical import make_statistical
+from .statistical import StatisticalAligner
 
 NAME = "spacy_xproj.Ensemble.v1"
 
 
-# Any, as spaCy holds arguments against their annotations before it makes the parts that stand in a dict.
-def make_ensemble(
-    aligners: Optional[dict[str, Any]] = None,
-    weights: Optional[dict[str, float]] = None,
-    threshold: float = 0.0,
-) -> Aligner:
-    """Make an aligner of several, whose links are scored by their agreement.
+class EnsembleAligner(Composite, State):
+    """`spacy_xproj.Ensemble.v1`: several aligners, whose links are scored by their agreement.
 
     aligners (Optional[dict[str, Aligner]]): The parts, by names of one's own. None: `Statistical.v1` over stems, and
         over whole words.
     weights (Optional[dict[str, float]]): The weight of each, above 0. None: all weigh the same.
     threshold (float): A link scores above this. Its score is the weighted mean of its scores with all the aligners, 0
         with one that does not have it. With 0.0 the links of all are taken.
-    RETURNS (Aligner): The aligner. It must be fitted if one of its parts must.
     RAISES (XprojError): If there is no aligner, a name cannot be used, or a setting is out of its range.
     """
-    if aligners is None:
-        aligners = {"stems": make_statistical(), "words": make_statistical(stem=0)}
-    if not aligners:
-        raise XprojError(f"{NAME} needs at least one aligner in `aligners`.")
-    for name, part in aligners.items():
-        if not isinstance(part, Aligner):
-            raise XprojError(f"{NAME}: {name!r} must be an aligner, not {part!r}.")
-        if not re.fullmatch(r"[\w-]+", name):
-            raise XprojError(f"{NAME}: the name of a part is letters, digits, '_' and '-', not {name!r}.")
-    if weights is None:
-        weights = dict.fromkeys(aligners, 1.0)
-    _same_names("weights", weights, aligners)
-    for name, weight in weights.items():
-        if not 0 < weight < float("inf"):
-            raise XprojError(f"{NAME}: the weight of {name!r} must be above 0, not {weight}.")
-    if not 0 <= threshold < 1:
-        raise XprojError(f"{NAME}: threshold must be at least 0 and below 1, not {threshold}.")
-    return EnsembleAligner(aligners, weights, threshold)
-
-
-class EnsembleAligner(Composite, State):
-    """See `make_ensemble`."""
 
     state_name = NAME
 
-    def __init__(self, aligners: dict[str, Aligner], weights: dict[str, float], threshold: float):
+    # Any, as spaCy holds arguments against their annotations before it makes the parts that stand in a dict.
+    def __init__(
+        self,
+        aligners: Optional[dict[str, Any]] = None,
+        weights: Optional[dict[str, float]] = None,
+        threshold: float = 0.0,
+    ):
+        if aligners is None:
+            aligners = {"stems": StatisticalAligner(), "words": StatisticalAligner(stem=0)}
+        if not aligners:
+            raise XprojError(f"{NAME} needs at least one aligner in `aligners`.")
+        weights = dict.fromkeys(aligners, 1.0) if weights is None else weights
+        check_parts(NAME, Aligner, aligners, weights)
+        for name, weight in weights.items():
+            check_above_zero(NAME, **{f"the weight of {name!r}": weight})
+        check_below_one(NAME, threshold=threshold)
         self.aligners, self.threshold = aligners, threshold
         total = sum(weights.values())
         self.weights = {name: weights[name] / total for name in aligners}
@@ -118,9 +104,3 @@ class EnsembleAligner(Composite, State):
 
     def set_state(self, state: dict[str, Any]) -> None:
         self.__dict__.pop("provenance", None)
-
-
-def _same_names(what: str, got: Iterable[str], expected: Iterable[str]) -> None:
-    if set(got) != set(expected):
-        names = [", ".join(sorted(x)) or "none" for x in (expected, got)]
-        raise XprojError(f"{NAME}: {what} must have the names of the aligners ({names[0]}), but has {names[1]}.")

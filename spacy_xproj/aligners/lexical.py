@@ -161,7 +161,7 @@ class LexicalModel:
     cognate (float): Strength of a pair of stems that begin alike, in expected links.
     """
 
-    def __init__(self, *, null: float, diagonal: float, alpha: float, cognate: float):
+    def __init__(self, null: float, diagonal: float, alpha: float, cognate: float):
         self.null, self.diagonal, self.alpha, self.cognate = null, diagonal, alpha, cognate
 
     def posteriors(

@@ -12,31 +12,23 @@ from ..errors import InputError, XprojError
 from ..files import read_lines
 from ..pharaoh import parse_pharaoh
 from ..state import State
-from ..ty import Aligner
-
-
-def make_pharaoh(path: str = "") -> Aligner:
-    """Take the links from a file, one line a sentence pair, in the order in which the pairs come.
-
-    path (str): A file in the Pharaoh format. It may be empty until the aligner is first called.
-    RETURNS (Aligner): The aligner.
-    """
-    return PharaohAligner(path)
 
 
 class PharaohAligner(State):
-    """See `make_pharaoh`. It keeps its place in the file from call to call; `restart` starts again, as `nlp.pipe` and
-    fitting do.
+    """`spacy_xproj.Pharaoh.v1`: the links in a file, one line a sentence pair, in the order in which the pairs come.
 
+    It keeps its place in the file from call to call; `restart` starts again, as `nlp.pipe` and fitting do.
     A Doc without sentence pairs counts as one, and an empty sentence pair has its line too. At an error the place stays
     where it was, and the line that is to blame stops every later call as well, because what comes after it would get
     the links of another pair. The place is not shared between processes, so workers (`n_process`) are refused.
+
+    path (str): A file in the Pharaoh format. It may be empty until the aligner is first called.
     """
 
     positional = True
     state_name = "spacy_xproj.Pharaoh.v1"
 
-    def __init__(self, path: str):
+    def __init__(self, path: str = ""):
         self.path = path
         self._saved: Optional[list[str]] = None  # the lines of a file that is elsewhere
         self.restart()

@@ -10,9 +10,16 @@ from typing import Any, Optional
 import numpy as np
 
 from ..bitext import Links, SentencePair
-from ..errors import InputError, NotFittedError, XprojError
+from ..errors import (
+    InputError,
+    NotFittedError,
+    XprojError,
+    check_above_zero,
+    check_at_least,
+    check_below_one,
+    check_one_of,
+)
 from ..state import State
-from ..ty import Aligner
 from .lexical import Batch, LexicalModel, LinkCandidates, LinkCounts, Posteriors, StemmedWords, Table, chunks, counts_of
 from .symmetrize import SYMMETRIZATIONS
 
@@ -21,20 +28,12 @@ ROOT = 3  # words that share so many first letters may be cognates
 DTYPES = ("<i8", "<f4", "<f4", "<f4", "<f4", "<f4", "<f4")  # of the fields of Table
 
 
-def make_statistical(
-    symmetrization: str = "posterior",
-    threshold: float = 0.3,
-    iterations: int = 8,
-    jumps: int = 2,
-    stem: int = 5,
-    null: float = 0.08,
-    diagonal: float = 4.0,
-    alpha: float = 0.001,
-    cognate: float = 0.3,
-    prior: Optional[str] = None,
-    prior_weight: float = 1.0,
-) -> Aligner:
-    """Make an aligner that learns from the sentence pairs that are to be aligned, or others like them.
+class StatisticalAligner(State):
+    """`spacy_xproj.Statistical.v1`: an aligner that learns from the sentence pairs that are to be aligned, or others
+    like them. The model is that of `LexicalModel`. A sentence pair gets the same links in any batch.
+
+    Of very long sentence pairs (above two million word pairs) only the part near the diagonal is looked at. Pairs with
+    more than a thousand words on a side are linked without `jumps`.
 
     symmetrization (str): "posterior" takes the links on which both directions agree by probability; "intersection",
         "union" and "grow-diag-final-and" combine the best link of each target word and of each source word.
@@ -53,44 +52,7 @@ def make_statistical(
     prior (Optional[str]): A file that the `to_disk` of another one wrote, fitted on other text. `fit` adds its expected
         links to those of the corpus; afterwards the file is no longer needed.
     prior_weight (float): What an expected link of the prior counts.
-    RETURNS (Aligner): The aligner. It must be fitted.
     RAISES (XprojError): If a setting is out of its range.
-    """
-    known = ("posterior", *SYMMETRIZATIONS)
-    if symmetrization not in known:
-        raise XprojError(f"{NAME}: symmetrization must be one of {', '.join(known)}, not {symmetrization!r}.")
-    for name, value, ok, expected in (
-        ("threshold", threshold, 0 <= threshold < 1, "at least 0 and below 1"),
-        ("iterations", iterations, iterations >= 1, "at least 1"),
-        ("jumps", jumps, jumps >= 0, "0 or more"),
-        ("stem", stem, stem >= 0, "0 (whole words) or more"),
-        ("null", null, 0 <= null < 1, "at least 0 and below 1"),
-        ("diagonal", diagonal, 0 <= diagonal <= 100, "between 0 and 100"),
-        ("alpha", alpha, alpha > 0, "above 0"),
-        ("cognate", cognate, cognate >= 0, "0 or more"),
-        ("prior_weight", prior_weight, 0 < prior_weight < float("inf"), "above 0"),
-    ):
-        if not ok:
-            raise XprojError(f"{NAME}: {name} must be {expected}, not {value}.")
-    model = LexicalModel(null=null, diagonal=diagonal, alpha=alpha, cognate=cognate)
-    jumps = min(jumps, iterations - 1)
-    return StatisticalAligner(
-        model,
-        symmetrization,
-        threshold=threshold,
-        iterations=iterations,
-        jumps=jumps,
-        stem=stem,
-        prior=prior,
-        prior_weight=prior_weight,
-    )
-
-
-class StatisticalAligner(State):
-    """See `make_statistical`; the model is that of `LexicalModel`. A sentence pair gets the same links in any batch.
-
-    Of very long sentence pairs (above two million word pairs) only the part near the diagonal is looked at. Pairs with
-    more than a thousand words on a side are linked without `jumps`.
     """
 
     fittable = True
@@ -99,18 +61,28 @@ class StatisticalAligner(State):
 
     def __init__(
         self,
-        model: LexicalModel,
-        symmetrization: str,
-        *,
-        threshold: float,
-        iterations: int,
-        jumps: int,
-        stem: int,
-        prior: Optional[str],
-        prior_weight: float,
+        symmetrization: str = "posterior",
+        threshold: float = 0.3,
+        iterations: int = 8,
+        jumps: int = 2,
+        stem: int = 5,
+        null: float = 0.08,
+        diagonal: float = 4.0,
+        alpha: float = 0.001,
+        cognate: float = 0.3,
+        prior: Optional[str] = None,
+        prior_weight: float = 1.0,
     ):
-        self.model, self.symmetrization = model, symmetrization
-        self.threshold, self.iterations, self.jumps, self.stem = threshold, iterations, jumps, stem
+        check_one_of(NAME, ("posterior", *SYMMETRIZATIONS), symmetrization=symmetrization)
+        check_below_one(NAME, threshold=threshold, null=null)
+        check_at_least(NAME, 1, iterations=iterations)
+        check_at_least(NAME, 0, jumps=jumps, stem=stem, diagonal=diagonal, cognate=cognate)
+        check_above_zero(NAME, alpha=alpha, prior_weight=prior_weight)
+        if diagonal > 100:
+            raise XprojError(f"{NAME}: diagonal must be at most 100, not {diagonal}.")
+        self.model = LexicalModel(null, diagonal, alpha, cognate)
+        self.symmetrization, self.threshold, self.stem = symmetrization, threshold, stem
+        self.iterations, self.jumps = iterations, min(jumps, iterations - 1)
         self.prior, self.prior_weight = prior, prior_weight
         self._prior: Optional[StatisticalAligner] = None  # one that was loaded with the state
         self._set_state([], None)

@@ -62,8 +62,7 @@ class Encoder(SubwordModel):
 
     def __init__(
         self,
-        model: Union[str, Path] = "",
-        *,
+        model: Union[str, Path],
         who: str,
         layer: int = 8,
         device: str = "auto",

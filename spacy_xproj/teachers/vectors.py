@@ -166,17 +166,7 @@ class EncoderVectors(WithEncoder):
         overlap: int = 128,
         download: bool = False,
     ):
-        self.encoder = Encoder(
-            model,
-            who=ENCODER,
-            layer=layer,
-            device=device,
-            dtype=dtype,
-            batch_tokens=batch_tokens,
-            max_length=max_length,
-            overlap=overlap,
-            download=download,
-        )
+        self.encoder = Encoder(model, ENCODER, layer, device, dtype, batch_tokens, max_length, overlap, download)
 
     def __call__(self, docs: Sequence[Any]) -> np.ndarray:
         """The vectors of texts. Words of white space do not count.

@@ -6,7 +6,7 @@ import pytest
 import spacy
 
 import spacy_xproj
-from spacy_xproj.aligners.eflomal import NAME, EflomalAligner, make_eflomal
+from spacy_xproj.aligners.eflomal import NAME, EflomalAligner
 from spacy_xproj.errors import InputError, NotFittedError, XprojError
 from spacy_xproj.registry import registry
 from tests.aligners.test_statistical import corpus, gold, pair, same
@@ -23,7 +23,7 @@ def eflomal():
 @pytest.fixture(scope="module")
 def fitted():
     pytest.importorskip("eflomal", reason="the package eflomal is absent (the extra `eflomal`)")
-    aligner = make_eflomal()
+    aligner = EflomalAligner()
     aligner.fit(corpus())
     return aligner
 
@@ -68,18 +68,18 @@ def fake(monkeypatch):
 def test_without_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "eflomal", None)
     with pytest.raises(XprojError, match=r"pip install 'spacy-xproj\[eflomal\]'") as err:
-        make_eflomal()
+        EflomalAligner()
     assert NAME in str(err.value)
 
 
 def test_registered(eflomal):
-    assert registry.xproj_aligners.get(NAME) is make_eflomal
-    assert make_eflomal().fittable
+    assert registry.xproj_aligners.get(NAME) is EflomalAligner
+    assert EflomalAligner().fittable
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_finds_the_links(fitted, method):
-    aligner = make_eflomal(symmetrization=method).from_bytes(fitted.to_bytes())
+    aligner = EflomalAligner(symmetrization=method).from_bytes(fitted.to_bytes())
     pairs = list(corpus())
     found = aligner(pairs)
     assert np.mean([links.links.tolist() == gold(p) for p, links in zip(pairs, found)]) > 0.8
@@ -94,15 +94,15 @@ def test_finds_the_links(fitted, method):
 
 @pytest.mark.parametrize("method, scores", [("intersection", {(0, 2): 1.0}), ("union", {(0, 2): 1.0, (1, 0): 0.5})])
 def test_evidence_belongs_to_its_link(fake, method, scores):
-    links = make_eflomal(symmetrization=method)._combined("1-0 0-2", "0-2")
+    links = EflomalAligner(symmetrization=method)._combined("1-0 0-2", "0-2")
     assert dict(zip(map(tuple, links.links.tolist()), links.scores.tolist())) == scores
     assert links.evidence["forward"].tolist() == [1.0] * len(scores)
     assert links.evidence["reverse"].tolist() == [1.0, 0.0][: len(scores)]
 
 
 def test_what_eflomal_reads_and_writes(fake):
-    aligner = make_eflomal(model=2, length=0.5, samplers=4, symmetrization="union")
-    assert aligner.settings == {"model": 2, "rel_iterations": 0.5, "n_samplers": 4}
+    aligner = EflomalAligner(model=2, length=0.5, samplers=4, symmetrization="union")
+    assert (aligner.model, aligner.length, aligner.samplers) == (2, 0.5, 4)
     aligner.fit([pair("The dog barks", "lo dogue"), pair("", "lo")])
     assert FakeAligner.priors == ["LEX\tdog\tdogue\t0.3"]
     assert aligner.priors == ["LEX\tthe\tlo\t2"]
@@ -110,20 +110,20 @@ def test_what_eflomal_reads_and_writes(fake):
     assert FakeAligner.priors == aligner.priors
     assert links.links.tolist() == [[0, 0], [1, 1]]
     assert (links.evidence["reverse"].tolist(), links.scores.tolist()) == ([0.0, 1.0], [0.5, 1.0])
-    plain = make_eflomal(cognate=0.0)
+    plain = EflomalAligner(cognate=0.0)
     plain.fit([pair("The dog barks", "lo dogue")])
     assert FakeAligner.priors is None
 
 
 def test_words_reach_eflomal_as_single_words(fake):
     words = ("Ab\u00a0cde", "\u3000")
-    assert make_eflomal(stem=4)._text(pair("a", "b")._replace(source=words)) == ("ab_c _", "b")
-    assert make_eflomal(stem=0)._text(pair("Whole words", "b")) == ("whole words", "b")
+    assert EflomalAligner(stem=4)._text(pair("a", "b")._replace(source=words)) == ("ab_c _", "b")
+    assert EflomalAligner(stem=0)._text(pair("Whole words", "b")) == ("whole words", "b")
 
 
 @pytest.mark.parametrize("model", [1, 2, 3])
 def test_new_pairs_are_aligned_by_the_priors(eflomal, model):
-    aligner = make_eflomal(model=model)
+    aligner = EflomalAligner(model=model)
     aligner.fit(corpus(200))
     new = [p for p in corpus(60, seed=7) if all(p.source != q.source for q in corpus(200))]
     assert len(new) > 40
@@ -135,7 +135,7 @@ def test_new_words_that_begin_alike(fitted):
     words = [f"{a}{b}" for a in "bdfgklmnprst" for b in ("abar", "obor", "ubur")]  # twelve times three
     new = [pair(f"the {x} {y} sees", f"lo {y}a {x}a vede") for x, y in zip(words, words[::-1])]
     swapped = [{(1, 2), (2, 1)} <= set(map(tuple, links.links.tolist())) for links in fitted(new)]
-    plain = make_eflomal(cognate=0.0).from_bytes(fitted.to_bytes())
+    plain = EflomalAligner(cognate=0.0).from_bytes(fitted.to_bytes())
     in_order = [{(1, 2), (2, 1)} <= set(map(tuple, links.links.tolist())) for links in plain(new)]
     assert sum(swapped) > 30 > 20 > sum(in_order)
 
@@ -167,7 +167,7 @@ def test_other_words_or_places_of_words_are_another_pair(fitted, runs):
 
 def test_empty_and_long_sides(eflomal, fitted):
     long = pair("the dog " * 600, "lo hund")
-    aligner = make_eflomal()
+    aligner = EflomalAligner()
     aligner.fit([*corpus(50), pair("", "lo"), pair("the", ""), pair("", ""), long])
     for made in (aligner, fitted):
         found = made([pair("", "lo"), pair("the", ""), pair("", ""), long])
@@ -178,7 +178,7 @@ def test_empty_and_long_sides(eflomal, fitted):
 
 @pytest.mark.parametrize("pairs", [[], [pair("", ""), pair("the", ""), pair("", "lo")]])
 def test_nothing_to_fit_on(eflomal, pairs):
-    aligner = make_eflomal()
+    aligner = EflomalAligner()
     with pytest.raises(XprojError, match="words on both sides"):
         aligner.fit(pairs)
     assert not aligner.fitted
@@ -188,34 +188,34 @@ def test_nothing_to_fit_on(eflomal, pairs):
 
 def test_serialization(fitted, tmp_path, runs):
     data = fitted.to_bytes()
-    aligner = make_eflomal()
+    aligner = EflomalAligner()
     assert aligner.from_bytes(data) is aligner and aligner.fitted
     assert aligner.to_bytes() == data
     aligner.to_disk(tmp_path / "aligner")
     assert (tmp_path / "aligner").read_bytes() == data
-    loaded = make_eflomal().from_disk(tmp_path / "aligner")
+    loaded = EflomalAligner().from_disk(tmp_path / "aligner")
     assert loaded.provenance == fitted.provenance
     pairs = list(corpus(40))
     for links, other in zip(loaded(pairs), fitted(pairs)):
         same(links, other)
     assert not runs
-    assert not loaded.from_bytes(make_eflomal().to_bytes()).fitted
+    assert not loaded.from_bytes(EflomalAligner().to_bytes()).fitted
 
 
 def test_a_loaded_one_aligns_new_pairs(fitted):
-    loaded = make_eflomal().from_bytes(fitted.to_bytes())
+    loaded = EflomalAligner().from_bytes(fitted.to_bytes())
     (links,) = loaded([pair("the dog sees zz", "lo hund vede")])
     assert links.links.tolist() == [[0, 0], [1, 1], [2, 2]]
 
 
 def test_state_that_does_not_fit(fitted, tmp_path):
     with pytest.raises(XprojError, match=r"stem = 5.*stem = 4"):
-        make_eflomal(stem=4).from_bytes(fitted.to_bytes())
+        EflomalAligner(stem=4).from_bytes(fitted.to_bytes())
     for data in (b"", b"\x80", b"\xc1", b"\x93\x01\x02\x03"):
         with pytest.raises(XprojError, match="state"):
-            make_eflomal().from_bytes(data)
+            EflomalAligner().from_bytes(data)
     with pytest.raises(InputError, match="absent"):
-        make_eflomal().from_disk(tmp_path / "absent")
+        EflomalAligner().from_disk(tmp_path / "absent")
 
 
 def test_eflomal_that_fails(fake, monkeypatch):
@@ -223,7 +223,7 @@ def test_eflomal_that_fails(fake, monkeypatch):
         raise OSError("no such program")
 
     monkeypatch.setattr(FakeAligner, "align", fail)
-    aligner = make_eflomal()
+    aligner = EflomalAligner()
     with pytest.raises(XprojError, match=r"failed on 20 sentence pairs.*no such program"):
         aligner.fit(corpus(20))
     assert not aligner.fitted
@@ -257,5 +257,5 @@ def test_in_a_pipeline(eflomal, tmp_path):
 def test_bad_settings(settings):
     ((name, value),) = settings.items()
     with pytest.raises(XprojError, match=name) as err:
-        make_eflomal(**settings)
+        EflomalAligner(**settings)
     assert str(value) in str(err.value)

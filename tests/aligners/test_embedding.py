@@ -12,7 +12,7 @@ import pytest
 import spacy
 
 from spacy_xproj.aligners.embed_batch import METHODS, POOLINGS
-from spacy_xproj.aligners.embedding import EVIDENCE, NAME, EmbeddingAligner, make_embedding
+from spacy_xproj.aligners.embedding import EVIDENCE, NAME, EmbeddingAligner
 from spacy_xproj.bitext import SentencePair
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.models.encoder import Encoder
@@ -252,7 +252,7 @@ def test_lower_precision(folder):
             common = set(map(tuple, a.links.tolist())) & set(map(tuple, b.links.tolist()))
             assert len(common) >= 0.5 * len(b.links)
     with pytest.raises(XprojError, match="the dtype 'int8' is for the CPU only, and the device is 'cuda'"):
-        make_embedding(dtype="int8", device="cuda")
+        EmbeddingAligner(dtype="int8", device="cuda")
 
 
 # In a pipeline
@@ -270,8 +270,8 @@ def payloads(nlp):
 
 
 def test_registered():
-    assert registry.xproj_aligners.get(NAME) is make_embedding
-    assert isinstance(make_embedding(), Aligner)
+    assert registry.xproj_aligners.get(NAME) is EmbeddingAligner
+    assert isinstance(EmbeddingAligner(), Aligner)
 
 
 def test_in_a_pipeline_and_saved(folder, tmp_path):
@@ -340,7 +340,7 @@ def test_saved_and_loaded_elsewhere(folder, tmp_path):
 
 
 def test_without_a_model(tmp_path):
-    made = make_embedding()
+    made = EmbeddingAligner()
     assert made.provenance == f"{NAME} (without a model)"
     made.to_disk(tmp_path / "none")
     assert names(tmp_path / "none") == {"state.msgpack"}
@@ -380,8 +380,8 @@ def test_key_and_provenance(folder, tmp_path):
 @pytest.mark.parametrize(
     "settings, message",
     [
-        ({"method": "argmax"}, "method must be one of 'inter', 'itermax', 'mwmf', 'softmax', 'entmax', not 'argmax'"),
-        ({"pooling": "first"}, "pooling must be one of 'any', 'mean', 'max', not 'first'"),
+        ({"method": "argmax"}, "method must be one of inter, itermax, mwmf, softmax, entmax, not 'argmax'"),
+        ({"pooling": "first"}, "pooling must be one of any, mean, max, not 'first'"),
         ({"threshold": 1.0}, "threshold must be at least 0 and below 1, not 1.0"),
         ({"layer": 0}, "layer must be at least 1, not 0"),
         ({"batch_tokens": 0}, "batch_tokens must be at least 1"),
@@ -393,7 +393,7 @@ def test_key_and_provenance(folder, tmp_path):
 )
 def test_settings_out_of_range(settings, message):
     with pytest.raises(XprojError, match=message):
-        make_embedding(**settings)
+        EmbeddingAligner(**settings)
 
 
 def test_missing_folder_and_hub_name(tmp_path, folder, monkeypatch):
@@ -410,11 +410,11 @@ def test_missing_folder_and_hub_name(tmp_path, folder, monkeypatch):
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
     for model in (str(tmp_path / "absent"), "someone/some-model"):
         with pytest.raises(InputError, match=r"there is no such folder\. Nothing is downloaded unless") as caught:
-            make_embedding(model=model)
+            EmbeddingAligner(model=model)
         assert model in str(caught.value) and not asked
-    assert make_embedding(model="someone/some-model", layer=3, download=True).encoder.kind == "bert"
+    assert EmbeddingAligner(model="someone/some-model", layer=3, download=True).encoder.kind == "bert"
     with pytest.raises(XprojError, match=r"cannot fetch the model 'someone/none'.*no such repository"):
-        make_embedding(model="someone/none", download=True)
+        EmbeddingAligner(model="someone/none", download=True)
 
 
 def broken(path, what):
@@ -441,10 +441,10 @@ def broken(path, what):
 def test_folders_that_hold_something_else(what, message, folder, tmp_path):
     path = broken(shutil.copytree(folder(positions=100), tmp_path / "model"), what)
     with pytest.raises(InputError, match=message) as caught:
-        make_embedding(model=str(path), layer=3)
+        EmbeddingAligner(model=str(path), layer=3)
     assert str(path) in str(caught.value)
     with pytest.raises(InputError, match=message):
-        make_embedding(layer=3).from_disk(path)
+        EmbeddingAligner(layer=3).from_disk(path)
 
 
 def test_weights_that_cannot_be_used(folder, tmp_path):

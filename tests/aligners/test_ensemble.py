@@ -4,9 +4,9 @@ import spacy
 from spacy.training import Example
 
 import spacy_xproj
-from spacy_xproj.aligners.ensemble import NAME, make_ensemble
-from spacy_xproj.aligners.pharaoh import make_pharaoh
-from spacy_xproj.aligners.statistical import make_statistical
+from spacy_xproj.aligners.ensemble import NAME, EnsembleAligner
+from spacy_xproj.aligners.pharaoh import PharaohAligner
+from spacy_xproj.aligners.statistical import StatisticalAligner
 from spacy_xproj.bitext import Links
 from spacy_xproj.errors import InputError, NotFittedError, XprojError
 from spacy_xproj.registry import registry
@@ -43,7 +43,7 @@ def scores(links):
 
 
 def test_registered():
-    assert registry.xproj_aligners.get(NAME) is make_ensemble
+    assert registry.xproj_aligners.get(NAME) is EnsembleAligner
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_registered():
     ],
 )
 def test_votes(names, settings, expected):
-    aligner = make_ensemble({name: PARTS[name] for name in names}, **settings)
+    aligner = EnsembleAligner({name: PARTS[name] for name in names}, **settings)
     (links,) = aligner([P])
     assert scores(links) == expected
     assert links.links.dtype == np.int32 and links.links.shape == (len(expected), 2)
@@ -67,31 +67,31 @@ def test_votes(names, settings, expected):
 
 
 def test_evidence_of_each_part():
-    (links,) = make_ensemble({"one": PARTS["one"], "two": PARTS["two"]})([P])
+    (links,) = EnsembleAligner({"one": PARTS["one"], "two": PARTS["two"]})([P])
     expected = {"one": [1, 0, 0.8], "one.half": [0.5, 0, 0.4], "two": [0.5, 1, 0], "two.half": [0.25, 0.5, 0]}
     assert links.evidence.keys() == expected.keys()
     for name, values in expected.items():
         np.testing.assert_allclose(links.evidence[name], values, rtol=1e-6)
         assert links.evidence[name].dtype == np.float32
-    inner = make_ensemble({"two": PARTS["two"]})
-    (links,) = make_ensemble({"inner": inner, "one": PARTS["one"]}, threshold=0.45)([P])
+    inner = EnsembleAligner({"two": PARTS["two"]})
+    (links,) = EnsembleAligner({"inner": inner, "one": PARTS["one"]}, threshold=0.45)([P])
     assert list(links.evidence) == ["inner", "inner.two", "inner.two.half", "one", "one.half"]
     assert links.evidence["inner.two.half"].tolist() == [0.25, 0.5]
 
 
 def test_links_in_any_order_and_empty_sides():
-    (links,) = make_ensemble({"a": Given(l2_0=1.0, l0_1=0.5), "b": Given(l0_1=0.5, l2_0=0.25)})([P])
+    (links,) = EnsembleAligner({"a": Given(l2_0=1.0, l0_1=0.5), "b": Given(l0_1=0.5, l2_0=0.25)})([P])
     assert scores(links) == {(0, 1): 0.5, (2, 0): 0.625}
-    found = make_ensemble({"diagonal": Diagonal(), "none": Given()})([pair("", "u"), pair("a", ""), P])
+    found = EnsembleAligner({"diagonal": Diagonal(), "none": Given()})([pair("", "u"), pair("a", ""), P])
     assert [len(x.links) for x in found] == [0, 0, 3]
-    assert make_ensemble({"diagonal": Diagonal()})([]) == []
+    assert EnsembleAligner({"diagonal": Diagonal()})([]) == []
 
 
 def test_fittable_only_where_a_part_is():
-    plain = make_ensemble({"diagonal": Diagonal(), "file": make_pharaoh()})
+    plain = EnsembleAligner({"diagonal": Diagonal(), "file": PharaohAligner()})
     assert isinstance(plain, Aligner) and not plain.fittable
-    assert make_ensemble({"diagonal": Diagonal(), "learner": Learner()}).fittable
-    outer = make_ensemble({"inner": make_ensemble({"learner": Learner()})})
+    assert EnsembleAligner({"diagonal": Diagonal(), "learner": Learner()}).fittable
+    outer = EnsembleAligner({"inner": EnsembleAligner({"learner": Learner()})})
     assert outer.fittable and not outer.fitted
 
 
@@ -104,7 +104,7 @@ def test_fits_its_parts_in_order():
             order.append(self)
 
     first, second = Ordered(), Ordered()
-    aligner = make_ensemble({"z": first, "diagonal": Diagonal(), "a": second})
+    aligner = EnsembleAligner({"z": first, "diagonal": Diagonal(), "a": second})
     with pytest.raises(NotFittedError):
         aligner([P])
     first.fit([P])
@@ -116,27 +116,27 @@ def test_fits_its_parts_in_order():
 
 
 def test_a_part_that_gives_too_little():
-    aligner = make_ensemble({"short": lambda pairs: []})
+    aligner = EnsembleAligner({"short": lambda pairs: []})
     with pytest.raises(XprojError, match=r"'short' gave the links of 0 of 1"):
         aligner([P])
 
 
 def fitted_two():
-    aligner = make_ensemble({"posterior": make_statistical(), "whole": make_statistical(stem=0)})
+    aligner = EnsembleAligner({"posterior": StatisticalAligner(), "whole": StatisticalAligner(stem=0)})
     aligner.fit(corpus(60))
     return aligner
 
 
 def test_serialization(tmp_path):
     aligner = fitted_two()
-    fresh = make_ensemble({"posterior": make_statistical(), "whole": make_statistical(stem=0)})
+    fresh = EnsembleAligner({"posterior": StatisticalAligner(), "whole": StatisticalAligner(stem=0)})
     before = fresh.provenance
     assert fresh.from_bytes(aligner.to_bytes()) is fresh and fresh.fitted
     assert fresh.to_bytes() == aligner.to_bytes()
     assert fresh.provenance == aligner.provenance != before
     aligner.to_disk(tmp_path / "ensemble")
     assert {path.name for path in (tmp_path / "ensemble").iterdir()} == {"state.msgpack", "posterior", "whole"}
-    turned = make_ensemble({"whole": make_statistical(stem=0), "posterior": make_statistical()})
+    turned = EnsembleAligner({"whole": StatisticalAligner(stem=0), "posterior": StatisticalAligner()})
     turned.from_disk(tmp_path / "ensemble")  # by name, not by place
     pairs = list(corpus(20, seed=3))
     for a, b, c in zip(aligner(pairs), fresh(pairs), turned(pairs)):
@@ -145,10 +145,10 @@ def test_serialization(tmp_path):
 
 
 def test_state_that_does_not_fit(tmp_path):
-    other = make_ensemble({"posterior": make_statistical(), "words": make_statistical(stem=0)})
+    other = EnsembleAligner({"posterior": StatisticalAligner(), "words": StatisticalAligner(stem=0)})
     with pytest.raises(XprojError, match="'posterior', 'whole' instead of 'posterior', 'words'"):
         other.from_bytes(fitted_two().to_bytes())
-    for data in (b"", b"\x80", b"\xc1", make_statistical().to_bytes()):
+    for data in (b"", b"\x80", b"\xc1", StatisticalAligner().to_bytes()):
         with pytest.raises(XprojError, match="state"):
             other.from_bytes(data)
     with pytest.raises(InputError, match="absent"):
@@ -159,7 +159,7 @@ def test_state_that_does_not_fit(tmp_path):
     "settings, message",
     [
         ({"aligners": {}}, "at least one aligner"),
-        ({"aligners": {"a": "fast_align"}}, "must be an aligner, not 'fast_align'"),
+        ({"aligners": {"a": "fast_align"}}, "must be of the kind Aligner, not 'fast_align'"),
         ({"aligners": {"a.b": Diagonal()}}, r"name.*'a\.b'"),
         ({"aligners": {"a": Diagonal()}, "weights": {}}, r"weights.*\(a\).*none"),
         ({"aligners": {"a": Diagonal()}, "weights": {"a": 1.0, "b": 1.0}}, r"weights.*\(a\).*a, b"),
@@ -171,7 +171,7 @@ def test_state_that_does_not_fit(tmp_path):
 )
 def test_bad_settings(settings, message):
     with pytest.raises(XprojError, match=message):
-        make_ensemble(**settings)
+        EnsembleAligner(**settings)
 
 
 # In a pipeline

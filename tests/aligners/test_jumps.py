@@ -5,7 +5,7 @@ import pytest
 
 from spacy_xproj.aligners import jumps, lexical
 from spacy_xproj.aligners.jumps import WIDTH, first_jumps, learnt_jumps, walk
-from spacy_xproj.aligners.statistical import make_statistical
+from spacy_xproj.aligners.statistical import StatisticalAligner
 from spacy_xproj.bitext import Bitext
 
 
@@ -90,7 +90,7 @@ def test_a_word_that_comes_twice_goes_with_its_neighbor():
     turned = pair("the bird saw yesterday in town the dog", "lo hund saw yesterday in town lo uccello")
     links = {}
     for n in (0, 2):
-        aligner = make_statistical(jumps=n, diagonal=0.0, threshold=0.0)
+        aligner = StatisticalAligner(jumps=n, diagonal=0.0, threshold=0.0)
         aligner.fit([*plain, turned])
         (found,) = aligner([turned])
         scores = dict(zip(map(tuple, found.links.tolist()), found.scores.tolist()))
@@ -102,7 +102,7 @@ def test_setting():
     pairs = [pair("the dog sees the cat", "lo hund vede lo micio"), pair("the cat", "lo micio")]
     tables = []
     for settings in ({"jumps": 0}, {}, {"iterations": 1}, {"iterations": 1, "jumps": 0}):
-        aligner = make_statistical(**settings)
+        aligner = StatisticalAligner(**settings)
         aligner.fit(pairs)
         tables.append(aligner.table)
     assert [t.jumps.size for t in tables] == [0, 4 * WIDTH + 4, 0, 0]
@@ -110,7 +110,7 @@ def test_setting():
 
 
 def test_long_pairs_do_not_depend_on_the_batch(monkeypatch):
-    aligner = make_statistical()
+    aligner = StatisticalAligner()
     short, long = pair("the dog sees", "lo hund vede"), pair("the dog " * 6, "lo hund " * 6)
     aligner.fit([short, long])
     monkeypatch.setattr(lexical, "CHUNK", 100)  # of the long pair only a part is looked at

@@ -6,7 +6,7 @@ import pytest
 import spacy
 
 from spacy_xproj import fit
-from spacy_xproj.aligners.pharaoh import make_pharaoh
+from spacy_xproj.aligners.pharaoh import PharaohAligner
 from spacy_xproj.bitext import Bitext
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.registry import registry
@@ -29,12 +29,12 @@ PAIRS = [pair(2, 2), pair(0, 3), pair(1, 1), pair(3, 3)]
 
 
 def test_registered():
-    assert registry.xproj_aligners.get("spacy_xproj.Pharaoh.v1") is make_pharaoh
+    assert registry.xproj_aligners.get("spacy_xproj.Pharaoh.v1") is PharaohAligner
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
 def test_keeps_its_place_in_any_batches(path, size):
-    aligner = make_pharaoh(str(path))
+    aligner = PharaohAligner(str(path))
     found = [links for k in range(0, 4, size) for links in aligner(PAIRS[k : k + size])]
     assert [x.links.tolist() for x in found] == [[[0, 1], [1, 0]], [], [[0, 0]], [[0, 0], [2, 2]]]
     assert all(x.links.dtype == np.int32 and x.scores.dtype == np.float32 for x in found)
@@ -42,21 +42,21 @@ def test_keeps_its_place_in_any_batches(path, size):
 
 
 def test_restart(path):
-    aligner = make_pharaoh(str(path))
+    aligner = PharaohAligner(str(path))
     first = aligner(PAIRS[:1])[0].links.tolist()
     aligner.restart()
     assert aligner(PAIRS[:1])[0].links.tolist() == first
 
 
 def test_too_few_lines(path):
-    aligner = make_pharaoh(str(path))
+    aligner = PharaohAligner(str(path))
     aligner(PAIRS)
     with pytest.raises(InputError, match="only 4 lines"):
         aligner(PAIRS[:1])
 
 
 def test_out_of_range_names_the_line_and_stops_what_follows(path):
-    aligner = make_pharaoh(str(path))
+    aligner = PharaohAligner(str(path))
     with pytest.raises(InputError) as err:
         aligner([*PAIRS[:3], pair(2, 3)])
     assert err.value.line == 4 and "2-2" in str(err.value)
@@ -68,17 +68,17 @@ def test_out_of_range_names_the_line_and_stops_what_follows(path):
 def test_bad_syntax_and_bad_encoding(path):
     path.write_bytes(b"0-0\n0_0\n")
     with pytest.raises(InputError, match=r"line 2.*'0_0'"):
-        make_pharaoh(str(path))([pair(1, 1), pair(1, 1)])
+        PharaohAligner(str(path))([pair(1, 1), pair(1, 1)])
     path.write_bytes(b"0-0\n\xe9\n")
     with pytest.raises(InputError, match=r"line 2.*UTF-8"):
-        make_pharaoh(str(path))([pair(1, 1)])
+        PharaohAligner(str(path))([pair(1, 1)])
 
 
 def test_no_path_or_no_file(tmp_path):
     with pytest.raises(XprojError, match="path"):
-        make_pharaoh()([pair(1, 1)])
+        PharaohAligner()([pair(1, 1)])
     with pytest.raises(InputError, match="no such file"):
-        make_pharaoh(str(tmp_path / "absent"))([pair(1, 1)])
+        PharaohAligner(str(tmp_path / "absent"))([pair(1, 1)])
 
 
 def in_worker(aligner, queue):
@@ -91,14 +91,14 @@ def in_worker(aligner, queue):
 def test_workers_are_refused(path):
     context = multiprocessing.get_context("fork")
     queue = context.Queue()
-    worker = context.Process(target=in_worker, args=(make_pharaoh(str(path)), queue))
+    worker = context.Process(target=in_worker, args=(PharaohAligner(str(path)), queue))
     worker.start()
     assert "n_process=1" in queue.get(timeout=30)
     worker.join()
 
 
 def test_pickles_with_its_place(path):
-    aligner = make_pharaoh(str(path))
+    aligner = PharaohAligner(str(path))
     aligner(PAIRS[:2])
     assert pickle.loads(pickle.dumps(aligner))(PAIRS[2:3])[0].links.tolist() == [[0, 0]]
 

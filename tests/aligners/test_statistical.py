@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spacy_xproj.aligners import lexical
-from spacy_xproj.aligners.statistical import NAME, make_statistical
+from spacy_xproj.aligners.statistical import NAME, StatisticalAligner
 from spacy_xproj.bitext import Bitext
 from spacy_xproj.errors import InputError, NotFittedError, XprojError
 from spacy_xproj.registry import registry
@@ -48,7 +48,7 @@ def gold(p):
 
 @pytest.fixture(scope="module")
 def fitted():
-    aligner = make_statistical()
+    aligner = StatisticalAligner()
     aligner.fit(corpus())
     return aligner
 
@@ -60,13 +60,13 @@ def same(one, other):
 
 
 def test_registered():
-    assert registry.xproj_aligners.get(NAME) is make_statistical
-    assert make_statistical().fittable
+    assert registry.xproj_aligners.get(NAME) is StatisticalAligner
+    assert StatisticalAligner().fittable
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_finds_the_links(method):
-    aligner = make_statistical(symmetrization=method)
+    aligner = StatisticalAligner(symmetrization=method)
     aligner.fit(corpus())
     pairs = list(corpus(50, seed=1))
     found = aligner(pairs)
@@ -79,7 +79,7 @@ def test_symmetrizations_are_ordered_by_inclusion():
     pairs = list(corpus(8))  # too few for all to be certain
     found = {}
     for method in METHODS[1:]:
-        aligner = make_statistical(symmetrization=method, iterations=1)
+        aligner = StatisticalAligner(symmetrization=method, iterations=1)
         aligner.fit(pairs)
         found[method] = [set(map(tuple, x.links.tolist())) for x in aligner(pairs)]
     for a, b, c in zip(found["intersection"], found["grow-diag-final-and"], found["union"]):
@@ -106,7 +106,7 @@ def test_threshold_and_evidence(fitted):
 
 def test_evidence_belongs_to_its_link():
     # "green" comes twice on the source side: its target word is shared out, its source words are not.
-    aligner = make_statistical(threshold=0.0)
+    aligner = StatisticalAligner(threshold=0.0)
     aligner.fit(corpus())
     (links,) = aligner([pair("green the green", "verde lo")])
     cells = {tuple(link): k for k, link in enumerate(links.links.tolist())}
@@ -117,7 +117,7 @@ def test_evidence_belongs_to_its_link():
 
 
 def test_unfitted():
-    aligner = make_statistical()
+    aligner = StatisticalAligner()
     assert not aligner.fitted
     with pytest.raises(NotFittedError, match=r"Statistical\.v1"):
         aligner([pair("the dog", "lo hund")])
@@ -125,7 +125,7 @@ def test_unfitted():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_empty_sides(method):
-    aligner = make_statistical(symmetrization=method)
+    aligner = StatisticalAligner(symmetrization=method)
     aligner.fit([*corpus(50), pair("", "lo"), pair("the", ""), pair("", "")])
     found = aligner([pair("", "lo"), pair("the", "lo"), pair("the", ""), pair("", "")])
     assert [x.links.tolist() for x in found] == [[], [[0, 0]], [], []]
@@ -134,14 +134,14 @@ def test_empty_sides(method):
 
 
 def test_pairs_with_an_empty_side_change_nothing(fitted):
-    aligner = make_statistical()
+    aligner = StatisticalAligner()
     aligner.fit([pair("", "unerhört"), *corpus(), pair("unheard", "")])
     assert aligner.to_bytes() == fitted.to_bytes()
 
 
 @pytest.mark.parametrize("pairs", [[], [pair("", ""), pair("the", ""), pair("", "lo")]])
 def test_nothing_to_fit_on(pairs):
-    aligner = make_statistical()
+    aligner = StatisticalAligner()
     with pytest.raises(XprojError, match="words on both sides"):
         aligner.fit(pairs)
     assert not aligner.fitted
@@ -163,7 +163,7 @@ def test_unseen_words(fitted, source, target, links):
 
 
 def test_deterministic_and_independent_of_the_batch(fitted):
-    again = make_statistical()
+    again = StatisticalAligner()
     again.fit(corpus())
     assert again.to_bytes() == fitted.to_bytes()
     pairs = [*corpus(40, seed=3), pair("", "lo"), pair("the Vukovar dog Osijek", "Osijek hund lo Vukovar")]
@@ -176,13 +176,13 @@ def test_deterministic_and_independent_of_the_batch(fitted):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_chunks_do_not_change_the_result(fitted, monkeypatch, method):
-    aligner = make_statistical(symmetrization=method).from_bytes(fitted.to_bytes())
+    aligner = StatisticalAligner(symmetrization=method).from_bytes(fitted.to_bytes())
     pairs = list(corpus(30, seed=4))
     whole = aligner(pairs)
     monkeypatch.setattr(lexical, "CHUNK", 60)  # two sentence pairs
     for links, other in zip(aligner(pairs), whole):
         same(links, other)
-    parts = make_statistical()
+    parts = StatisticalAligner()
     parts.fit(corpus())
     np.testing.assert_allclose(parts.table.strength, fitted.table.strength, rtol=1e-5)
 
@@ -199,7 +199,7 @@ def test_long_sentences_are_cut_to_a_band(monkeypatch):
         return seen[-1]
 
     monkeypatch.setattr(lexical, "cells_of", watched)
-    aligner = make_statistical()
+    aligner = StatisticalAligner()
     aligner.fit([*rows, long])
     (found,) = aligner([long])
     assert len(long.source) * len(long.target) > 2_000_000
@@ -213,7 +213,7 @@ def test_long_sentences_are_cut_to_a_band(monkeypatch):
 
 def test_more_words_than_cells(monkeypatch):
     monkeypatch.setattr(lexical, "CHUNK", 4)
-    aligner = make_statistical()
+    aligner = StatisticalAligner()
     p = pair("the dog sees the red house now", "lo hund vede rosso baita")
     aligner.fit([p])
     (found,) = aligner([p])
@@ -223,12 +223,12 @@ def test_more_words_than_cells(monkeypatch):
 @pytest.mark.parametrize("method", METHODS)
 def test_serialization(fitted, tmp_path, method):
     data = fitted.to_bytes()
-    aligner = make_statistical(symmetrization=method)
+    aligner = StatisticalAligner(symmetrization=method)
     assert aligner.from_bytes(data) is aligner and aligner.fitted
     assert aligner.to_bytes() == data
     aligner.to_disk(tmp_path / "aligner")
     assert (tmp_path / "aligner").read_bytes() == data
-    loaded = make_statistical(symmetrization=method).from_disk(tmp_path / "aligner")
+    loaded = StatisticalAligner(symmetrization=method).from_disk(tmp_path / "aligner")
     assert loaded.provenance == aligner.provenance
     pairs = [*corpus(20, seed=5), pair("the Vukovar", "Vukovar lo")]
     for links, other in zip(loaded(pairs), aligner(pairs)):
@@ -239,23 +239,23 @@ def test_serialization(fitted, tmp_path, method):
 
 
 def test_unfitted_state_round_trip(fitted):
-    aligner = make_statistical().from_bytes(fitted.to_bytes())
-    aligner.from_bytes(make_statistical().to_bytes())
+    aligner = StatisticalAligner().from_bytes(fitted.to_bytes())
+    aligner.from_bytes(StatisticalAligner().to_bytes())
     assert not aligner.fitted
 
 
 def test_state_that_does_not_fit(fitted, tmp_path):
     with pytest.raises(XprojError, match=r"stem = 5.*stem = 4"):
-        make_statistical(stem=4).from_bytes(fitted.to_bytes())
+        StatisticalAligner(stem=4).from_bytes(fitted.to_bytes())
     for data in (b"", b"\x80", b"\xc1", b"\x93\x01\x02\x03"):
         with pytest.raises(XprojError, match="state"):
-            make_statistical().from_bytes(data)
+            StatisticalAligner().from_bytes(data)
     with pytest.raises(InputError, match="absent"):
-        make_statistical().from_disk(tmp_path / "absent")
+        StatisticalAligner().from_disk(tmp_path / "absent")
 
 
 def test_refitting_forgets(fitted):
-    aligner = make_statistical()
+    aligner = StatisticalAligner()
     aligner.fit([pair("unheard of", "nie gehört")])
     before = aligner.provenance
     aligner.fit(corpus())
@@ -279,7 +279,7 @@ def prior(fitted, tmp_path):
 
 def test_prior(prior, tmp_path):
     text = [pair("the sofa", "lo divan"), pair("garden the", "lo orto")]
-    alone, with_prior = make_statistical(), make_statistical(prior=prior)
+    alone, with_prior = StatisticalAligner(), StatisticalAligner(prior=prior)
     alone.fit(text)
     with_prior.fit(text)
     new = list(corpus(50, seed=1))
@@ -290,7 +290,7 @@ def test_prior(prior, tmp_path):
     assert links.links.tolist() == [[0, 1], [1, 2], [2, 0]]
     # what was fitted needs the file no longer
     data = with_prior.to_bytes()
-    again = make_statistical(prior=str(tmp_path / "absent")).from_bytes(data)
+    again = StatisticalAligner(prior=str(tmp_path / "absent")).from_bytes(data)
     for links, other in zip(again(new), with_prior(new)):
         same(links, other)
 
@@ -300,7 +300,7 @@ def test_prior_weight_and_counts(fitted, prior):
     key = fitted.stems["the"] << 32 | fitted.stems["lo"]
     links = lexical.counts_of(fitted.table).links[fitted.table.keys == key]
     for weight in (0.5, 2.0):
-        aligner = make_statistical(prior=prior, prior_weight=weight)
+        aligner = StatisticalAligner(prior=prior, prior_weight=weight)
         aligner.fit([p])
         assert list(aligner.stems)[:2] == ["zz", "qq"]
         found = lexical.counts_of(aligner.table)
@@ -311,7 +311,7 @@ def test_prior_weight_and_counts(fitted, prior):
 
 
 def test_no_weight_left_by_a_faint_prior(fitted, prior):
-    plain, faint = make_statistical(), make_statistical(prior=prior, prior_weight=1e-9)
+    plain, faint = StatisticalAligner(), StatisticalAligner(prior=prior, prior_weight=1e-9)
     pairs = list(corpus(30, seed=8))
     plain.fit(pairs)
     faint.fit(pairs)
@@ -321,13 +321,13 @@ def test_no_weight_left_by_a_faint_prior(fitted, prior):
 
 
 def test_prior_that_cannot_be_used(fitted, prior, tmp_path):
-    make_statistical().to_disk(tmp_path / "unfitted")
+    StatisticalAligner().to_disk(tmp_path / "unfitted")
     (tmp_path / "text").write_text("the dog")
     for aligner, message in (
-        (make_statistical(prior=str(tmp_path / "absent")), "absent"),
-        (make_statistical(prior=str(tmp_path / "unfitted")), "fitted"),
-        (make_statistical(prior=str(tmp_path / "text")), "state"),
-        (make_statistical(prior=prior, stem=4), "stem = 5.*stem = 4"),
+        (StatisticalAligner(prior=str(tmp_path / "absent")), "absent"),
+        (StatisticalAligner(prior=str(tmp_path / "unfitted")), "fitted"),
+        (StatisticalAligner(prior=str(tmp_path / "text")), "state"),
+        (StatisticalAligner(prior=prior, stem=4), "stem = 5.*stem = 4"),
     ):
         with pytest.raises(InputError, match=message):
             aligner.fit(corpus(5))
@@ -336,7 +336,7 @@ def test_prior_that_cannot_be_used(fitted, prior, tmp_path):
 
 @pytest.mark.parametrize("stem, n", [(4, 2), (5, 4), (0, 4)])
 def test_stems(stem, n):
-    aligner = make_statistical(stem=stem)
+    aligner = StatisticalAligner(stem=stem)
     aligner.fit([pair("Houses", "Haus"), pair("HOUSE hous", "hauses")])
     assert len(aligner.stems) == n + (stem == 0)
 
@@ -362,5 +362,5 @@ def test_stems(stem, n):
 def test_bad_settings(settings):
     ((name, value),) = settings.items()
     with pytest.raises(XprojError, match=name) as err:
-        make_statistical(**settings)
+        StatisticalAligner(**settings)
     assert str(value) in str(err.value)

@@ -10,7 +10,7 @@ import pytest
 from transformers import AutoModel
 
 from spacy_xproj.aligners import objectives
-from spacy_xproj.aligners.embedding import make_embedding
+from spacy_xproj.aligners.embedding import EmbeddingAligner
 from spacy_xproj.aligners.trainee import Trainee, losses, read_rows
 from spacy_xproj.aligners.tuning import CLIP, Tuner, TuningSettings, batches, tune
 from spacy_xproj.errors import XprojError
@@ -157,7 +157,7 @@ def test_families(folder, tmp_path, kind):
     assert {*after} == {*before, NOTE}
     for name in before:
         assert (before[name] == after[name]) == (name != "model.safetensors"), name
-    aligners = [make_embedding(str(path), layer=3, device="cpu") for path in (folder(kind), tmp_path / "out")]
+    aligners = [EmbeddingAligner(str(path), layer=3, device="cpu") for path in (folder(kind), tmp_path / "out")]
     found = [aligner(PAIRS[:4])[0] for aligner in aligners]
     assert all(len(links.links) for links in found) and aligners[0].key != aligners[1].key
     rows = [aligner.encoder.encode([EN])[0] for aligner in aligners]

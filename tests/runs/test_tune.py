@@ -3,7 +3,7 @@ import typer
 from spacy.tokens import DocBin
 from typer.testing import CliRunner
 
-from spacy_xproj.aligners.embedding import make_embedding
+from spacy_xproj.aligners.embedding import EmbeddingAligner
 from spacy_xproj.aligners.tuning import TuningSettings
 from spacy_xproj.cli.common import handle_errors
 from spacy_xproj.cli.tune import tune_cli
@@ -31,7 +31,7 @@ def test_tune(corpus, model):
     done = tune(corpus / "bitext.spacy", corpus / "out", model, SETTINGS, device="cpu")
     assert done.new and done.pairs == len(VERSES) and {*done.history[-1]} == {"step", "so", "tlm"}
     assert not tune(corpus / "bitext.spacy", corpus / "out", model, SETTINGS, device="cpu").new
-    assert len(make_embedding(str(corpus / "out"), layer=3, device="cpu")(pairs(*VERSES))) == len(VERSES)
+    assert len(EmbeddingAligner(str(corpus / "out"), layer=3, device="cpu")(pairs(*VERSES))) == len(VERSES)
 
 
 def test_lines_and_docs(corpus, model):
