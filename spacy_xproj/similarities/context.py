@@ -69,17 +69,7 @@ class ContextSimilarity(WithEncoder):
         check_below_one(NAME, -1, baseline=baseline)
         check_at_least(NAME, 1, max_length=max_length)
         check_at_least(NAME, 0, beam=beam, window=window)
-        self.encoder = Encoder(
-            model,
-            who=NAME,
-            layer=layer,
-            device=device,
-            dtype=dtype,
-            batch_tokens=batch_tokens,
-            max_length=window,
-            overlap=overlap,
-            download=download,
-        )
+        self.encoder = Encoder(model, NAME, layer, device, dtype, batch_tokens, window, overlap, download)
         self.center, self.baseline, self.threshold = center, baseline, threshold
         self.max_length, self.beam = max_length, beam
         self._warned = False
