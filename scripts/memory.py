@@ -1,7 +1,7 @@
 """Fill a translation memory from a TSV, JSONL or TMX file. The text of the file replaces what the memory had."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Optional
 
 import typer
 from wasabi import msg
@@ -16,9 +16,10 @@ def main(
     memory: Annotated[Path, typer.Argument(help="The memory, made if it is not there.")],
     lang: Annotated[str, typer.Option(help="Target language.")],
     source_lang: Annotated[str, typer.Option(help="Source language.")] = "en",
+    encoding: Annotated[Optional[str], typer.Option(help="Encoding of the file. By default UTF-8.")] = None,
 ) -> None:
     memory.parent.mkdir(parents=True, exist_ok=True)
-    counts = import_memory(memory, file, source_lang, lang, overwrite=True)
+    counts = import_memory(memory, file, source_lang, lang, overwrite=True, encoding=encoding)
     msg.good(f"{memory}: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
 
 

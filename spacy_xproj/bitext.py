@@ -88,6 +88,8 @@ class Bitext:
     provenance (dict[str, str or float]): Which backend, model, version and settings made each field.
     source_ids (dict[str, str]): By the id of a span, the id that the entity has in the source Doc, such as that of a
         pattern or of an annotation. It can come many times.
+    unknown (sequence of int): Source words of which it is not known whether they are in an entity. Nothing is said of
+        the target words that are linked to them.
     RAISES (XprojError): If lengths do not agree or a source offset is out of range.
     """
 
@@ -101,12 +103,14 @@ class Bitext:
     sents: tuple[Pair, ...] = ()
     provenance: dict[str, Union[str, float]] = field(default_factory=dict)
     source_ids: dict[str, str] = field(default_factory=dict)
+    unknown: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         set_field = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
         set_field("words", tuple(self.words))
         set_field("spaces", tuple(map(bool, self.spaces)))
         set_field("source_ids", dict(self.source_ids))
+        set_field("unknown", tuple(map(int, self.unknown)))
         spans = tuple(s if type(s) is SourceSpan else SourceSpan(*s) for s in self.spans)
         set_field("spans", with_unique_ids(spans, self.source_ids))
         links = np.asarray(self.links, dtype="i4")
@@ -130,6 +134,8 @@ class Bitext:
                 raise XprojError(f"The source span {tuple(span)} lies outside the {n_words} source words.")
         if n and (self.links.min() < 0 or self.links[:, 0].max() >= n_words):
             raise XprojError(f"A link lies outside the {n_words} source words (links are counted from 0).")
+        if self.unknown and not 0 <= min(self.unknown) <= max(self.unknown) < n_words:
+            raise XprojError(f"An unknown word lies outside the {n_words} source words: {self.unknown}.")
         for (a, b), (c, d) in self.sents:
             if not (0 <= a <= b <= n_words and 0 <= c <= d):
                 raise XprojError(f"The sentence pair {((a, b), (c, d))} lies outside the {n_words} source words.")
@@ -142,8 +148,9 @@ class Bitext:
         if not isinstance(other, Bitext):
             return NotImplemented
         return (
-            (self.lang, self.words, self.spaces, self.spans, self.sents, self.provenance, self.source_ids)
-            == (other.lang, other.words, other.spaces, other.spans, other.sents, other.provenance, other.source_ids)
+            (self.lang, self.words, self.spaces, self.spans, self.sents, self.provenance)
+            == (other.lang, other.words, other.spaces, other.spans, other.sents, other.provenance)
+            and (self.source_ids, self.unknown) == (other.source_ids, other.unknown)
             and np.array_equal(self.links, other.links)
             and np.array_equal(self.scores, other.scores)
             and self.evidence.keys() == other.evidence.keys()
@@ -204,6 +211,21 @@ class Bitext:
             )
         return out
 
+    def unknown_targets(self, n_target: int) -> set[int]:
+        """Return the target words of which nothing is known: those linked to an unknown source word, and all of a
+        sentence pair whose source words are all unknown.
+
+        n_target (int): Number of tokens of the Doc.
+        """
+        if not self.unknown:
+            return set()
+        unknown = set(self.unknown)
+        found = {int(j) for i, j in self.links if int(i) in unknown}
+        for (a, b), (c, d) in self.sents or [((0, len(self.words)), (0, n_target))]:
+            if unknown.issuperset(range(a, b)):
+                found.update(range(c, d))
+        return found
+
     def with_links(self, parts: list[Links], **provenance: Union[str, float]) -> "Bitext":
         """A copy with the links of its sentence pairs, one `Links` a pair, in the order of `pairs`."""
         offsets = [np.array([a, c], "i4") for (a, _), (c, _) in self.sents] or [np.zeros(2, "i4")]
@@ -263,6 +285,7 @@ def encode_bitext(obj: Any, chain: Optional[Callable] = None) -> Any:
         "sents": obj.sents,
         "provenance": obj.provenance,
         "source_ids": obj.source_ids,
+        **({"unknown": obj.unknown} if obj.unknown else {}),
     }
 
 
@@ -282,6 +305,7 @@ def decode_bitext(obj: Any, chain: Optional[Callable] = None) -> Any:
         sents=obj["sents"],
         provenance=obj["provenance"],
         source_ids=obj.get("source_ids", {}),
+        unknown=obj.get("unknown", ()),
     )
 
 

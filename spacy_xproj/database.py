@@ -25,7 +25,8 @@ class Database:
     RAISES (InputError): If the file is there and is something else, or was made by another version.
 
     Class attributes: `what` (str), the name of the file in error messages; `application` (int), written into the
-    file's header to know it by; `version` (int), of the schema; `table` (str) and `schema` (str), its definition.
+    file's header to know it by; `version` (int), of the schema; `table` (str) and `schema` (str), its definition and
+    that of its indices.
     """
 
     what: str
@@ -89,7 +90,8 @@ class Database:
             with connection:
                 connection.execute("BEGIN IMMEDIATE")
                 if not _pragma(connection, "schema_version"):  # another process may have been faster
-                    connection.execute(self.schema)
+                    for statement in self.schema.split(";"):
+                        connection.execute(statement)
                     connection.execute(f"PRAGMA application_id = {self.application}")
                     connection.execute(f"PRAGMA user_version = {self.version}")
         if _pragma(connection, "application_id") != self.application:

@@ -44,6 +44,11 @@ def mapped_spans(doc: Doc, label_map: dict[str, str]) -> tuple[SourceSpan, ...]:
     return tuple(spans)
 
 
+def unknown_words(doc: Doc) -> tuple[int, ...]:
+    """Return the tokens of which it is not known whether they are in an entity: all, in a Doc that is not labeled."""
+    return tuple(token.i for token in doc if not token.ent_iob)
+
+
 def source_ids(doc: Doc, spans: Iterable[SourceSpan]) -> dict[str, str]:
     """Return the ids that the Doc gives its entities, such as those of patterns. One id can come many times.
 

@@ -16,6 +16,7 @@ import spacy
 from langcodes.data_dicts import LIKELY_SUBTAGS
 from langcodes.registry_parser import parse_registry
 from spacy.language import Language
+from spacy.util import compile_infix_regex
 
 from .errors import XprojError
 
@@ -27,6 +28,39 @@ MEANT = {
 }  # fmt: skip
 NO_USUAL_SCRIPT = {"taq"}  # models know Tamasheq in two scripts, and neither goes without saying
 CODE = re.compile(r"[a-z]{2,3}([-_][A-Za-z0-9]+)*")
+# Scripts that put no space between words: Thai, Lao, Tibetan, Myanmar, Khmer, New Tai Lue, Tai Tham, Javanese;
+# Chinese and Japanese with their punctuation and full-width forms, but not Hangul.
+UNSPACED = (
+    "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u1950-\u1aaf\u19e0-\u19ff\ua980-\ua9df\uaa60-\uaadf"
+    "\u2e80-\u2fdf\u3001-\u3030\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uff9f"
+    "\U0001b000-\U0001b2ff\U00020000-\U0003ffff"
+)
+# Vowels, tones and other marks of these scripts, and signs after which a consonant goes below the one before.
+MARKS = (
+    "\u0e31\u0e34-\u0e3a\u0e47-\u0e4e\u0eb1\u0eb4-\u0ebc\u0ec8-\u0ece\u0f18\u0f19\u0f35\u0f37\u0f39\u0f71-\u0f84\u0f90-\u0fbc"
+    "\u102b-\u103e\u1056-\u1059\u105e-\u1060\u17b4-\u17d3\u3099\u309a\ufe00-\ufe0f"
+)
+STACKED = "\u1039\u17d2"
+_UNSPACED = re.compile(f"[{UNSPACED}]")
+UNSPACED_LANGUAGES = {
+    "zh",
+    "zho",
+    "cmn",
+    "yue",
+    "wuu",
+    "lzh",
+    "ja",
+    "jpn",
+    "th",
+    "tha",
+    "lo",
+    "lao",
+    "km",
+    "khm",
+    "my",
+    "mya",
+}
+UNSPACED_LANGUAGES |= {"bo", "bod", "dz", "dzo", "shn", "nod", "khb", "tdd"}
 _warned: set[str] = set()
 
 
@@ -103,15 +137,25 @@ def language_name(code: str) -> str:
     return next((_names()[form] for form in (language, *_standard(language)) if form in _names()), "")
 
 
+def is_unspaced(char: str) -> bool:
+    """Whether a character belongs to a script that is written without spaces between words."""
+    return _UNSPACED.match(char) is not None
+
+
 def match_level(code: str, wanted: str) -> int:
     """Compare a language code with the one asked for. Case does not count, nor `_` for `-`.
 
     code (str): The code in a file.
     wanted (str): The code asked for.
-    RETURNS (int): 2 for the same code, 1 for a narrower one (`en-GB` for `en`), 0 for any other.
+    RETURNS (int): 3 for the same code, 2 for a narrower one (`en-GB` for `en`), 1 for another code of the language
+        (`eng` for `en`, `zh-CN` for `zh-Hans`, `pt` for `pt-BR`), 0 for any other.
     """
     code, wanted = (c.strip().lower().replace("_", "-") for c in (code, wanted))
-    return 2 if code == wanted else int(code.startswith(wanted + "-"))
+    if code == wanted or code.startswith(wanted + "-"):
+        return 3 if code == wanted else 2
+    here, there = parse(code), parse(wanted)
+    same = _standard(here.language)[0] == _standard(there.language)[0]
+    return int(same and all(not a or not b or a == b for a, b in zip(here[1:], there[1:])))
 
 
 def resolve(lang: str, known: Collection[str], model: str) -> str:
@@ -208,17 +252,30 @@ def blank(lang: str) -> Language:
         nlp = spacy.blank(re.split("[-_]", lang)[0])
     except Exception as err:  # no such language, or a tokenizer package that is not installed
         nlp = spacy.blank("xx")
+        if unspaced := re.split("[-_]", lang)[0] in UNSPACED_LANGUAGES:
+            split_characters(nlp)
         if lang not in _warned:
             _warned.add(lang)
             reason = str(err).strip().split("\n")[0]
             warnings.warn(
-                f"spaCy cannot make a blank pipeline for {lang!r} ({reason}). The rules of the "
-                "multi-language class 'xx' split its text into tokens instead.",
+                f"spaCy cannot make a blank pipeline for {lang!r} ({reason}). The rules of the multi-language class "
+                f"'xx' split its text into tokens instead{', and each character is one' if unspaced else ''}.",
                 stacklevel=2,
             )
     if nlp.lang != lang:
         nlp.meta["xproj_lang"] = lang
     return nlp
+
+
+def split_characters(nlp: Language) -> None:
+    """Make the tokenizer of a pipeline split the text of scripts without spaces into characters, with their marks: a
+    whole sentence would be one token. The tokenizer's own settings hold it, so that it is saved with a pipeline.
+
+    nlp (Language): A pipeline with spaCy's rule-based tokenizer.
+    """
+    between = f"(?<=[{UNSPACED}])(?<![{STACKED}])(?![{MARKS}])|(?<=[^{UNSPACED}])(?=[{UNSPACED}])(?![{MARKS}])"
+    infixes = compile_infix_regex([between, *(nlp.Defaults.infixes or ())])
+    nlp.tokenizer.infix_finditer = infixes.finditer  # type: ignore[union-attr]
 
 
 def lang_code(nlp: Language) -> str:

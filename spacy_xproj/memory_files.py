@@ -23,6 +23,7 @@ def import_memory(
     format: Optional[str] = None,
     overwrite: bool = False,
     both: bool = False,
+    encoding: Optional[str] = None,
 ) -> dict[str, int]:
     """Add the entries of a file to a translation memory: all of them, or none if the file is not in order.
 
@@ -31,15 +32,16 @@ def import_memory(
     source_lang, target_lang (str): The direction, as it will be looked up.
     format (Optional[str]): As in `read_pairs`.
     overwrite, both (bool): As in `Memory.add`.
+    encoding (Optional[str]): As in `read_pairs`.
     RETURNS (dict[str, int]): The counts of `Memory.add`, and `skipped` of `read_pairs`. Conflicts are logged as well.
     RAISES (InputError): With file and line where there is one.
     """
     memory = memory if isinstance(memory, Memory) else Memory(memory)
     if memory.store.path and not os.path.exists(memory.store.path):
-        for _ in read_pairs(file, source_lang, target_lang, format=format):
+        for _ in read_pairs(file, source_lang, target_lang, format=format, encoding=encoding):
             pass  # a bad file must not leave an empty memory behind
     skipped: Counter = Counter(skipped=0)
-    pairs = read_pairs(file, source_lang, target_lang, format=format, counts=skipped)
+    pairs = read_pairs(file, source_lang, target_lang, format=format, counts=skipped, encoding=encoding)
     counts = memory.add(pairs, source_lang, target_lang, Path(file).name, overwrite, both)
     if counts["conflicts"]:
         message = "%s: left %d entries out, for which the memory holds another target text."

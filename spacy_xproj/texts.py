@@ -1,7 +1,12 @@
 """Texts as a translation memory compares them, and what makes two texts a usable pair."""
 
+import re
 import unicodedata
 from typing import Any
+
+from .languages import UNSPACED
+
+_BESIDE = re.compile(f"(?<=[^\\w ]) | (?=[^\\w ])|(?<=[{UNSPACED}]) | (?=[{UNSPACED}])")
 
 
 def normalize(text: str) -> str:
@@ -12,6 +17,16 @@ def normalize(text: str) -> str:
     RETURNS (str): Its normal form, which is its own normal form.
     """
     return " ".join(unicodedata.normalize("NFC", text).replace("\ufeff", " ").split())
+
+
+def tighten(text: str) -> str:
+    """Return a text without the spaces beside punctuation and beside characters of scripts without spaces: the same for
+    a text and for its tokens joined by blanks.
+
+    text (str): A text in its normal form.
+    RETURNS (str): The text with fewer spaces.
+    """
+    return _BESIDE.sub("", text)
 
 
 def pair_problem(source: Any, target: Any) -> str:

@@ -1,6 +1,8 @@
 import langcodes
 import pytest
+import spacy
 
+from spacy_xproj import languages
 from spacy_xproj.errors import XprojError
 from spacy_xproj.languages import MEANT, language_name, macro_language, parse, resolve
 
@@ -145,3 +147,21 @@ def test_parts_of_codes():
     assert parse("pt-BR") == ("pt", "", "BR")
     assert parse("es-419") == ("es", "", "419")
     assert parse("zh-HK").script == "Hant"
+
+
+def test_scripts_without_spaces_are_split_where_their_tokenizer_is_missing(monkeypatch):
+    make = spacy.blank
+
+    def broken(lang):
+        if lang == "th":
+            raise ImportError("no tokenizer")
+        return make(lang)
+
+    monkeypatch.setattr(spacy, "blank", broken)
+    languages._warned.discard("th")
+    with pytest.warns(UserWarning, match="each character is one"):
+        nlp = languages.blank("th")
+    text = "IBM \u0e21\u0e32\u0e19\u0e35, ok"
+    assert [t.text for t in nlp(text)] == ["IBM", "\u0e21", "\u0e32", "\u0e19\u0e35", ",", "ok"]
+    again = make("xx").from_bytes(nlp.to_bytes())
+    assert [t.text for t in again(text)] == [t.text for t in nlp(text)]

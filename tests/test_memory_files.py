@@ -190,8 +190,8 @@ def test_jsonl_languages(tmp_path):
     ]
     file, memory = tmp_path / "a.jsonl", Memory()
     file.write_text("\n".join(map(json.dumps, rows)))
-    assert import_memory(memory, file, "en", "es")["skipped"] == 2
-    assert look_up(memory, *"abcd") == ["x", "y", None, None]
+    assert import_memory(memory, file, "en", "es")["skipped"] == 1
+    assert look_up(memory, *"abcd") == ["x", "y", None, "z"]
 
 
 def import_tmx(tmp_path, content, source_lang="en", target_lang="es", encoding="utf8"):
@@ -221,10 +221,44 @@ def test_tmx_language_codes(tmp_path):
         + unit("other", "x", "eng", "es")
     )
     rows, counts = import_tmx(tmp_path, tmx(body))
-    assert (rows, counts["skipped"]) == ([("lorry", "cami\u00f3n")], 2)
-    assert import_tmx(tmp_path, tmx(body), "en", "es-mx")[0] == [("lorry", "troca")]
+    assert (rows, counts["skipped"]) == ([("lorry", "cami\u00f3n"), ("other", "x")], 1)
+    assert import_tmx(tmp_path, tmx(body), "en", "es-mx")[0] == [("lorry", "troca"), ("other", "x")]
     rows, _ = import_tmx(tmp_path, tmx(unit("a", "b", "pt-BR", "pt-PT")), "pt-PT", "pt")
     assert rows == [("b", "a")]
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "pair"),
+    [
+        ("Uno\n   dos\ntres.", "One\u00a0 two", ("Uno dos tres.", "One two")),
+        ("Hola<ph type='lb'/>Marta", "A<x id='1'/>b <it pos='begin'>&lt;i&gt;</it>c.", ("Hola Marta", "A b c.")),
+        ("&lt;g1&gt;Un&lt;/g1&gt; a\u00f1o&lt;x2/&gt;.", "a&lt;t0/&gt;b &lt; c", ("Un a\u00f1o.", "a b < c")),
+        (
+            "<bpt i='1'>&lt;b&gt;</bpt>W<ept i='1'>&lt;/b&gt;</ept>ort",
+            "\u4f60\n  \u597d\u3002",
+            ("Wort", "\u4f60\u597d\u3002"),
+        ),
+    ],
+)
+def test_tmx_of_translators_tools(tmp_path, source, target, pair):
+    assert import_tmx(tmp_path, tmx(unit(source, target)))[0] == [pair]
+
+
+def test_languages_of_a_file_are_named_and_matched(tmp_path):
+    content = tmx(unit("a", "b", "EN-US", "ZH-CN") + unit("c", "d", "eng", "heb"))
+    assert import_tmx(tmp_path, content, "en", "zh-Hans")[0] == [("a", "b")]
+    assert import_tmx(tmp_path, content, "en", "iw")[0] == [("c", "d")]
+    with pytest.raises(InputError, match="It has the languages EN-US, ZH-CN, eng, heb"):
+        import_tmx(tmp_path, content, "en", "zh-Hant")
+
+
+def test_a_tsv_in_another_encoding_and_with_quotes(tmp_path):
+    file, memory = tmp_path / "a.tsv", Memory()
+    file.write_text('"a\tb"\tcaf\u00e9\n', encoding="cp1252")
+    with pytest.raises(InputError, match="0xe9 at offset 9"):
+        import_memory(memory, file, "en", "es")
+    import_memory(memory, file, "en", "es", encoding="cp1252")
+    assert list(memory.store.entries("en", "es")) == [("a b", "caf\u00e9")]
 
 
 def test_tmx_is_read_across_chunks(tmp_path, monkeypatch):

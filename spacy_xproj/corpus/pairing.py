@@ -13,7 +13,7 @@ from spacy.vocab import Vocab
 from ..bitext import Bitext
 from ..errors import InputError, XprojError
 from ..files import read_lines
-from ..labels import mapped_spans, source_ids
+from ..labels import mapped_spans, source_ids, unknown_words
 from ..pharaoh import parse_pharaoh, read_pharaoh
 
 
@@ -50,7 +50,8 @@ def pair_docs(
         doc = bare_copy(tgt, nlp.vocab)
         words, spaces = [t.text for t in src], [bool(t.whitespace_) for t in src]
         try:
-            bitext = Bitext(src.lang_, tuple(words), tuple(spaces), spans, source_ids=source_ids(src, spans))
+            ids, unknown = source_ids(src, spans), unknown_words(src)
+            bitext = Bitext(src.lang_, tuple(words), tuple(spaces), spans, source_ids=ids, unknown=unknown)
             if links is not None:
                 bitext = bitext.replace(links=row[2], provenance={"aligner": "given"})
             bitext.check(len(doc))
@@ -72,7 +73,9 @@ def gold_doc(doc: Doc, nlp: Language, labels: Sequence[str] = ()) -> Doc:
 
 def with_links(docs: Iterable[Doc], again: Iterable[Doc], alignments: Union[str, Path]) -> Iterator[Doc]:
     """Give Docs the links of a Pharaoh file. It has a line for each Doc or a line for each sentence pair: whichever
-    agrees with the number of its lines. The indices of a line count within its Doc, or within its sentence pair.
+    agrees with the number of its lines. The indices of a line count within its Doc, or within its sentence pair. They
+    count tokens or, where the file as a whole shows it, the words between blanks, as aligners do that read raw text: a
+    link of a word is one of each of its tokens.
 
     docs (iterable of Doc): The Docs, with a payload.
     again (iterable of Doc): The same Docs, which are read first to count them: the same list, or another reading.
@@ -81,11 +84,13 @@ def with_links(docs: Iterable[Doc], again: Iterable[Doc], alignments: Union[str,
     RAISES (InputError): If the number of lines agrees with neither, or a link is out of range.
     RAISES (XprojError): If a Doc has no payload.
     """
-    n_docs = n_pairs = 0
+    n_docs = 0
+    sizes: list[list[tuple[int, int, int, int]]] = []  # for each Doc and pair: tokens and blank-split words of a side
     for n_docs, doc in enumerate(again, 1):
         if doc._.xproj is None:
             raise XprojError(f"Doc {n_docs} has no source side in doc._.xproj to link.")
-        n_pairs += len(doc._.xproj.sents) or 1
+        sizes.append([_sizes(*pair) for pair in _sides(doc)])
+    n_pairs = sum(map(len, sizes))
     n_lines = sum(1 for _ in read_pharaoh(alignments))
     if n_lines not in (n_docs, n_pairs):
         raise InputError(
@@ -94,16 +99,74 @@ def with_links(docs: Iterable[Doc], again: Iterable[Doc], alignments: Union[str,
             f"Expected a line for each of the {n_docs} Docs, or for each of their {n_pairs} sentence pairs, but it has "
             f"{n_lines} lines.",
         )
+    whole = n_lines == n_docs
+    units = [tuple(map(sum, zip(*pairs))) for pairs in sizes] if whole else [pair for pairs in sizes for pair in pairs]
+    split = [_counts_blanks(read_pharaoh(alignments), units, side) for side in (0, 1)]
     lines = read_lines(alignments)
     for doc in docs:
         bitext = doc._.xproj
-        whole = ((0, len(bitext.words)), (0, len(doc)))
         links = []
-        for (a, b), (c, d) in [whole] if n_lines == n_docs else bitext.sents or [whole]:
+        for pair in [_whole(doc)] if whole else _sides(doc):
             number, line = next(lines)
+            words = [
+                _words(*side) if by_blanks else [[i] for i in range(len(side[0]))]
+                for side, by_blanks in zip(pair, split)
+            ]
             try:
-                links.append(parse_pharaoh(line, b - a, d - c) + np.array([a, c], "i4"))
+                found = parse_pharaoh(line, len(words[0]), len(words[1]))
             except XprojError as err:
                 raise InputError(alignments, number, str(err)) from None
+            start = np.array([side[2] for side in pair], "i4")
+            moved = [(a, b) for i, j in found.tolist() for a in words[0][i] for b in words[1][j]]
+            links.append(np.array(moved, "i4").reshape(-1, 2) + start)
         doc._.xproj = bitext.replace(links=np.concatenate(links), provenance={**bitext.provenance, "aligner": "given"})
         yield doc
+
+
+# Tokens, whether a space follows each, and where they begin in the Bitext or the Doc.
+Side = tuple[Sequence[str], Sequence[bool], int]
+
+
+def _whole(doc: Doc) -> tuple[Side, Side]:
+    bitext = doc._.xproj
+    return (bitext.words, bitext.spaces, 0), ([t.text for t in doc], [bool(t.whitespace_) for t in doc], 0)
+
+
+def _sides(doc: Doc) -> list[tuple[Side, Side]]:
+    """The two sides of each sentence pair."""
+    (words, spaces, _), (target, after, _) = _whole(doc)
+    if not doc._.xproj.sents:
+        return [_whole(doc)]
+    return [((words[a:b], spaces[a:b], a), (target[c:d], after[c:d], c)) for (a, b), (c, d) in doc._.xproj.sents]
+
+
+def _tokens(tokens: Sequence[str], *_: object) -> list[list[int]]:
+    return [[i] for i in range(len(tokens))]
+
+
+def _words(tokens: Sequence[str], spaces: Sequence[bool], _: int) -> list[list[int]]:
+    """The tokens of each word, where words are what stands between blanks."""
+    words: list[list[int]] = [[]]
+    for i, (token, space) in enumerate(zip(tokens, spaces)):
+        if token.isspace():
+            words.append([])
+        else:
+            words[-1].append(i)
+            if space:
+                words.append([])
+    return [word for word in words if word]
+
+
+def _sizes(source: Side, target: Side) -> tuple[int, int, int, int]:
+    return len(source[0]), len(_words(*source)), len(target[0]), len(_words(*target))
+
+
+def _counts_blanks(lines: Iterable[np.ndarray], sizes: Iterable[Sequence[int]], side: int) -> bool:
+    """Whether the links of a file count the words between blanks, and not the tokens, of a side: no link lies beyond
+    these words, and where the two counts differ most lines link the last of them."""
+    last = []
+    for links, size in zip(lines, sizes):
+        tokens, words = size[2 * side : 2 * side + 2]
+        if tokens != words and len(links):
+            last.append(int(links[:, side].max()) - (words - 1))
+    return bool(last) and max(last) == 0 and last.count(0) * 2 > len(last)

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Optional, Union
 
 from ..errors import InputError, XprojError
-from ..files import read_lines, replacing
+from ..files import replacing
 from ..languages import match_level
 from ..texts import pair_problem
+from .formats.report import Report
+from .formats.source import Options, Source
+from .formats.tsv import rows
 from .tmx import read_tmx, tmx_lines
 
 PathLike = Union[str, Path]
@@ -24,12 +27,13 @@ def read_pairs(
     *,
     format: Optional[str] = None,
     counts: Optional[Counter] = None,
+    encoding: Optional[str] = None,
 ) -> Iterator[Pair]:
     """Read translations.
 
-    `tsv`: UTF-8, `source<TAB>target` a line, nothing is escaped. `jsonl`: UTF-8, `{"source": ..., "target": ...}` a
-    line, optionally with "source_lang" and "target_lang". `tmx`: version 1.4, see `read_tmx`. Blank lines are passed
-    over.
+    `tsv`: `source<TAB>target` a line, quoted by the rules of CSV where the whole file shows it. `jsonl`:
+    `{"source": ..., "target": ...}` a line, optionally with "source_lang" and "target_lang". `tmx`: version 1.4, see
+    `read_tmx`. Blank lines are passed over.
 
     path (str or Path): The file.
     source_lang, target_lang (str): The direction. Entries of other languages are left out; a narrower code in the file
@@ -37,14 +41,17 @@ def read_pairs(
     format (Optional[str]): "tsv", "jsonl" or "tmx". None: by the ending of the file's name.
     counts (Optional[Counter]): Entries of other languages and, in TMX, those without a text on one side are added as
         `skipped`.
+    encoding (Optional[str]): That of TSV and JSONL. None: UTF-8, or what the byte order mark says.
     YIELDS ((str, str)): Source text and target text.
     RAISES (InputError): With file and line where there is one: if the file is not in the format, a text is empty or not
         valid Unicode, or no entry is left.
     """
     read = FORMATS[_format(path, format)][0]
     skipped, empty = 0, True
+    seen: set[str] = set()
+    source = Source(path, Options(encoding))
     try:
-        for line, pair in read(Path(path), source_lang, target_lang):
+        for line, pair in read(source, source_lang, target_lang, seen):
             if pair is None:
                 skipped += 1
             elif message := pair_problem(*pair):
@@ -58,9 +65,10 @@ def read_pairs(
         if counts is not None:
             counts["skipped"] += skipped
     if empty:
+        codes = f" It has the languages {', '.join(sorted(seen))}." if seen else ""
         message = (
             f"Expected translations from {source_lang!r} to {target_lang!r}, got none ({skipped} entries were of other "
-            "languages or had an empty side). Check the file and the language codes."
+            f"languages or had an empty side).{codes} Check the file and the language codes."
         )
         raise InputError(path, None, message)
 
@@ -97,13 +105,11 @@ def write_pairs(
     return count
 
 
-def _read_tsv(path: Path, source_lang: str, target_lang: str) -> Rows:
-    for number, line in read_lines(path):
-        sides = line.split("\t")
-        if line.strip() and len(sides) != 2:
-            raise InputError(path, number, f"Expected source<TAB>target, got {len(sides)} fields.")
-        if line.strip():
-            yield number, (sides[0], sides[1])
+def _read_tsv(source: Source, source_lang: str, target_lang: str, seen: set[str]) -> Rows:
+    for number, sides in rows(source, _report(source)):
+        if len(sides) != 2:
+            raise InputError(source.path, number, f"Expected source<TAB>target, got {len(sides)} fields.")
+        yield number, (sides[0], sides[1])
 
 
 def _tsv_lines(pairs: Iterable[Pair], source_lang: str, target_lang: str) -> Iterator[str]:
@@ -115,8 +121,9 @@ def _tsv_lines(pairs: Iterable[Pair], source_lang: str, target_lang: str) -> Ite
         yield f"{source}\t{target}\n"
 
 
-def _read_jsonl(path: Path, source_lang: str, target_lang: str) -> Rows:
-    for number, line in read_lines(path):
+def _read_jsonl(source: Source, source_lang: str, target_lang: str, seen: set[str]) -> Rows:
+    path = source.path
+    for number, line in source.lines(_report(source)):
         if not line.strip():
             continue
         try:
@@ -128,6 +135,7 @@ def _read_jsonl(path: Path, source_lang: str, target_lang: str) -> Rows:
         langs = [row.get("source_lang", source_lang), row.get("target_lang", target_lang)]
         if not all(isinstance(lang, str) for lang in langs):
             raise InputError(path, number, 'Expected language codes in "source_lang" and "target_lang".')
+        seen.update(langs)
         wanted = match_level(langs[0], source_lang) and match_level(langs[1], target_lang)
         yield number, ((row["source"], row["target"]) if wanted else None)
 
@@ -138,10 +146,20 @@ def _jsonl_lines(pairs: Iterable[Pair], source_lang: str, target_lang: str) -> I
         yield json.dumps(row, ensure_ascii=False) + "\n"
 
 
+def _read_tmx(source: Source, source_lang: str, target_lang: str, seen: set[str]) -> Rows:
+    return read_tmx(source.path, source_lang, target_lang, seen)
+
+
+def _report(source: Source) -> Report:
+    report = Report()
+    report.path = source.path
+    return report
+
+
 FORMATS: dict[str, tuple[Callable[..., Rows], Callable[..., Iterator[str]]]] = {
     "tsv": (_read_tsv, _tsv_lines),
     "jsonl": (_read_jsonl, _jsonl_lines),
-    "tmx": (read_tmx, tmx_lines),
+    "tmx": (_read_tmx, tmx_lines),
 }
 
 

@@ -9,6 +9,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from ..errors import InputError, XprojError
+from ..languages import lang_code
 from .formats import Format, Options, Record, Report, Source, find_format, named_format
 from .formats.build import DocBuilder
 
@@ -47,7 +48,8 @@ def read_docs(
     if not path.exists():
         raise InputError(path, None, "There is no such file or folder.")
     report = Report(counts) if report is None else report
-    options = Options(encoding, spans_key, tuple(tag_names))
+    source_lang = None if source_nlp is None else lang_code(source_nlp)
+    options = Options(encoding, spans_key, tuple(tag_names), source_lang, lang_code(nlp))
     source = Source(path, options, nlp.vocab)
     try:
         form = find_format(source) if format is None else named_format(format, source)
@@ -57,10 +59,10 @@ def read_docs(
         raise InputError(path, None, str(err)) from None
     if path.is_dir() and not form.folder:
         raise InputError(path, None, f"Expected a file of the format {form.name!r}, but this is a folder.")
-    if form.name == "tsv" and source_nlp is None:
+    if form.bitext and source_nlp is None:
         raise XprojError(
-            f"{path}: a bitext (source<TAB>target) needs the language of its source: give --source-lang. If "
-            "it holds a token and a tag a line, give --format conll."
+            f"{path}: a bitext ({form.name}) needs the language of its source: give --source-lang. If it holds a token "
+            "and a tag a line, give --format conll."
         )
     report.path, report.format = path, form.name
     return _some(_docs(form, source, DocBuilder(nlp, report, source_nlp)), path, limit)

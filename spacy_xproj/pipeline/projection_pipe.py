@@ -153,7 +153,7 @@ class ProjectionPipe(PayloadPipe):
                 missed.setdefault(each.source, "conflict")
         reasons = {**reasons, **{k: why for k, why in missed.items() if k not in kept}}
         if self.annotate_ents:
-            missing = [Span(doc, i, i + 1) for i in sorted(masked - taken)]
+            missing = [Span(doc, i, i + 1) for i in sorted((masked | bitext.unknown_targets(len(doc))) - taken)]
             doc.set_ents(sorted(ents), missing=missing, default="outside")
         scores = np.array([p.score for p in found], dtype="f4")
         doc.spans[self.spans_key] = SpanGroup(

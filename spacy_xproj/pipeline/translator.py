@@ -14,7 +14,7 @@ from spacy.util import filter_spans, load_model, minibatch
 
 from ..bitext import Bitext, SourceSpan
 from ..errors import XprojError
-from ..labels import mapped_spans, source_ids
+from ..labels import mapped_spans, source_ids, unknown_words
 from ..models.pipelines import SpacyPipeline
 from ..part import as_part
 from ..sentences import sentence_offsets
@@ -313,6 +313,7 @@ def target_doc(translated: Translated, nlp: Language, origin: dict[str, Union[st
         sents=() if len(pairs) == 1 and pairs[0][1][1] else tuple(pairs),
         provenance=origin,
         source_ids=source_ids(source, spans),
+        unknown=unknown_words(source),
     )
     if any(translation.spans is not None for translation in translations):
         group = [Span(target, a, b, label=s.label, span_id=s.id) for a, b, s in carried]

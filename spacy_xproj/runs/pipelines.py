@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Optional, Union
 import spacy
 from confection import Config
 from spacy.language import Language
+from spacy.tokenizer import Tokenizer
 from spacy.tokens import Doc
 from spacy.util import load_config, load_model_from_config
 
@@ -60,6 +61,8 @@ def keyed_pipeline(
         raise InputError(path, None, f"The pipeline cannot be made. {err}") from err
     if plain is not None and lang_code(plain) != plain.lang:
         nlp.meta["xproj_lang"] = lang_code(plain)
+        if plain.lang == "xx" and isinstance(nlp.tokenizer, Tokenizer):
+            nlp.tokenizer.infix_finditer = plain.tokenizer.infix_finditer  # type: ignore[union-attr]
     filled = nlp.config.interpolate()
     key = run_key({}, {"language": lang_code(nlp)}, filled)
     for name, pipe in xproj_pipes(nlp):

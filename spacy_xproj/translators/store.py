@@ -3,9 +3,10 @@
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
+from typing import Optional
 
 from ..database import Database
-from ..texts import normalize
+from ..texts import normalize, tighten
 from ..ty import Translation
 
 SCHEMA = """
@@ -19,7 +20,8 @@ CREATE TABLE entries (
     spans TEXT,
     origin TEXT NOT NULL,
     UNIQUE (source_lang, target_lang, source, backend)
-)
+);
+CREATE INDEX without_spaces ON entries (source_lang, target_lang, replace(source, ' ', ''))
 """
 INSERT = (
     "INSERT OR IGNORE INTO entries (source_lang, target_lang, backend, source, target, spans, origin) "
@@ -39,7 +41,8 @@ class Store(Database):
     def lookup(
         self, rows: Iterable[tuple[str, str]], source_lang: str, target_lang: str
     ) -> dict[tuple[str, str], Translation]:
-        """Find texts: entries given by people first, then those of one backend.
+        """Find texts: entries given by people first, then those of one backend, then those of people whose spaces
+        around punctuation, or between characters of scripts without spaces, are others.
 
         rows (iterable of (str, str)): Normalized texts and backend keys, "" for people's entries alone.
         source_lang, target_lang (str): Language codes.
@@ -52,9 +55,21 @@ class Store(Database):
         found = {}
         with self.connected() as connection:
             for row in rows:
-                if hit := connection.execute(query, (source_lang, target_lang, *row)).fetchone():
+                hit = connection.execute(query, (source_lang, target_lang, *row)).fetchone()
+                if hit := hit or self._spaced_otherwise(connection, row[0], source_lang, target_lang):
                     found[row] = Translation(hit[0], None if hit[1] is None else list(map(tuple, json.loads(hit[1]))))
         return found
+
+    def _spaced_otherwise(
+        self, connection: sqlite3.Connection, source: str, source_lang: str, target_lang: str
+    ) -> Optional[tuple[str, None]]:
+        """Find an entry of people's for a text that is spaced otherwise around punctuation, as tokenized text is."""
+        query = (
+            "SELECT source, target FROM entries WHERE source_lang = ? AND target_lang = ? "
+            "AND replace(source, ' ', '') = replace(?, ' ', '') AND backend = '' ORDER BY id"
+        )
+        rows = connection.execute(query, (source_lang, target_lang, source))
+        return next(((target, None) for found, target in rows if tighten(found) == tighten(source)), None)
 
     def cache(
         self,

@@ -38,7 +38,7 @@ def lines(*records):
 
 
 def test_names():
-    assert {*formats(), "jsonl", "tmx"} == {*FORMATS, "tmx"}
+    assert {*formats(), "jsonl"} == set(FORMATS)
     assert all(form.about and form.name == name for name, form in formats().items())
 
 
@@ -480,6 +480,18 @@ def test_spans_that_are_not_entities(tmp_path):
 def test_quotes_in_a_bitext(tmp_path, text, pairs):
     docs, _ = read(tmp_path, text, "a.tsv", blank("de"), source_nlp=EN)
     assert [(doc._.xproj.text, doc.text) for doc in docs] == pairs
+
+
+def test_tmx_is_a_bitext(tmp_path):
+    unit = "<tu><tuv xml:lang='{}'><seg>{}</seg></tuv><tuv xml:lang='{}'><seg>{}</seg></tuv></tu>"
+    body = unit.format("en-GB", "Yes.", "de", "Ja.") + unit.format("fr", "Oui.", "de", "Ja.")
+    text = f"<?xml version='1.0'?>\n<tmx version='1.4'><header/><body>{body}</body></tmx>"
+    docs, report = read(tmp_path, text, "a.tmx", blank("de"), source_nlp=EN)
+    assert [(doc._.xproj.text, doc.text) for doc in docs] == [("Yes.", "Ja.")] and report.counts["skipped"] == 1
+    with pytest.raises(XprojError, match="--source-lang"):
+        read(tmp_path, text, "a.tmx")
+    with pytest.raises(InputError, match="Expected texts in en and es, got de, en-GB, fr"):
+        read(tmp_path, text, "a.tmx", blank("es"), source_nlp=EN)
 
 
 def test_order_of_format(tmp_path):

@@ -25,6 +25,7 @@ class Format:
     suffixes (tuple of str): Endings of file names that belong to it.
     about (str): What it is, in a few words, for messages.
     folder (bool): Whether it is a folder of files.
+    bitext (bool): Whether its Docs have a source side.
     lax (bool): Whether its reader takes almost anything, so that the ending of a name is not enough.
     """
 
@@ -33,6 +34,7 @@ class Format:
     about: ClassVar[str] = ""
     folder: ClassVar[bool] = False
     lax: ClassVar[bool] = False
+    bitext: ClassVar[bool] = False
 
     def detect(self, source: Source) -> int:
         """Say how sure it is that a file is of this format: NO, POSSIBLE, LIKELY or CERTAIN.

@@ -10,11 +10,11 @@ from spacy.util import filter_spans
 
 from ...bitext import Bitext
 from ...errors import XprojError
-from ...languages import lang_code
+from ...languages import is_unspaced, lang_code
 from .offsets import resolve
 from .record import Mark, Record
 from .report import Report
-from .spacing import guess_spaces, is_unspaced, locate, spaces_between
+from .spacing import guess_spaces, locate, spaces_between
 
 GOLD = "gold"
 Places = Sequence[tuple[int, int]]
@@ -147,7 +147,7 @@ class DocBuilder:
             raise XprojError("The source side of a bitext needs its language: give --source-lang.")
         source = self.source_nlp.make_doc(text)
         words, spaces = tuple(t.text for t in source), tuple(bool(t.whitespace_) for t in source)
-        doc._.xproj = Bitext(lang_code(self.source_nlp), words, spaces)
+        doc._.xproj = Bitext(lang_code(self.source_nlp), words, spaces, unknown=tuple(range(len(words))))
 
 
 def _is_cut(text: str, at: int) -> bool:

@@ -1,30 +1,16 @@
 """Where the spaces of a text are, for files that tell its words."""
 
-import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Optional
 
-# Scripts that put no space between words: Thai, Lao, Tibetan, Myanmar, Khmer, New Tai Lue, Tai Tham, Javanese;
-# Chinese and Japanese with their punctuation and full-width forms, but not Hangul.
-UNSPACED = (
-    "\u0e00-\u0eff\u0f00-\u0fff\u1000-\u109f\u1780-\u17ff\u1950-\u1aaf\u19e0-\u19ff\ua980-\ua9df\uaa60-\uaadf"
-    "\u2e80-\u2fdf\u3001-\u3030\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uff9f"
-    "\U0001b000-\U0001b2ff\U00020000-\U0003ffff"
-)
-_UNSPACED = re.compile(f"[{UNSPACED}]")
+from ...languages import UNSPACED_LANGUAGES, is_unspaced
+
 WINDOW = 500  # words; the detokenizer takes the square of the time
-LANGUAGES = {"zh", "zho", "cmn", "yue", "wuu", "lzh", "ja", "jpn", "th", "tha", "lo", "lao", "km", "khm", "my", "mya"}
-LANGUAGES |= {"bo", "bod", "dz", "dzo", "shn", "nod", "khb", "tdd"}
 # Marks of the Penn Treebank, by what they stand for in plain text.
 TREEBANK = {"``": '"', "''": '"', "n't": "'t", "n\u2019t": "'t", "N'T": "'T", "\u2019": "'"}
-
-
-def is_unspaced(char: str) -> bool:
-    """Whether a character belongs to a script that is written without spaces between words."""
-    return _UNSPACED.match(char) is not None
 
 
 def locate(words: Sequence[str], text: str) -> Optional[list[tuple[int, int]]]:
@@ -91,7 +77,7 @@ def guess_spaces(words: Sequence[str], lang: str) -> list[bool]:
         spaces += [True] * len(window) if found is None else [*spaces_between(joined, found)[:-1], True]
     for i, (a, b) in enumerate(pairwise(words)):
         beside = [is_unspaced(c) for c in (a[-1:], b[:1]) if c]
-        if all(beside) or (code in LANGUAGES and any(beside)):
+        if all(beside) or (code in UNSPACED_LANGUAGES and any(beside)):
             spaces[i] = False
     return [*spaces[:-1], False] if words else []
 

@@ -18,7 +18,7 @@ class Tsv(Format):
 
     name = "tsv"
     suffixes = (".tsv", ".tab")
-    lax = True
+    lax = bitext = True
     about = "a bitext, source<TAB>target a line"
 
     def detect(self, source: Source) -> int:
