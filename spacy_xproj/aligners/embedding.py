@@ -18,6 +18,12 @@ IN_MEMORY = 8  # batches' worth of vectors are kept at a time
 EVIDENCE = ("forward", "reverse", "similarity")
 
 
+class AlignmentEncoder(Encoder):
+    """The encoder of `Embedding.v1`."""
+
+    who = NAME
+
+
 class EmbeddingAligner(WithEncoder):
     """`spacy_xproj.Embedding.v1`: SimAlign (Jalili Sabet et al. 2020) and AWESoME (Dou and Neubig 2021) over any
     encoder of Hugging Face, such as mBERT or XLM-R, or that of NLLB-200 (Ebing et al. 2025).
@@ -70,7 +76,7 @@ class EmbeddingAligner(WithEncoder):
         check_one_of(NAME, POOLINGS, pooling=pooling)
         check_below_one(NAME, threshold=threshold)
         self.method, self.pooling, self.threshold = method, pooling, threshold
-        self.encoder = Encoder(model, NAME, layer, device, dtype, batch_tokens, max_length, overlap, download)
+        self.encoder = AlignmentEncoder(model, layer, device, dtype, batch_tokens, max_length, overlap, download)
 
     @property
     def key(self) -> str:

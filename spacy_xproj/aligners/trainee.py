@@ -50,6 +50,8 @@ class Trainee(Encoder):
     RAISES (XprojError): If the model is not one for these objectives.
     """
 
+    who = WHO
+
     def __init__(
         self,
         model: Union[str, Path],
@@ -63,7 +65,7 @@ class Trainee(Encoder):
         self.learns = learns
         self.seed = seed
         layer = layer if {*ALIGNING} & {*learns} else 1
-        super().__init__(model, who=WHO, layer=layer, device=device, max_length=max_length)
+        super().__init__(model, layer=layer, device=device, max_length=max_length)
 
     def share_key(self) -> tuple[Any, ...]:
         return ()  # it is trained

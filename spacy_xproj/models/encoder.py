@@ -62,8 +62,7 @@ class Encoder(SubwordModel):
 
     def __init__(
         self,
-        model: Union[str, Path],
-        who: str,
+        model: Union[str, Path] = "",
         layer: int = 8,
         device: str = "auto",
         dtype: str = "float32",
@@ -72,20 +71,12 @@ class Encoder(SubwordModel):
         overlap: int = 128,
         download: bool = False,
     ):
-        check_at_least(who, 1, layer=layer)
+        check_at_least(self.who, 1, layer=layer)
         if dtype == "int8" and device not in ("auto", "cpu"):
-            raise XprojError(f"{who}: the dtype 'int8' is for the CPU only, and the device is {device!r}.")
+            raise XprojError(f"{self.who}: the dtype 'int8' is for the CPU only, and the device is {device!r}.")
         self.layer = layer
-        super().__init__(
-            model,
-            who=who,
-            device="cpu" if dtype == "int8" else device,
-            dtype=dtype,
-            batch_tokens=batch_tokens,
-            max_length=max_length,
-            overlap=overlap,
-            download=download,
-        )
+        device = "cpu" if dtype == "int8" else device
+        super().__init__(model, device, dtype, batch_tokens, max_length, overlap, download)
 
     def check(self, folder: Path) -> dict[str, Any]:
         config = super().check(folder)
@@ -99,7 +90,7 @@ class Encoder(SubwordModel):
         return config
 
     def share_key(self) -> tuple[Any, ...]:
-        return type(self).__name__, self.hash, self.layer, self.dtype
+        return "encoder", self.hash, self.layer, self.dtype
 
     @property
     def settings(self) -> list[Any]:

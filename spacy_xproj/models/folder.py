@@ -98,20 +98,21 @@ class LocalModel(State):
     (`make`).
 
     model (str or Path): The folder; with `download` also a name on the Hugging Face Hub; "": none yet.
-    who (str): The part's registered name, for errors.
     device (str): "cpu", "mps", "cuda", "cuda:1" ..., or "auto": a GPU if there is one.
     download (bool): Whether to fetch what is not a folder.
     RAISES (XprojError): If the device has no such name, or the folder does not hold such a model.
     """
 
     state_name = "a model's folder"
+    who = ""  # the registered name of the part, for errors
     what = "model"  # what the folder is to hold, for errors
     extra = EXTRA  # what to install
 
-    def __init__(self, model: Union[str, Path], *, who: str, device: str, download: bool):
+    def __init__(self, model: Union[str, Path], *, device: str, download: bool):
         if not re.fullmatch("auto|cpu|mps|cuda(:[0-9]+)?", device):
-            raise XprojError(f"{who}: expected the device 'auto', 'cpu', 'cuda' or such as 'cuda:1', got {device!r}.")
-        self.who = who
+            raise XprojError(
+                f"{self.who}: expected the device 'auto', 'cpu', 'cuda' or such as 'cuda:1', got {device!r}."
+            )
         self.device = device
         self._saved = Path()
         self._use(self._find(str(model), download) if str(model) else None)

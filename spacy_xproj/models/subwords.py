@@ -140,24 +140,22 @@ class SubwordModel(LocalModel):
 
     def __init__(
         self,
-        model: Union[str, Path],
-        *,
-        who: str,
-        device: str,
-        dtype: str,
-        batch_tokens: int,
-        max_length: int,
-        overlap: int,
-        download: bool,
+        model: Union[str, Path] = "",
+        device: str = "auto",
+        dtype: str = "float32",
+        batch_tokens: int = 4096,
+        max_length: int = 0,
+        overlap: int = 128,
+        download: bool = False,
     ):
-        check_one_of(who, self.dtypes, dtype=dtype)
-        check_at_least(who, 1, batch_tokens=batch_tokens)
-        check_at_least(who, 0, max_length=max_length, overlap=overlap)
+        check_one_of(self.who, self.dtypes, dtype=dtype)
+        check_at_least(self.who, 1, batch_tokens=batch_tokens)
+        check_at_least(self.who, 0, max_length=max_length, overlap=overlap)
         self.dtype = dtype
         self.batch_tokens = batch_tokens
         self.max_length = max_length
         self.overlap = overlap
-        super().__init__(model, who=who, device=device, download=download)
+        super().__init__(model, device=device, download=download)
 
     def cut(self, words: Sequence[str]) -> Cut:
         """Cut words into sub-words. See `cut`."""

@@ -18,6 +18,12 @@ AHEAD = 4  # so many batches' worth of words are encoded together
 NOTHING = 1e-4  # of the longest vector of a word: what is shorter may be rounding
 
 
+class ContextEncoder(Encoder):
+    """The encoder of `Context.v1`."""
+
+    who = NAME
+
+
 class ContextSimilarity(WithEncoder):
     """`spacy_xproj.Context.v1`: score cells by the cosine of the mean vectors of their words, each read in its whole
     sentence, in any encoder of Hugging Face, such as mBERT or XLM-R.
@@ -69,7 +75,7 @@ class ContextSimilarity(WithEncoder):
         check_below_one(NAME, -1, baseline=baseline)
         check_at_least(NAME, 1, max_length=max_length)
         check_at_least(NAME, 0, beam=beam, window=window)
-        self.encoder = Encoder(model, NAME, layer, device, dtype, batch_tokens, window, overlap, download)
+        self.encoder = ContextEncoder(model, layer, device, dtype, batch_tokens, window, overlap, download)
         self.center, self.baseline, self.threshold = center, baseline, threshold
         self.max_length, self.beam = max_length, beam
         self._warned = False

@@ -39,29 +39,8 @@ class TokenClassifier(SubwordModel):
     Attributes: `labels` (list of str), the model's tags in the order of the columns; empty without a model.
     """
 
-    state_name = WHO
+    state_name = who = WHO
     what = "token classifier"
-
-    def __init__(
-        self,
-        model: str = "",
-        device: str = "auto",
-        dtype: str = "float32",
-        batch_tokens: int = 4096,
-        max_length: int = 0,
-        overlap: int = 128,
-        download: bool = False,
-    ):
-        super().__init__(
-            model,
-            who=WHO,
-            device=device,
-            dtype=dtype,
-            batch_tokens=batch_tokens,
-            max_length=max_length,
-            overlap=overlap,
-            download=download,
-        )
 
     def check(self, folder: Path) -> dict[str, Any]:
         config = super().check(folder)

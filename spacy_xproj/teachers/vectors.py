@@ -7,7 +7,7 @@ from typing import Any, Optional
 import numpy as np
 
 from ..errors import XprojError
-from ..models.encoder import Encoder, WithEncoder
+from ..models.encoder import Encoder
 from ..state import State
 
 NGRAMS = "spacy_xproj.ngram_vectors.v1"
@@ -139,7 +139,7 @@ def ngram_hashes(chars: np.ndarray, n: int) -> np.ndarray:
     return hashes
 
 
-class EncoderVectors(WithEncoder):
+class EncoderVectors(Encoder):
     """`spacy_xproj.encoder_vectors.v1`: the mean of the vectors that an encoder of Hugging Face gives the words
     of a text. The model is loaded at the first call.
 
@@ -155,18 +155,7 @@ class EncoderVectors(WithEncoder):
     RAISES (XprojError): If a setting is out of range, or the folder is not that of an encoder.
     """
 
-    def __init__(
-        self,
-        model: str = "",
-        layer: int = 8,
-        device: str = "auto",
-        dtype: str = "float32",
-        batch_tokens: int = 2048,
-        max_length: int = 0,
-        overlap: int = 128,
-        download: bool = False,
-    ):
-        self.encoder = Encoder(model, ENCODER, layer, device, dtype, batch_tokens, max_length, overlap, download)
+    who = ENCODER
 
     def __call__(self, docs: Sequence[Any]) -> np.ndarray:
         """The vectors of texts. Words of white space do not count.
@@ -179,7 +168,7 @@ class EncoderVectors(WithEncoder):
             return np.zeros((0, 0), "f4")
         rows = []
         for start in range(0, len(docs), AT_ONCE):
-            for words in self.encoder.encode([[t.text for t in doc] for doc in docs[start : start + AT_ONCE]]):
+            for words in self.encode([[t.text for t in doc] for doc in docs[start : start + AT_ONCE]]):
                 shown = words[words.any(axis=1)]
                 rows.append(shown.mean(axis=0) if len(shown) else np.zeros(words.shape[1], "f4"))
         return np.stack(rows)

@@ -39,17 +39,16 @@ class Apertium:
         return Installation(self.program, self.data)
 
     @cached_property
-    def _version(self) -> str:
-        return self._installed.version()
-
-    @cached_property
     def key(self) -> str:
         """The version of Apertium, a hash of its installed data, and the settings."""
-        return f"spacy_xproj.Apertium.v1 {self._version} {self._installed.digest()}" + " marked" * self.mark_unknown
+        return (
+            f"spacy_xproj.Apertium.v1 {self._installed.version} {self._installed.digest()}"
+            + " marked" * self.mark_unknown
+        )
 
     @property
     def provenance(self) -> str:
-        return self._version
+        return self._installed.version
 
     def __call__(self, texts: Sequence[str], source_lang: str, target_lang: str) -> list[Translation]:
         """Translate texts.

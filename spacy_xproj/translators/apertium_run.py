@@ -9,6 +9,7 @@ import subprocess
 import weakref
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -67,8 +68,9 @@ class Installation:
                 f"{INSTALL}; or give the folder that holds 'modes' as 'data'."
             )
 
+    @cached_property
     def version(self) -> str:
-        """RETURNS (str): Such as "Apertium 3.8.3"."""
+        """Such as "Apertium 3.8.3" (str)."""
         return " ".join(self._run([self.program, "-V"]).split())
 
     def digest(self) -> str:

@@ -29,7 +29,7 @@ class CTranslate2(ModelTranslator):
     RAISES (XprojError): If the package, the folder or the device is not there, or a setting cannot be.
     """
 
-    state_name = WHO
+    state_name = who = WHO
     extra = INSTALL
     step = 64  # tokens: one call has one limit, so limits are rounded up, to make few calls; what is over is cut off
 
@@ -50,7 +50,7 @@ class CTranslate2(ModelTranslator):
         self.batch_tokens = batch_tokens
         self.threads = threads
         self.converted = Path(converted).resolve() if converted else None
-        super().__init__(model, who=WHO, device=device, download=download)
+        super().__init__(model, device=device, download=download)
         self.device = self.device_name()
         self.compute_type = checked_compute_type(compute_type, *device_index(self.device))
 

@@ -31,7 +31,7 @@ class TransformersTranslator(ModelTranslator):
     RAISES (XprojError): If a setting is out of range, or the folder is not that of a translation model.
     """
 
-    state_name = WHO
+    state_name = who = WHO
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class TransformersTranslator(ModelTranslator):
         self.batch_tokens = batch_tokens
         self.length_factor = length_factor
         self.no_repeat_ngram_size = no_repeat_ngram_size
-        super().__init__(model, who=WHO, device=device, download=download)
+        super().__init__(model, device=device, download=download)
 
     def output_settings(self) -> list[Any]:
         return [self._dtype(), self.num_beams, self.length_factor, self.no_repeat_ngram_size]

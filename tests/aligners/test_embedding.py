@@ -53,7 +53,7 @@ def aligner(path, **settings):
 
 
 def encoder(path, **settings):
-    return Encoder(path, **{"who": NAME, "layer": 3, "device": "cpu", **settings})
+    return Encoder(path, **{"layer": 3, "device": "cpu", **settings})
 
 
 def plain(path, words, layer, start=0, end=None):

@@ -174,7 +174,7 @@ def test_windows(short):
     """A sentence that is longer than the model can read counts whole."""
     words = " ".join(TEXTS * 3).split()
     pair = one_pair(words, [(2, 5, "X"), (len(words) - 4, len(words) - 2, "X")], "", words)
-    encoder = Encoder(short, who=NAME, layer=3, device="cpu", overlap=12)
+    encoder = Encoder(short, layer=3, device="cpu", overlap=12)
     assert len(encoder.read(words).inputs) > 3
     (rows,) = encoder.encode([words])
     found = table(made(short, overlap=12)(pair, every(len(words))))

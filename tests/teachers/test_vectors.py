@@ -127,7 +127,7 @@ def test_the_mean_of_the_vectors_of_words(folder):
     vectors = EncoderVectors(str(folder), layer=3, device="cpu")
     texts = [Doc(VOCAB, words=["Ana", "\n", "Torres", "lives"]), Doc(VOCAB, words=["\n"]), Doc(VOCAB), *docs(TEXTS[1])]
     got = vectors(texts)
-    words = Encoder(folder, who="test", layer=3, device="cpu").encode([["Ana", "\n", "Torres", "lives"]])[0]
+    words = Encoder(folder, layer=3, device="cpu").encode([["Ana", "\n", "Torres", "lives"]])[0]
     np.testing.assert_allclose(got[0], words[[0, 2, 3]].mean(axis=0), atol=1e-6)
     assert got.dtype == np.float32 and got.shape == (4, 16)
     assert not got[1:3].any() and got[3].any()
