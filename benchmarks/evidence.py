@@ -27,7 +27,8 @@ from spacy.cli.train import train as spacy_train
 from spacy.tokens import Doc
 
 from scripts.ranker_data import GIVEN, STATISTICAL, Row, sentence_pairs, training_rows
-from scripts.train_ranker import L2, groups
+from scripts.ranker_learning import bounds, learn, zero_weights
+from scripts.train_ranker import L2, groups, ranker_of
 from spacy_xproj.aligners.statistical import StatisticalAligner
 from spacy_xproj.bitext import SentencePair
 from spacy_xproj.cli.common import handle_errors
@@ -37,9 +38,9 @@ from spacy_xproj.errors import XprojError
 from spacy_xproj.evaluate.bootstrap import counts, difference, f1, interval
 from spacy_xproj.files import replacing
 from spacy_xproj.similarities.corpus_stats import CorpusStats, pair_key
-from spacy_xproj.similarities.feature_names import FEATURES, PART, STAGES, bounds, with_parts, zero_weights
+from spacy_xproj.similarities.feature_names import FEATURES, PART, STAGES, with_parts
 from spacy_xproj.similarities.labels import Entity, Labels
-from spacy_xproj.similarities.learning import Group, learn
+from spacy_xproj.similarities.learning import Group
 from spacy_xproj.similarities.lexicon import Lexicon
 from spacy_xproj.similarities.links import LinkSimilarity
 from spacy_xproj.similarities.ranker import Ranker, Scored, probabilities
@@ -174,7 +175,8 @@ class Remembering(Ranker):
     """A `Ranker` that computes the features of a sentence pair once. Its weights can change."""
 
     def __init__(self, parts: dict[str, Any], pairs: Sequence[SentencePair]):
-        super().__init__(zero_weights(parts), max_length=15, lexicon=True, floor=0.0, evidence=parts)
+        super().__init__(evidence=parts)
+        self.start_from(zero_weights(parts))
         self._known: dict[int, Scored] = {}
         self.evidence.fit(list(pairs))
         self.stats = CorpusStats(pairs)
@@ -211,7 +213,7 @@ class Learner:
         parts = parts_for(rows[0].name)
         self.names, self.parts = with_parts(parts), list(parts)
         rough = zero_weights()
-        plain = [Ranker(rough, max_length=15, lexicon=True, floor=0.0) for _ in rows]
+        plain = [ranker_of(rough)] * len(rows)
         some = [g for ranker, row in zip(plain, rows) for g in groups(ranker, row, keep=0, every=4 * every)]
         start = learn(some, l2=1e-3, max_iterations=60, bounds=bounds())
         start = np.pad(start, (0, len(self.names) - len(start)))

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from scripts.ranker_data import GIVEN, given_rows, gold_docs, training_rows
+from scripts.ranker_learning import write_weights
 from scripts.train_ranker import train
 from spacy_xproj.errors import XprojError
 from spacy_xproj.files import file_hash, text_hash
-from spacy_xproj.similarities.ranker import read_weights, write_weights
+from spacy_xproj.similarities.weights import read_weights
 
 from .common import ROOT
 

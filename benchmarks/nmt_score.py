@@ -23,7 +23,7 @@ from rapidfuzz.distance import JaroWinkler
 
 from scripts.ranker_data import given_rows
 from spacy_xproj.bitext import SentencePair
-from spacy_xproj.similarities.fused import make_fused
+from spacy_xproj.similarities.fused import Fused
 from spacy_xproj.similarities.lazy import choose
 from spacy_xproj.similarities.links import LinkSimilarity
 from spacy_xproj.similarities.translation import TranslationSimilarity
@@ -109,7 +109,7 @@ def cost(pairs: Sequence[SentencePair], translator: Any, case: Case, cache: dict
     """Assign all source spans."""
     meter, solver = Meter(translator), make_exact()
     nmt, sure = counted(meter, beam=case.beam, **cache), counted(translator, beam=case.beam)
-    fused, other = (make_fused({"links": LinkSimilarity(), "nmt": part}, dict(case.weights)) for part in (nmt, sure))
+    fused, other = (Fused({"links": LinkSimilarity(), "nmt": part}, dict(case.weights)) for part in (nmt, sure))
     seconds = 0.0
     for pair in pairs:
         n = len(pair.target)

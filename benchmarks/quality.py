@@ -30,7 +30,7 @@ from spacy_xproj.evaluate.calibration import calibration_error, precision_at, re
 from spacy_xproj.evaluate.errors import error_types
 from spacy_xproj.files import replacing
 from spacy_xproj.similarities.feature_names import FEATURES, NULL
-from spacy_xproj.similarities.ranker import make_ranker
+from spacy_xproj.similarities.ranker import Ranker
 
 from . import figures
 from .common import DATA, ROOT, config, gold_pair
@@ -160,7 +160,7 @@ def leave_out(by: str, sets: Sequence[str], names: tuple[str, ...], folder: Path
 def shipped_weights(sets: Sequence[str], most: int = 200) -> list[dict[str, Any]]:
     """The shipped weights of the second pass, with the standard deviation of each feature over the candidates of some
     sentence pairs of each set with the links that come first (for features of "not projected" over its own rows)."""
-    ranker: Any = make_ranker()
+    ranker: Any = Ranker()
     cells, null = [], []
     for name in sets:
         docs, _ = linked(name, (*GIVEN[name], STATISTICAL)[0], config("project_match.cfg"))

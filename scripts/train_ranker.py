@@ -18,11 +18,11 @@ import typer
 from wasabi import msg
 
 from scripts.ranker_data import ROOT, Row, training_rows
+from scripts.ranker_learning import bounds, learn, write_weights, zero_weights
 from spacy_xproj.similarities.corpus_stats import CorpusStats
-from spacy_xproj.similarities.feature_names import bounds, zero_weights
 from spacy_xproj.similarities.gold_groups import gold_groups
-from spacy_xproj.similarities.learning import Group, learn
-from spacy_xproj.similarities.ranker import Ranker, write_weights
+from spacy_xproj.similarities.learning import Group
+from spacy_xproj.similarities.ranker import Ranker
 
 L2 = 1e-4
 KEEP = 24  # rows a group that are learnt from: those that the stage before found likeliest
@@ -31,7 +31,8 @@ WEIGHTS = ROOT / "spacy_xproj" / "similarities" / "ranker_weights.json"
 
 
 def ranker_of(weights: dict[str, np.ndarray], stats: Optional[CorpusStats] = None) -> Ranker:
-    ranker = Ranker(weights, max_length=15, lexicon=True, floor=0.0)
+    ranker = Ranker()
+    ranker.start_from(weights)
     ranker.stats = stats
     return ranker
 

@@ -16,7 +16,7 @@ from spacy_xproj.errors import InputError
 from spacy_xproj.memory_files import import_memory
 from spacy_xproj.runs.pipelines import load_pipeline
 from spacy_xproj.shipped import describe, find_config, shipped_configs
-from spacy_xproj.similarities.ranker import make_ranker
+from spacy_xproj.similarities.ranker import Ranker
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGS = ROOT / "configs"
@@ -44,7 +44,7 @@ def test_project_configs_make_pipelines(path):
 def test_matcher_trains_the_pipeline_of_project_ranker():
     """Whoever trains starts from what they would otherwise use."""
     trained, plain = (spacy.util.load_config(CONFIGS / name) for name in ("matcher.cfg", "project_ranker.cfg"))
-    plain["components"]["xproj_matcher"]["similarity"]["prior"] = make_ranker().prior  # which only training uses
+    plain["components"]["xproj_matcher"]["similarity"]["prior"] = Ranker().prior  # which only training uses
     assert trained["components"] == plain["components"]
     assert trained["nlp"]["pipeline"] == plain["nlp"]["pipeline"]
 

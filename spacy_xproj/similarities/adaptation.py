@@ -1,7 +1,7 @@
 """Training of given weights on gold: how far they have moved from where they were, and the gradient."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Optional
+from typing import Any
 
 import numpy as np
 from thinc.api import Model, NumpyOps
@@ -20,12 +20,12 @@ class Adaptation:
     seen (dict[int, int]): Groups that a sentence pair gives, by its key, of all that came since training began.
     """
 
-    def __init__(self, stages: Sequence[str], size: int, low: Optional[np.ndarray] = None):
-        self.low = np.full(size, -np.inf) if low is None else low
+    def __init__(self, stages: Sequence[str], low: np.ndarray):
+        self.low = low
         ops = NumpyOps()
-        params = {stage: ops.alloc1f(size) for stage in stages}
+        params = {stage: ops.alloc1f(len(low)) for stage in stages}
         self.model: Model = Model("xproj_ranker", forward, params=params, ops=ops)  # type: ignore[arg-type]
-        self.scale = {stage: np.ones(size) for stage in stages}
+        self.scale = {stage: np.ones(len(low)) for stage in stages}
         self.seen: dict[int, int] = {}
         self.begun = False
 

@@ -81,28 +81,27 @@ SPANS = {
     "source_edge": "whole sentence: the candidate and the span begin or end their sentences alike",
 }
 
+# Which feature it is a part of. "linked" is certain + uncertain.
 QUALITY = {
-    "certain_quality": "certain links · how well the corpus's links agree with names alike in form",
-    "linked_quality": "linked words · the same",
-    "dice_quality": "dice · the same",
-    "share_quality": "share_linked · the same",
-    "form_quality": "words alike in form · the same",
-    "outside_quality": "words linked outside · the same",
+    "certain_quality": "certain",
+    "linked_quality": "linked",
+    "dice_quality": "dice",
+    "share_quality": "share_linked",
+    "form_quality": "same_form",
+    "outside_quality": "to_outside",
 }
-
 COMMON = {
-    "certain_common": "certain links, where the span has no capital at an edge",
-    "linked_common": "linked words, likewise",
-    "dice_common": "dice, likewise",
-    "share_common": "share_linked, likewise",
-    "covered_common": "covered, likewise",
-    "not_linked_common": "words linked to nothing, likewise",
-    "outside_common": "words linked outside, likewise",
-    "first_unlinked_common": "first_unlinked, likewise",
-    "last_unlinked_common": "last_unlinked, likewise",
-    "length_ratio_common": "length_ratio, likewise",
+    "certain_common": "certain",
+    "linked_common": "linked",
+    "dice_common": "dice",
+    "share_common": "share_linked",
+    "covered_common": "covered",
+    "not_linked_common": "not_linked",
+    "outside_common": "to_outside",
+    "first_unlinked_common": "first_unlinked",
+    "last_unlinked_common": "last_unlinked",
+    "length_ratio_common": "length_ratio",
 }
-
 NAMES = ("PER", "LOC", "ORG", "MISC")  # labels that most corpora of names share; with others these features are 0
 BY_LABEL = ("same_form", "lower", "not_linked", "first_unlinked", "last_unlinked", "length_ratio", "covered")
 LABELS = {f"{name}_{label}": f"{name}, where the label is {label}" for label in NAMES for name in BY_LABEL}
@@ -144,26 +143,15 @@ NULL = {
     "null_pair_count": "log of the count of projections of the source form elsewhere",
 }
 
-# fmt: off
-# Evidence that can only speak for a candidate, and only against one. Without these bounds features that say nearly the
-# same get weights of opposite signs, which hold for the links and languages that were learnt from, and no others.
-FOR = (
-    "certain", "uncertain", "same_form", "like_form", "part_form", "capital", "between", "lexical", "dice",
-    "share_linked", "share_certain", "covered", "covered_any", "covered_chars", "first_form", "last_form",
-    "first_to_first", "last_to_last", "first_lexical", "last_lexical", "before_neighbor", "after_neighbor",
-    "source_edge", "pair_share", "pair_count", "pair_known", "first_edge", "last_edge", "first_inside",
-    "last_inside", "mean_inside",
-)
-AGAINST = (
-    "doubt", "to_other_span", "to_outside", "to_outside_certain", "form_elsewhere", "lower", "near", "apart",
-    "far", "uncovered_edges", "length_ratio", "longer", "chars_ratio", "chars_longer", "mean_to_outside",
-    "mean_form_elsewhere", "first_lower", "last_lower", "first_outside", "last_outside", "first_unlinked",
-    "last_unlinked", "before_linked", "after_linked", "before_lexical", "after_lexical", "neighbor_first",
-    "neighbor_last", "before_edge", "after_edge", "before_inside", "after_inside",
-)
-# fmt: on
-
-FEATURES: dict[str, str] = {**SUMS, **SPANS, **QUALITY, **COMMON, **LABELS, **PAIRS, **NULL}
+FEATURES: dict[str, str] = {
+    **SUMS,
+    **SPANS,
+    **{name: f"{of} · how well the corpus's links agree with names alike in form" for name, of in QUALITY.items()},
+    **{name: f"{of}, where the span has no capital at an edge" for name, of in COMMON.items()},
+    **LABELS,
+    **PAIRS,
+    **NULL,
+}
 PLACE = {name: k for k, name in enumerate(FEATURES)}
 STAGES = ("alone", "corpus", "pairs")  # without a corpus; with its counts; with the lexicon of a first pass, too
 
@@ -179,27 +167,16 @@ def with_parts(parts: Iterable[str] = ()) -> tuple[str, ...]:
     return (*FEATURES, *(name.format(part) for part in sorted(parts) for name in PART))
 
 
-def bounds(parts: Iterable[str] = ()) -> tuple[np.ndarray, np.ndarray]:
-    """The lowest and the highest weight that each feature may have: float arrays (features,). What a part of further
-    evidence says of a candidate speaks for it.
+def lowest(parts: Iterable[str] = ()) -> np.ndarray:
+    """The lowest weight that each feature may have when given weights are trained: float array (features,). What a part
+    of further evidence says of a candidate speaks for it. There is no bound for the fixed features.
 
     parts (iterable of str): As in `with_parts`.
     """
     low = np.full(len(with_parts(parts)), -np.inf)
-    high = np.full(len(low), np.inf)
-    low[[PLACE[name] for name in FOR]] = 0
-    high[[PLACE[name] for name in AGAINST]] = 0
     for k in range(len(FEATURES), len(low), len(PART)):
         low[k : k + 2] = 0
-    return low, high
-
-
-def zero_weights(parts: Iterable[str] = ()) -> dict[str, np.ndarray]:
-    """Weights of all stages, all 0.
-
-    parts (iterable of str): As in `with_parts`.
-    """
-    return {stage: np.zeros(len(with_parts(parts))) for stage in STAGES}
+    return low
 
 
 def feature_setter(x: np.ndarray) -> Callable[[str, object], None]:

@@ -6,7 +6,7 @@ Sums over the words of a candidate come from prefix sums over the target, so tha
 import numpy as np
 
 from .corpus_stats import LENGTHS
-from .feature_names import BY_LABEL, FEATURES, NAMES, PLACE, SUMS, feature_setter
+from .feature_names import BY_LABEL, COMMON, FEATURES, NAMES, PLACE, QUALITY, SUMS, feature_setter
 from .pair_signals import ELSEWHERE, LIKE, SAME, Candidates, PairSignals
 
 
@@ -117,25 +117,9 @@ def features(signals: PairSignals, cells: Candidates) -> np.ndarray:
         set_feature(f"neighbor_{edge}", has & hit[i, j_in])
     set_feature("source_edge", (~has_before & (a == 0)) * 1.0 + (~has_after & (b == n)))
 
-    q = signals.quality
-    set_feature("certain_quality", sums[:, 0] * q)
-    set_feature("linked_quality", hits * q)
-    set_feature("dice_quality", dice * q)
-    set_feature("share_quality", share * q)
-    set_feature("form_quality", sums[:, 7] * q)
-    set_feature("outside_quality", sums[:, 4] * q)
-
-    c = ~signals.named[k]
-    set_feature("certain_common", sums[:, 0] * c)
-    set_feature("linked_common", hits * c)
-    set_feature("dice_common", dice * c)
-    set_feature("share_common", share * c)
-    set_feature("covered_common", covered * c)
-    set_feature("not_linked_common", sums[:, 6] * c)
-    set_feature("outside_common", sums[:, 4] * c)
-    set_feature("first_unlinked_common", un[k, a] & c)
-    set_feature("last_unlinked_common", un[k, z] & c)
-    set_feature("length_ratio_common", np.abs(words_ratio) * c)
+    for names, values in ((QUALITY, signals.quality), (COMMON, ~signals.named[k])):
+        for name, of in names.items():
+            set_feature(name, (hits if of == "linked" else x[:, PLACE[of]]) * values)
 
     labels = np.array([span.label for span in signals.pair.spans])
     plain = [PLACE[name] for name in BY_LABEL]

@@ -1,15 +1,13 @@
 """`spacy_xproj.Fused.v1`: the weighted sum of other similarities."""
 
 import math
-import re
-from collections.abc import Iterable
 from typing import Any, Optional
 
 import numpy as np
 
 from ..bitext import SentencePair
-from ..errors import XprojError
-from ..part import Composite
+from ..errors import XprojError, check_at_least
+from ..part import Composite, check_parts
 from ..state import State
 from ..ty import AnyCells, Cells, Similarity, check_finite
 from .lazy import Costly, OpenCells
@@ -18,64 +16,44 @@ from .links import LinkSimilarity
 from .surface import SurfaceSimilarity
 
 NAME = "spacy_xproj.Fused.v1"
-WEIGHTS = {
-    "links": 0.5,
-    "surface": 0.1,
-    "lexicon": 0.2,
-}  # chosen on opinion targets, en-es, with links of five aligners
+# Chosen on opinion targets, en-es, with links of five aligners.
+WEIGHTS = {"links": 0.5, "surface": 0.1, "lexicon": 0.2}
 
 
-# Any, as spaCy holds arguments against their annotations before it makes the parts that stand in a dict.
-def make_fused(
-    similarities: Optional[dict[str, Any]] = None, weights: Optional[dict[str, float]] = None, normalize: bool = True
-) -> Similarity:
-    """Score cells by a weighted sum of similarities (Politov et al. 2025, with alignment, NER and translation scores).
+class Fused(Composite, State):
+    """`spacy_xproj.Fused.v1`: scores cells by a weighted sum of similarities (Politov et al. 2025, with alignment, NER
+    and translation scores). It learns from the corpus only if one of its parts does.
 
     similarities (Optional[dict[str, Similarity]]): The parts, by names of one's own. None: `links`, `surface` (with the
         threshold 0.8) and `lexicon`.
     weights (Optional[dict[str, float]]): The weight of each. A part that weighs 0 is neither asked for candidates nor
         for scores. None: 0.5, 0.1 and 0.2 for those; equal weights for others.
     normalize (bool): Divide the weights by their sum, so that scores in [0, 1] give a score in [0, 1].
-    RETURNS (Similarity): The scorer. It learns from the corpus only if one of its parts does.
     RAISES (XprojError): If the names differ, or the weights are negative or all 0.
     """
-    if weights is None:
-        weights = dict(WEIGHTS) if similarities is None else dict.fromkeys(similarities, 1.0)
-    if similarities is None:
-        similarities = {"links": LinkSimilarity(), "surface": SurfaceSimilarity(threshold=0.8), "lexicon": Lexicon()}
-    ours, theirs = set(similarities), set(weights)
-    if ours != theirs:
-        raise XprojError(
-            f"{NAME}: similarities and weights must have the same names, but there is no weight for "
-            f"{names(ours - theirs)}, and no similarity for {names(theirs - ours)}."
-        )
-    for name, part in similarities.items():
-        if not isinstance(part, Similarity):
-            raise XprojError(f"{NAME}: {name!r} must be a similarity, not {part!r}.")
-    for name, weight in weights.items():
-        if not re.fullmatch(r"[\w-]+", name):
-            raise XprojError(f"{NAME}: the name of a part is letters, digits, '_' and '-', not {name!r}.")
-        if not 0 <= weight < math.inf:
-            raise XprojError(f"{NAME}: weights must be 0 or more, but that of {name!r} is {weight}.")
-    total = math.fsum(weights.values())
-    if not total:
-        raise XprojError(f"{NAME}: at least one weight must be above 0, but they are {weights}.")
-    shares = {name: weights[name] / total if normalize else weights[name] for name in weights}
-    return Fused(similarities, shares)
-
-
-def names(found: Iterable[str]) -> str:
-    return ", ".join(repr(name) for name in sorted(found)) or "(none)"
-
-
-class Fused(Composite, State):
-    """See `make_fused`."""
 
     state_name = NAME
 
-    def __init__(self, similarities: dict[str, Similarity], weights: dict[str, float]):
+    # Any, as spaCy holds arguments against their annotations before it makes the parts that stand in a dict.
+    def __init__(
+        self,
+        similarities: Optional[dict[str, Any]] = None,
+        weights: Optional[dict[str, float]] = None,
+        normalize: bool = True,
+    ):
+        if weights is None:
+            weights = dict(WEIGHTS) if similarities is None else dict.fromkeys(similarities, 1.0)
+        if similarities is None:
+            surface = SurfaceSimilarity(threshold=0.8)
+            similarities = {"links": LinkSimilarity(), "surface": surface, "lexicon": Lexicon()}
+        check_parts(NAME, Similarity, similarities, weights)
+        for name, weight in weights.items():
+            check_at_least(NAME, 0, **{f"the weight of {name!r}": weight})
+        total = math.fsum(weights.values())
+        if not total:
+            raise XprojError(f"{NAME}: at least one weight must be above 0, but they are {weights}.")
         self.similarities = dict(sorted(similarities.items()))  # sums do not depend on the order in a config
-        self.weights = weights
+        self.weights = {name: weight / total if normalize else weight for name, weight in weights.items()}
 
     def __call__(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> Cells:
         """Score the cells of one sentence pair, in order of source span, start, end.
@@ -121,9 +99,8 @@ class Fused(Composite, State):
             score = np.zeros(len(wanted))
             if rest is not None and not np.array_equal(keys[name], wanted):
                 fill_scores(score, wanted, (more := part(pair, rest)), cell_keys(more, pair))
-            fill_scores(
-                score, wanted, found[name], keys[name]
-            )  # last: a probability depends on what is proposed with it
+            # Last, as a probability depends on what is proposed with it.
+            fill_scores(score, wanted, found[name], keys[name])
             check_finite(f"{NAME}: its part {name!r}", "score", score)
             total += self.weights[name] * score
         bound = total.copy()

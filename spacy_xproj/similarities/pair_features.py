@@ -38,15 +38,12 @@ def add_pair_features(
     set_feature = feature_setter(x)
     sums = np.zeros((len(signals.bounds), n + 1))
     np.cumsum(inside, axis=1, out=sums[:, 1:])
-    before, after, z = a - 1, np.minimum(b, n - 1), b - 1
-    set_feature("first_edge", edge[k, 0, a])
-    set_feature("last_edge", edge[k, 1, z])
-    set_feature("before_edge", (a > 0) * edge[k, 0, before])
-    set_feature("after_edge", (b < n) * edge[k, 1, after])
-    set_feature("first_inside", inside[k, a])
-    set_feature("last_inside", inside[k, z])
-    set_feature("before_inside", (a > 0) * inside[k, before])
-    set_feature("after_inside", (b < n) * inside[k, after])
+    z = b - 1
+    before, after = (0, a - 1, a > 0), (1, np.minimum(b, n - 1), b < n)
+    places = {"first": (0, a, 1), "last": (1, z, 1), "before": before, "after": after}
+    for name, (side, word, there) in places.items():
+        set_feature(f"{name}_edge", there * edge[k, side, word])
+        set_feature(f"{name}_inside", there * inside[k, word])
     set_feature("mean_inside", (sums[k, b] - sums[k, a]) / (b - a))
     set_feature("edge_unlinked", ~signals.linked[k, a] * edge[k, 0, a] + ~signals.linked[k, z] * edge[k, 1, z])
     for span, found in enumerate(own):

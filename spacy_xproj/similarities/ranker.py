@@ -9,12 +9,12 @@ import numpy as np
 from thinc.api import Model
 
 from ..bitext import SentencePair
-from ..errors import XprojError
+from ..errors import check_at_least, check_below_one
 from ..state import State
-from ..ty import GoldPair, Similarity, WeighedCells
+from ..ty import GoldPair, WeighedCells
 from .adaptation import Adaptation
 from .corpus_stats import CorpusStats, pair_key
-from .feature_names import FEATURES, STAGES, bounds, with_parts
+from .feature_names import FEATURES, STAGES, lowest, with_parts
 from .features import features, null_features
 from .gold_groups import gold_groups
 from .learning import Group
@@ -22,45 +22,10 @@ from .pair_features import add_pair_features
 from .pair_lexicon import PairLexicon, Vote, votes
 from .pair_signals import Candidates, PairSignals
 from .ranker_evidence import RankerEvidence
-from .weights import NAME, by_name, read_weights, write_weights
+from .weights import NAME, by_name, read_weights
 
-__all__ = ["NAME", "PRIOR", "Ranker", "make_ranker", "probabilities", "read_weights", "write_weights"]
 PRIOR = 30.0
 MEASURED = 1000  # sentence pairs that the scale of the features is measured on
-
-
-def make_ranker(
-    weights: Optional[str] = None,
-    max_length: int = 15,
-    lexicon: bool = True,
-    floor: float = 0.0,
-    prior: float = PRIOR,
-    evidence: Optional[dict[str, Any]] = None,
-) -> Similarity:
-    """Score cells by P(target span | source span), a conditional log-linear model with a candidate for "not projected".
-
-    weights (Optional[str]): A JSON file of weights; None: those shipped with the package.
-    max_length (int): Longest candidate in words; longer ones are looked at only between linked words.
-    lexicon (bool): Whether `fit` makes a lexicon of entity pairs in a second pass over the corpus.
-    floor (float): Cells with a lower probability are left out.
-    prior (float): How close training on gold keeps to the weights that it starts from: the precision of a Gaussian
-        around them, on features scaled by their standard deviation. It counts as much whether there is little gold or
-        much, so that much moves the weights further.
-    evidence (Optional[dict[str, Similarity]]): Other similarities, by names of one's own, whose scores are features
-        (see `RankerEvidence`). The shipped weights know nothing of them: they count once `spacy train` has learnt from
-        gold what they are worth (`configs/project_evidence.cfg`).
-    RETURNS (Similarity): The scorer. Fitted on a corpus it knows more, but it works without.
-    RAISES (XprojError): If a setting is out of its range, or the weights or the evidence are something else.
-    """
-    if max_length < 1:
-        raise XprojError(f"{NAME}: max_length must be at least 1, not {max_length}.")
-    if not 0 <= floor < 1:
-        raise XprojError(f"{NAME}: floor must be at least 0 and below 1, not {floor}.")
-    if prior < 0:
-        raise XprojError(f"{NAME}: prior must be at least 0, not {prior}.")
-    parts = evidence or {}
-    read = read_weights(weights or None, parts)
-    return Ranker(read, max_length=max_length, lexicon=lexicon, floor=floor, prior=prior, evidence=parts)
 
 
 class Scored(NamedTuple):
@@ -79,7 +44,21 @@ class Scored(NamedTuple):
 
 
 class Ranker(State):
-    """See `make_ranker`."""
+    """`spacy_xproj.Ranker.v1`: scores cells by P(target span | source span), a conditional log-linear model with a
+    candidate for "not projected". Fitted on a corpus it knows more, but it works without.
+
+    weights (Optional[str]): A JSON file of weights; None: those shipped with the package.
+    max_length (int): Longest candidate in words; longer ones are looked at only between linked words.
+    lexicon (bool): Whether `fit` makes a lexicon of entity pairs in a second pass over the corpus.
+    floor (float): Cells with a lower probability are left out.
+    prior (float): How close training on gold keeps to the weights that it starts from: the precision of a Gaussian
+        around them, on features scaled by their standard deviation. It counts as much whether there is little gold or
+        much, so that much moves the weights further.
+    evidence (Optional[dict[str, Similarity]]): Other similarities, by names of one's own, whose scores are features
+        (see `RankerEvidence`). The shipped weights know nothing of them: they count once `spacy train` has learnt from
+        gold what they are worth (`configs/project_evidence.cfg`).
+    RAISES (XprojError): If a setting is out of its range, or the weights or the evidence are something else.
+    """
 
     fittable = True
     state_name = NAME
@@ -88,18 +67,20 @@ class Ranker(State):
 
     def __init__(
         self,
-        weights: dict[str, np.ndarray],
-        *,
-        max_length: int,
-        lexicon: bool,
-        floor: float,
+        weights: Optional[str] = None,
+        max_length: int = 15,
+        lexicon: bool = True,
+        floor: float = 0.0,
         prior: float = PRIOR,
-        evidence: Optional[dict[str, Similarity]] = None,
+        evidence: Optional[dict[str, Any]] = None,
     ):
+        check_at_least(NAME, 1, max_length=max_length)
+        check_at_least(NAME, 0, prior=prior)
+        check_below_one(NAME, floor=floor)
         self.max_length, self.use_lexicon, self.floor, self.prior = max_length, lexicon, floor, prior
         self.evidence = RankerEvidence(evidence or {}, NAME)
         self._warned = False
-        self.start_from(weights)
+        self.start_from(read_weights(weights or None, self.evidence.parts))
         self.stats: Optional[CorpusStats] = None
         self.lexicon: Optional[PairLexicon] = None
         self.voter: Optional[np.ndarray] = None  # the weights that the lexicon's votes were cast with
@@ -282,11 +263,8 @@ class Ranker(State):
 
     def start_from(self, weights: dict[str, np.ndarray]) -> None:
         """Take other weights, and forget what was learnt from gold."""
-        parts = self.evidence.parts
         self.weights = weights  # `weight` gives those that hold
-        low = bounds(parts)[0]
-        low[: len(FEATURES)] = -np.inf  # those of the fixed features are for learning from nothing
-        self.adaptation = Adaptation(STAGES, len(low), low)
+        self.adaptation = Adaptation(STAGES, lowest(self.evidence.parts))
 
     # Serialization
 

@@ -1,6 +1,5 @@
 """Further evidence of `spacy_xproj.Ranker.v1`: what other similarities say of its cells, as features."""
 
-import re
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 
 from ..bitext import SentencePair
 from ..errors import XprojError
-from ..part import Composite
+from ..part import Composite, check_parts
 from ..ty import Cells, Similarity, check_finite
 from .feature_names import FEATURES, PART, with_parts
 from .fused import cell_keys, fill_scores
@@ -33,14 +32,11 @@ class RankerEvidence(Composite):
 
     def __init__(self, parts: dict[str, Similarity], owner: str):
         self.parts, self.owner = dict(sorted(parts.items())), owner
+        check_parts(f"{owner}, evidence", Similarity, self.parts, self.parts)
         names = with_parts(self.parts)
-        for name, part in self.parts.items():
-            if not re.fullmatch(r"[\w-]+", name):
-                raise XprojError(f"{owner}: the name of evidence is letters, digits, '_' and '-', not {name!r}.")
+        for name in self.parts:
             if any(names.count(feature.format(name)) > 1 for feature in PART):
                 raise XprojError(f"{owner}: evidence cannot be called {name!r}, as a feature is. Give it another name.")
-            if not isinstance(part, Similarity):
-                raise XprojError(f"{owner}: the evidence {name!r} must be a similarity, not {part!r}.")
         self.costly = {name for name, part in self.parts.items() if isinstance(part, Costly)}
 
     def members(self) -> dict[str, Any]:

@@ -4,12 +4,11 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Optional, Union
+from typing import Optional
 
 import numpy as np
 
 from ..errors import InputError
-from ..files import replacing
 from .feature_names import STAGES, with_parts
 
 NAME = "spacy_xproj.Ranker.v1"
@@ -45,21 +44,3 @@ def read_weights(path: Optional[str] = None, parts: Collection[str] = ()) -> dic
         return {stage: by_name(data[stage], parts) for stage in STAGES}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:
         raise InputError(str(source), None, f"Expected weights for {NAME} in JSON ({err!r}).") from err
-
-
-def write_weights(
-    path: Union[str, Path], weights: dict[str, np.ndarray], about: dict[str, object], parts: Collection[str] = ()
-) -> None:
-    """Write weights to a JSON file; those that are 0 are left out.
-
-    about (dict): What they were learnt from.
-    parts (collection of str): As in `with_parts`.
-    """
-    rounded = {
-        stage: {name: round(float(w), 5) for name, w in zip(with_parts(parts), weights[stage]) if round(float(w), 5)}
-        for stage in STAGES
-    }
-    evidence = {"evidence": sorted(parts)} if parts else {}
-    with replacing(path) as beside:
-        text = json.dumps({**about, **evidence, "weights": rounded}, indent=1, ensure_ascii=False)
-        beside.write_text(text + "\n", encoding="utf-8")

@@ -5,7 +5,7 @@ from spacy.tokens import Doc, Span
 
 from spacy_xproj.errors import XprojError
 from spacy_xproj.registry import registry
-from spacy_xproj.similarities.fused import make_fused
+from spacy_xproj.similarities.fused import Fused
 from spacy_xproj.ty import Cells, Solution, WeighedCells
 from tests.conftest import ents, missed, payload_doc
 
@@ -224,10 +224,10 @@ def test_scores_that_are_no_numbers_are_an_error(value, where):
     nlp = spacy.blank("es")
     pipe = nlp.add_pipe("xproj_matcher", config={"similarity": {"@xproj_similarities": "spacy_xproj.Links.v1"}})
     if where == "part":
-        pipe.similarity = make_fused({"mine": similarity, "links": pipe.similarity})
+        pipe.similarity = Fused({"mine": similarity, "links": pipe.similarity})
     elif where == "costly part":
         similarity.score_cells = lambda pair, span, start, end: np.full(len(span), value)
-        pipe.similarity = make_fused({"mine": similarity, "links": pipe.similarity})
+        pipe.similarity = Fused({"mine": similarity, "links": pipe.similarity})
     else:
         pipe.similarity = similarity
     what = "its part 'mine'" if "part" in where else "the similarity function"

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from thinc.api import Adam
 
+from scripts.ranker_learning import learn
 from spacy_xproj.errors import XprojError
 from spacy_xproj.registry import registry
 from spacy_xproj.similarities.adaptation import Adaptation
 from spacy_xproj.similarities.feature_names import FEATURES, PLACE, STAGES
 from spacy_xproj.similarities.gold_groups import gold_groups
-from spacy_xproj.similarities.learning import Group, learn, loss, stack
-from spacy_xproj.similarities.ranker import make_ranker
+from spacy_xproj.similarities.learning import Group, loss, stack
+from spacy_xproj.similarities.ranker import Ranker
 from spacy_xproj.ty import GoldPair, Trainable
 from tests.conftest import bitext
 
@@ -72,19 +73,19 @@ def moved(ranker, start):
 
 
 def fitted(examples, **settings):
-    ranker = make_ranker(**settings)
+    ranker = Ranker(**settings)
     ranker.fit([example.pair for example in examples])
     return ranker
 
 
 def test_what_is_trainable():
-    assert isinstance(make_ranker(), Trainable)
+    assert isinstance(Ranker(), Trainable)
     assert not isinstance(registry.xproj_similarities.get("spacy_xproj.Links.v1")(), Trainable)
 
 
 def test_prior_out_of_range():
     with pytest.raises(XprojError, match="prior"):
-        make_ranker(prior=-0.1)
+        Ranker(prior=-0.1)
 
 
 def test_gradient_of_the_loss_against_finite_differences():
@@ -143,7 +144,7 @@ def test_begins_with_the_weights_as_they_are():
 
 def test_only_the_stages_that_there_are_learn():
     examples = toy(6)
-    for made, want in ((make_ranker(), {"alone"}), (fitted(examples, lexicon=False), {"alone", "corpus"})):
+    for made, want in ((Ranker(), {"alone"}), (fitted(examples, lexicon=False), {"alone", "corpus"})):
         before = weights(made)
         train(made, examples, 3)
         assert {stage for stage, far in moved(made, before).items() if far} == want
@@ -172,7 +173,7 @@ def test_one_example_does_not_move_it_far():
 def test_a_higher_prior_keeps_closer():
     examples, far = toy(8), []
     for prior in (0.0, 1.0, 100.0):
-        ranker = make_ranker(prior=prior)
+        ranker = Ranker(prior=prior)
         train(ranker, examples, 200)
         far.append(float(np.linalg.norm(ranker.model.get_param("alone"))))
     assert far[0] > 1.5 * far[1] > 3 * far[2]
@@ -181,10 +182,10 @@ def test_a_higher_prior_keeps_closer():
 def test_gets_where_the_exact_solution_is():
     """Adam ends where L-BFGS does: both maximize the same objective."""
     examples = toy(12)
-    ranker = make_ranker()
+    ranker = Ranker()
     ranker.begin([example.pair for example in examples])
     groups = groups_of(ranker, examples)["alone"]
-    adaptation = Adaptation(STAGES, len(FEATURES))
+    adaptation = Adaptation(STAGES, np.full(len(FEATURES), -np.inf))
     adaptation.begin([("alone", g.rows) for g in groups])
     adaptation.seen = dict.fromkeys(range(len(groups)), 1)
     sgd = Adam(0.01, use_averages=False)
@@ -198,20 +199,20 @@ def test_gets_where_the_exact_solution_is():
 
 def test_missing_gold_does_not_teach_null():
     example = toy(1)[0]._replace(gold=frozenset())
-    known, unknown = make_ranker(), make_ranker()
+    known, unknown = Ranker(), Ranker()
     assert known.gradient([example]) > 0
     assert known.model.has_grad("alone")
     assert unknown.gradient([example._replace(complete=False)]) == 0.0
     assert not unknown.model.has_grad("alone")
     hit = toy(1)[0]
-    assert make_ranker().gradient([hit._replace(complete=False)]) == make_ranker().gradient([hit]) > 0
+    assert Ranker().gradient([hit._replace(complete=False)]) == Ranker().gradient([hit]) > 0
 
 
 def test_given_candidates():
     example = toy(1)[0]
     (a, b, _), *_ = example.gold
     only = example._replace(candidates=np.array([[a, b], [a + 1, b]]))
-    assert 0 < make_ranker().gradient([only]) != make_ranker().gradient([example])
+    assert 0 < Ranker().gradient([only]) != Ranker().gradient([example])
 
 
 def test_deterministic():
@@ -227,7 +228,7 @@ def test_saved_after_training():
     examples = toy(8)
     ranker = fitted(examples)
     train(ranker, examples, 5)
-    again = make_ranker().from_bytes(ranker.to_bytes())
+    again = Ranker().from_bytes(ranker.to_bytes())
     assert again.to_bytes() == ranker.to_bytes() != fitted(examples).to_bytes()
     for example in examples:
         assert [x.tolist() for x in again(example.pair)] == [x.tolist() for x in ranker(example.pair)]
@@ -254,5 +255,5 @@ def test_own_votes_are_those_that_were_cast():
     assert not ranker.score(example.pair).rows[:, columns].any()
     train(ranker, examples, 40)
     assert not ranker.score(example.pair).rows[:, columns].any()
-    again = make_ranker().from_bytes(ranker.to_bytes())
+    again = Ranker().from_bytes(ranker.to_bytes())
     assert not again.score(example.pair).rows[:, columns].any()

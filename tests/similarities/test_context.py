@@ -13,7 +13,7 @@ from spacy_xproj.models.encoder import Encoder
 from spacy_xproj.models.folder import SHARED
 from spacy_xproj.registry import registry
 from spacy_xproj.similarities.context import NAME, NOTHING, ContextSimilarity, cosines
-from spacy_xproj.similarities.fused import make_fused
+from spacy_xproj.similarities.fused import Fused
 from spacy_xproj.similarities.lazy import Costly
 from spacy_xproj.similarities.links import LinkSimilarity
 from spacy_xproj.ty import Similarity
@@ -435,7 +435,7 @@ def test_sentences_that_fail_together_are_encoded_alone_with_one_warning(folder)
 def test_fused(folder):
     for pair in some_pairs():
         links, context = LinkSimilarity(), made(folder, threshold=0.3)
-        fused = make_fused({"links": links, "context": context}, {"links": 0.5, "context": 0.5})
+        fused = Fused({"links": links, "context": context}, {"links": 0.5, "context": 0.5})
         found = table(fused(pair))
         cells = every(len(pair.target))
         both = [table(part(pair, cells)) for part in (links, context)]

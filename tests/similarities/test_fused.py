@@ -10,11 +10,11 @@ from spacy_xproj.errors import InputError, NotFittedError, XprojError
 from spacy_xproj.fitting import fit, unfitted
 from spacy_xproj.registry import registry
 from spacy_xproj.runs.pipelines import load_pipeline
-from spacy_xproj.similarities.fused import make_fused
+from spacy_xproj.similarities.fused import Fused
 from spacy_xproj.similarities.labels import Labels
 from spacy_xproj.similarities.lexicon import Lexicon
 from spacy_xproj.similarities.links import LinkSimilarity
-from spacy_xproj.similarities.ranker import make_ranker
+from spacy_xproj.similarities.ranker import Ranker
 from spacy_xproj.similarities.surface import SurfaceSimilarity
 from spacy_xproj.ty import Cells, Similarity, WeighedCells
 from tests.conftest import CONFIGS, bitext, ents, payload_doc, state
@@ -46,7 +46,7 @@ def parts():
         "links": LinkSimilarity(),
         "surface": SurfaceSimilarity(threshold=0),
         "lexicon": Lexicon(),
-        "r": make_ranker(),
+        "r": Ranker(),
     }
     for name in ("lexicon", "r"):
         found[name].fit(some_pairs())
@@ -83,11 +83,11 @@ def test_sum_of_two():
     pair = some_pairs()[0]
     one = Fixed({(0, 0, 1): 0.5, (1, 2, 4): 1.0}, {(1, 3, 4): 0.25, (0, 3, 4): 0.7})
     two = Fixed({(1, 3, 4): 0.8}, {(0, 0, 1): 0.1, (0, 2, 4): 0.3}, WeighedCells)
-    fused = make_fused({"one": one, "two": two}, {"one": 2.0, "two": 1.0}, normalize=False)
+    fused = Fused({"one": one, "two": two}, {"one": 2.0, "two": 1.0}, normalize=False)
     # the cells that one of them proposes, with what both know of them; a probability, not what is maximized
     want = {(0, 0, 1): 1.1, (1, 2, 4): 2.0, (1, 3, 4): 1.3}
     assert table(fused(pair)) == pytest.approx(want) and type(fused(pair)) is Cells
-    shares = make_fused({"two": two, "one": one}, {"one": 2.0, "two": 1.0})
+    shares = Fused({"two": two, "one": one}, {"one": 2.0, "two": 1.0})
     assert table(shares(pair)) == pytest.approx({key: score / 3 for key, score in want.items()})
     given_ = np.array([(0, 1), (3, 4)])
     assert table(fused(pair, given_)) == pytest.approx({(0, 0, 1): 1.1, (0, 3, 4): 1.4, (1, 3, 4): 1.3})
@@ -97,7 +97,7 @@ def test_sum_of_two():
 @pytest.mark.parametrize("name", ["links", "surface", "lexicon", "r"])
 def test_one_part_alone(name, normalize):
     made = parts()
-    fused = make_fused(made, {part: float(part == name) for part in made}, normalize)
+    fused = Fused(made, {part: float(part == name) for part in made}, normalize)
     for pair in some_pairs():
         n = len(pair.target)
         for candidates in (None, np.array([(a, b) for a in range(n) for b in range(a + 1, n + 1)])):
@@ -109,7 +109,7 @@ def test_one_part_alone(name, normalize):
 @given(st.tuples(*[st.floats(0, 2)] * 4).filter(any), st.integers(0, len(ROWS) - 1))
 def test_against_the_definition(weights, row):
     made, pair = parts_once(), some_pairs()[row]
-    fused = make_fused(made, dict(zip(made, weights)), normalize=False)
+    fused = Fused(made, dict(zip(made, weights)), normalize=False)
     used = {name: w for name, w in zip(made, weights) if w}
     proposed = {name: table(made[name](pair)) for name in used}
     spans = {key[1:] for name in used for key in proposed[name]}
@@ -126,17 +126,17 @@ parts_once = cache(parts)
 
 def test_in_any_order():
     made, weights = parts(), {"links": 0.3, "surface": 0.7, "lexicon": 0.1, "r": 0.123}
-    one = make_fused(made, weights)
-    two = make_fused(dict(reversed(made.items())), dict(reversed(weights.items())))
+    one = Fused(made, weights)
+    two = Fused(dict(reversed(made.items())), dict(reversed(weights.items())))
     for pair in some_pairs():
         assert table(one(pair)) == table(two(pair))
 
 
 def test_fittable_only_if_a_part_is():
-    assert registry.xproj_similarities.get("spacy_xproj.Fused.v1") is make_fused
-    plain = make_fused({"links": LinkSimilarity(), "labels": Labels("x")}, {"links": 1.0, "labels": 1.0})
+    assert registry.xproj_similarities.get("spacy_xproj.Fused.v1") is Fused
+    plain = Fused({"links": LinkSimilarity(), "labels": Labels("x")}, {"links": 1.0, "labels": 1.0})
     assert isinstance(plain, Similarity) and not plain.fittable
-    learner = make_fused({"links": LinkSimilarity(), "lexicon": Lexicon()}, {"links": 1.0, "lexicon": 1.0})
+    learner = Fused({"links": LinkSimilarity(), "lexicon": Lexicon()}, {"links": 1.0, "lexicon": 1.0})
     assert learner.fittable and not learner.fitted
     with pytest.raises(NotFittedError, match=r"Lexicon.v1"):
         learner(some_pairs()[0])
@@ -145,13 +145,13 @@ def test_fittable_only_if_a_part_is():
 
 
 def test_all_that_learn_are_fitted_and_saved(tmp_path):
-    made = {"links": LinkSimilarity(), "lexicon": Lexicon(), "ranker": make_ranker()}
+    made = {"links": LinkSimilarity(), "lexicon": Lexicon(), "ranker": Ranker()}
     weights = {"links": 0.2, "lexicon": 0.3, "ranker": 0.5}
-    fused = make_fused(made, weights)
+    fused = Fused(made, weights)
     fused.fit(iter(some_pairs()))
     assert made["lexicon"].fitted and made["ranker"].fitted
-    fresh = lambda: make_fused(  # noqa: E731
-        {"links": LinkSimilarity(), "lexicon": Lexicon(), "ranker": make_ranker()}, weights
+    fresh = lambda: Fused(  # noqa: E731
+        {"links": LinkSimilarity(), "lexicon": Lexicon(), "ranker": Ranker()}, weights
     )
     again = fresh().from_bytes(fused.to_bytes())
     fused.to_disk(tmp_path / "state")
@@ -162,7 +162,7 @@ def test_all_that_learn_are_fitted_and_saved(tmp_path):
     (tmp_path / "state" / "ranker").unlink()
     with pytest.raises(InputError, match="state of its part 'ranker' is missing"):
         fresh().from_disk(tmp_path / "state")
-    other = make_fused({"links": LinkSimilarity(), "lex": Lexicon()}, {"links": 0.2, "lex": 0.3})
+    other = Fused({"links": LinkSimilarity(), "lex": Lexicon()}, {"links": 0.2, "lex": 0.3})
     with pytest.raises(XprojError, match="parts 'lexicon', 'ranker' instead of 'lex'"):
         other.from_bytes(fused.to_bytes())
     with pytest.raises(XprojError, match=r"Fused.v1"):
@@ -189,33 +189,33 @@ def test_a_part_that_does_not_learn_is_saved_too(tmp_path):
 @pytest.mark.parametrize(
     "names, weights, message",
     [
-        (["a", "b"], {"a": 1.0, "c": 1.0}, "no weight for 'b', and no similarity for 'c'"),
-        (["a"], {}, r"no weight for 'a', and no similarity for \(none\)"),
-        (None, {"links": 1.0}, "no weight for 'lexicon', 'surface', and no"),
+        (["a", "b"], {"a": 1.0, "c": 1.0}, r"the parts \(a, b\), not a, c"),
+        (["a"], {}, r"the parts \(a\), not none"),
+        (None, {"links": 1.0}, r"the parts \(lexicon, links, surface\), not links"),
         ([], {}, "at least one weight"),
         (["a", "b"], {"a": 0.0, "b": 0.0}, "at least one weight"),
-        (["a", "b"], {"a": 1.0, "b": -1.0}, "that of 'b' is -1.0"),
-        (["a"], {"a": float("nan")}, "that of 'a' is nan"),
+        (["a", "b"], {"a": 1.0, "b": -1.0}, "weight of 'b' must be at least 0, not -1.0"),
+        (["a"], {"a": float("nan")}, "weight of 'a' must be at least 0, not nan"),
         (["a/b"], {"a/b": 1.0}, "not 'a/b'"),
     ],
 )
 def test_bad_settings(names, weights, message):
     with pytest.raises(XprojError, match=message):
-        make_fused(None if names is None else {name: LinkSimilarity() for name in names}, weights)
+        Fused(None if names is None else {name: LinkSimilarity() for name in names}, weights)
 
 
 def test_parts_are_similarities():
-    with pytest.raises(XprojError, match="'a' must be a similarity, not 'Links'"):
-        make_fused({"a": "Links"}, {"a": 1.0})
+    with pytest.raises(XprojError, match="'a' must be of the kind Similarity, not 'Links'"):
+        Fused({"a": "Links"}, {"a": 1.0})
 
 
 def test_defaults():
-    default = make_fused()
-    explicit = make_fused(
+    default = Fused()
+    explicit = Fused(
         {"links": LinkSimilarity(), "surface": SurfaceSimilarity(threshold=0.8), "lexicon": Lexicon()},
         SETTINGS["weights"],
     )
-    equal = make_fused({"a": LinkSimilarity(), "b": SurfaceSimilarity()})
+    equal = Fused({"a": LinkSimilarity(), "b": SurfaceSimilarity()})
     assert equal.weights == {"a": 0.5, "b": 0.5}
     for fused in (default, explicit):
         fused.fit(some_pairs())
@@ -226,7 +226,7 @@ def test_defaults():
 
 def test_the_config_has_the_defaults():
     similarity = load_pipeline(CONFIGS / "project_fused.cfg", "es").get_pipe("xproj_matcher").similarity
-    default = make_fused()
+    default = Fused()
     assert similarity.weights == default.weights
     for name, part in default.similarities.items():
         plain = lambda p: {k: v for k, v in vars(p).items() if k != "base"}  # noqa: E731
@@ -288,11 +288,9 @@ def test_only_parts_that_want_to_are_told_what_comes():
             none = np.zeros(0, "i8")
             return Cells(none, none, none, np.zeros(0))
 
-    inner, plain = Told(), make_ranker()
-    ranker = make_ranker(evidence={"inner": inner})
-    fused = make_fused(
-        {"plain": plain, "ranker": ranker, "links": LinkSimilarity()}, {"plain": 1, "ranker": 1, "links": 1}
-    )
+    inner, plain = Told(), Ranker()
+    ranker = Ranker(evidence={"inner": inner})
+    fused = Fused({"plain": plain, "ranker": ranker, "links": LinkSimilarity()}, {"plain": 1, "ranker": 1, "links": 1})
     pair = bitext("Ana sings", [(0, 1, "PER")], "0-0").pairs(("Ana", "canta"))[0]
     fused.prepare(iter([pair]))
     assert inner.pairs == [pair]

@@ -10,7 +10,7 @@ from spacy_xproj.registry import registry
 from spacy_xproj.similarities.lexicon import Lexicon, Places
 from spacy_xproj.similarities.lexicon_table import Entry, LexiconTable, form_key, form_text
 from spacy_xproj.similarities.links import LinkSimilarity
-from spacy_xproj.similarities.ranker import make_ranker
+from spacy_xproj.similarities.ranker import Ranker
 from spacy_xproj.ty import Cells, Similarity
 from tests.conftest import bitext, ents, payload_doc, state
 
@@ -96,11 +96,11 @@ def test_ties_go_to_the_longest_then_the_first():
 
 
 def test_a_base_that_learns():
-    for base in (make_ranker(), fitted()):
+    for base in (Ranker(), fitted()):
         lexicon = Lexicon(base)
         lexicon.fit(some_pairs() * 2)
         assert base.fitted and lexicon.fitted
-        again = Lexicon(make_ranker() if base.__class__.__name__ == "Ranker" else Lexicon())
+        again = Lexicon(Ranker() if base.__class__.__name__ == "Ranker" else Lexicon())
         again.from_bytes(lexicon.to_bytes())
         assert again.base.fitted and again.to_bytes() == lexicon.to_bytes()
         for pair in some_pairs():

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import spacy
 
+from scripts.ranker_learning import AGAINST, FOR, bounds, learn, write_weights
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.fitting import unfitted
 from spacy_xproj.registry import registry
-from spacy_xproj.similarities.feature_names import AGAINST, FEATURES, FOR, PLACE, STAGES, bounds
-from spacy_xproj.similarities.learning import Group, learn
-from spacy_xproj.similarities.ranker import make_ranker, write_weights
+from spacy_xproj.similarities.feature_names import FEATURES, PLACE, STAGES
+from spacy_xproj.similarities.learning import Group
+from spacy_xproj.similarities.ranker import Ranker
 from spacy_xproj.ty import Similarity
 from tests.conftest import bitext, ents, payload_doc
 
@@ -32,13 +33,13 @@ def plain(cells):
 
 
 def test_advertised():
-    assert registry.xproj_similarities.get("spacy_xproj.Ranker.v1") is make_ranker
-    ranker = make_ranker()
+    assert registry.xproj_similarities.get("spacy_xproj.Ranker.v1") is Ranker
+    ranker = Ranker()
     assert isinstance(ranker, Similarity) and ranker.fittable
 
 
 def test_works_without_a_corpus():
-    ranker = make_ranker()
+    ranker = Ranker()
     assert not ranker.fitted
     cells = ranker(some_pairs()[0])
     best = {k: max(zip(*plain(cells)[:4]), key=lambda row: (row[0] == k, row[3])) for k in (0, 1)}
@@ -47,7 +48,7 @@ def test_works_without_a_corpus():
 
 
 def test_null_takes_part():
-    ranker = make_ranker()
+    ranker = Ranker()
     for pair in some_pairs():
         if pair.spans:
             found = ranker.score(pair)
@@ -60,43 +61,43 @@ def test_null_takes_part():
 
 
 def test_given_candidates_only():
-    cells = make_ranker()(some_pairs()[0], np.array([[0, 1], [0, 2], [2, 4], [1, 2]]))
+    cells = Ranker()(some_pairs()[0], np.array([[0, 1], [0, 2], [2, 4], [1, 2]]))
     assert set(zip(*plain(cells)[1:3])) <= {(0, 1), (0, 2), (2, 4)}
     assert len(cells.span)
 
 
 def test_empty():
     pair = some_pairs()[3]
-    assert not len(make_ranker()(pair).span)
-    assert not len(make_ranker()(pair._replace(target=())).span)
+    assert not len(Ranker()(pair).span)
+    assert not len(Ranker()(pair._replace(target=())).span)
 
 
 def test_fit_is_deterministic_and_saved(tmp_path):
-    ranker, other = make_ranker(), make_ranker()
+    ranker, other = Ranker(), Ranker()
     ranker.fit(iter(some_pairs()))
     other.fit(some_pairs())
-    assert ranker.fitted and ranker.to_bytes() == other.to_bytes() != make_ranker().to_bytes()
-    again = make_ranker().from_bytes(ranker.to_bytes())
+    assert ranker.fitted and ranker.to_bytes() == other.to_bytes() != Ranker().to_bytes()
+    again = Ranker().from_bytes(ranker.to_bytes())
     assert again.fitted and again.to_bytes() == ranker.to_bytes()
     ranker.to_disk(tmp_path / "state")
-    third = make_ranker().from_disk(tmp_path / "state")
+    third = Ranker().from_disk(tmp_path / "state")
     for pair in some_pairs():
         assert plain(third(pair)) == plain(again(pair)) == plain(ranker(pair))
 
 
 def test_an_empty_corpus_teaches_nothing():
-    ranker = make_ranker()
+    ranker = Ranker()
     ranker.fit([])
     assert not ranker.fitted
 
 
 def test_unfitted_state_survives():
-    again = make_ranker().from_bytes(make_ranker().to_bytes())
+    again = Ranker().from_bytes(Ranker().to_bytes())
     assert not again.fitted and again.lexicon is None
 
 
 def test_own_votes_are_taken_out():
-    ranker = make_ranker()
+    ranker = Ranker()
     pairs = some_pairs()
     ranker.fit(pairs)
     (key,) = {"rome"}
@@ -111,31 +112,31 @@ def test_own_votes_are_taken_out():
 @pytest.mark.parametrize("data", [b"", b"\x80", b"rubbish"])
 def test_other_data_is_refused(data, tmp_path):
     with pytest.raises(XprojError, match=r"Ranker.v1"):
-        make_ranker().from_bytes(data)
+        Ranker().from_bytes(data)
     (tmp_path / "x").write_bytes(data)
     with pytest.raises(InputError):
-        make_ranker().from_disk(tmp_path / "x")
+        Ranker().from_disk(tmp_path / "x")
 
 
 @pytest.mark.parametrize("settings", [{"max_length": 0}, {"floor": 1.0}, {"floor": -0.1}])
 def test_settings_out_of_range(settings):
     with pytest.raises(XprojError, match=next(iter(settings))):
-        make_ranker(**settings)
+        Ranker(**settings)
 
 
 def test_weights_from_a_file(tmp_path):
     path = tmp_path / "w.json"
     write_weights(path, {stage: np.arange(len(FEATURES)) / 8 for stage in STAGES}, {"data": ["toy"]})
-    assert make_ranker(str(path)).weights["pairs"].tolist() == (np.arange(len(FEATURES)) / 8).tolist()
+    assert Ranker(str(path)).weights["pairs"].tolist() == (np.arange(len(FEATURES)) / 8).tolist()
     data = json.loads(path.read_text())
     data["weights"]["alone"]["no_such_feature"] = 1.0
     path.write_text(json.dumps(data))
     with pytest.raises(InputError, match="no_such_feature"):
-        make_ranker(str(path))
+        Ranker(str(path))
 
 
 def test_shipped_weights():
-    weights = make_ranker().weights
+    weights = Ranker().weights
     assert set(weights) == set(STAGES)
     for stage in STAGES:
         assert weights[stage].shape == (len(FEATURES),) and np.isfinite(weights[stage]).all() and weights[stage].any()
@@ -145,7 +146,7 @@ def test_shipped_weights_are_within_their_bounds():
     low, high = bounds()
     assert (low[[PLACE[name] for name in FOR]] == 0).all() and (high[[PLACE[name] for name in AGAINST]] == 0).all()
     assert not set(FOR) & set(AGAINST)
-    for weights in make_ranker().weights.values():
+    for weights in Ranker().weights.values():
         assert (weights >= low).all() and (weights <= high).all()
 
 

@@ -3,9 +3,8 @@
 import numpy as np
 
 from scripts.ranker_data import given_rows
+from scripts.ranker_learning import learn, zero_weights
 from scripts.train_ranker import groups, ranker_of
-from spacy_xproj.similarities.feature_names import zero_weights
-from spacy_xproj.similarities.learning import learn
 
 
 def test_what_german_teaches_about_spanish(data):

@@ -10,15 +10,17 @@ from spacy.cli.train import train
 from spacy.tokens import Span
 from thinc.api import Adam
 
+from scripts.ranker_learning import bounds, write_weights
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.fitting import fit, unfitted
 from spacy_xproj.runs.pipelines import load_pipeline
-from spacy_xproj.similarities.feature_names import FEATURES, STAGES, bounds, with_parts
+from spacy_xproj.similarities.feature_names import FEATURES, STAGES, with_parts
 from spacy_xproj.similarities.lexicon import Lexicon
 from spacy_xproj.similarities.links import LinkSimilarity
-from spacy_xproj.similarities.ranker import make_ranker, read_weights, write_weights
+from spacy_xproj.similarities.ranker import Ranker
 from spacy_xproj.similarities.ranker_evidence import LIKELY, likeliest
 from spacy_xproj.similarities.surface import SurfaceSimilarity
+from spacy_xproj.similarities.weights import read_weights
 from spacy_xproj.ty import Cells, GoldPair
 from tests.conftest import CONFIGS, bitext, ents, payload_doc
 
@@ -89,7 +91,7 @@ def weighty(*parts, **values):
 
 @pytest.mark.parametrize("made", [Oracle, CostlyOracle])
 def test_features_of_a_part(made):
-    ranker = make_ranker(evidence={"said": made(Roma=0.8, en_Roma=0.2)})
+    ranker = Ranker(evidence={"said": made(Roma=0.8, en_Roma=0.2)})
     found = ranker.score(pairs()[0])
     assert found.rows.shape[1] == found.null.shape[1] == len(FEATURES) + 3
     score, gap, null = columns(found, "said")
@@ -100,12 +102,12 @@ def test_features_of_a_part(made):
 
 
 def test_a_part_that_says_nothing_of_a_sentence_pair_is_as_if_missing():
-    found = make_ranker(evidence={"said": Oracle(Roma=0.8)}).score(pairs()[1])
+    found = Ranker(evidence={"said": Oracle(Roma=0.8)}).score(pairs()[1])
     assert not found.rows[:, len(FEATURES) :].any() and not found.null[:, len(FEATURES) :].any()
 
 
 def test_without_weights_it_changes_nothing_and_says_so_once():
-    one, other = make_ranker(evidence={"said": Oracle(Roma=0.8)}), make_ranker()
+    one, other = Ranker(evidence={"said": Oracle(Roma=0.8)}), Ranker()
     with pytest.warns(UserWarning, match=r"no weights for its evidence 'said'.*spacy train"):
         cells = one(pairs()[0])
     assert plain(cells) == plain(other(pairs()[0]))
@@ -116,11 +118,11 @@ def test_without_weights_it_changes_nothing_and_says_so_once():
 
 
 def test_without_evidence_the_bytes_stay():
-    assert make_ranker(evidence={}).to_bytes() == make_ranker().to_bytes()
+    assert Ranker(evidence={}).to_bytes() == Ranker().to_bytes()
 
 
 def test_weights_count():
-    ranker = make_ranker(evidence={"said": Oracle(Ana=0.0, en_Roma=1.0)})
+    ranker = Ranker(evidence={"said": Oracle(Ana=0.0, en_Roma=1.0)})
     ranker.start_from(weighty("said", said=20.0, said_gap=5.0))
     cells = ranker(pairs()[0])
     best = int(np.argmax(np.where(cells.span == 1, cells.score, 0)))
@@ -129,7 +131,7 @@ def test_weights_count():
 
 def test_a_costly_part_is_asked_for_the_likeliest_cells_only():
     part = CostlyOracle(Comisión=0.5)
-    found = make_ranker(evidence={"said": part}).score(
+    found = Ranker(evidence={"said": part}).score(
         bitext("the Commission of the Union met again today", [(1, 5, "ORG")], "0-0 1-1 2-2 3-3 4-4 5-5 6-6").pairs(
             ("la", "Comisión", "de", "la", "Unión", "se", "reunió", "otra", "vez", "hoy", ".")
         )[0]
@@ -145,7 +147,7 @@ def test_likeliest():
 
 def test_several_parts_in_the_order_of_their_names():
     assert with_parts(["b", "a"])[len(FEATURES) :] == ("a", "a_gap", "null_a", "b", "b_gap", "null_b")
-    ranker = make_ranker(evidence={"b": Oracle(Roma=0.25), "a": Oracle(Roma=0.75)})
+    ranker = Ranker(evidence={"b": Oracle(Roma=0.25), "a": Oracle(Roma=0.75)})
     rows = ranker.score(pairs()[0]).rows
     assert rows[:, len(FEATURES)].max() == 0.75 and rows[:, len(FEATURES) + 3].max() == 0.25
 
@@ -155,11 +157,11 @@ def test_several_parts_in_the_order_of_their_names():
 )
 def test_bad_evidence(evidence):
     with pytest.raises(XprojError, match="evidence"):
-        make_ranker(evidence=evidence)
+        Ranker(evidence=evidence)
 
 
 def test_parts_that_learn_are_fitted_with_it():
-    ranker = make_ranker(evidence={"lexicon": Lexicon()})
+    ranker = Ranker(evidence={"lexicon": Lexicon()})
     assert not ranker.fitted
     ranker.score(pairs()[0])  # which it says nothing of yet
     ranker.fit(pairs() * 2)
@@ -171,9 +173,9 @@ def test_parts_that_learn_are_fitted_with_it():
 def test_parts_are_told_what_comes():
     told = []
     part = Oracle(Roma=0.5)
-    make_ranker(evidence={"said": part}).prepare(pairs())  # a part need not have the method
+    Ranker(evidence={"said": part}).prepare(pairs())  # a part need not have the method
     part.prepare = told.append
-    ranker = make_ranker(evidence={"said": part})
+    ranker = Ranker(evidence={"said": part})
     ranker.prepare(iter(pairs()[:2]))
     assert [len(each) for each in told] == [2]
 
@@ -202,7 +204,7 @@ class Knows(Oracle):
 
 
 def trained(part, steps=40):
-    ranker, examples = make_ranker(prior=1.0, evidence={"said": part}), gold_examples()
+    ranker, examples = Ranker(prior=1.0, evidence={"said": part}), gold_examples()
     ranker.begin([example.pair for example in examples])
     sgd = Adam(0.05, use_averages=False)
     losses = []
@@ -220,7 +222,7 @@ def test_learns_what_evidence_is_worth_and_keeps_it():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ranker(gold_examples()[9].pair)
-        again = make_ranker(evidence={"said": Knows(True)}).from_bytes(ranker.to_bytes())
+        again = Ranker(evidence={"said": Knows(True)}).from_bytes(ranker.to_bytes())
         again(gold_examples()[9].pair)
     assert again.to_bytes() == ranker.to_bytes()
 
@@ -260,17 +262,17 @@ def test_weights_in_a_file_go_by_name(tmp_path):
 
 
 def test_weights_in_bytes_go_by_name():
-    one = make_ranker(evidence={"b": Oracle(), "c": Oracle()})
+    one = Ranker(evidence={"b": Oracle(), "c": Oracle()})
     one.start_from(weighty("b", "c", b=1.0, c_gap=2.0))
     one.fit(pairs())
-    other = make_ranker(evidence={"c": Oracle(), "d": Oracle()}).from_bytes(one.to_bytes())
+    other = Ranker(evidence={"c": Oracle(), "d": Oracle()}).from_bytes(one.to_bytes())
     for weights in (other.weight("pairs"), other.voter):
         assert weights[len(FEATURES) :].tolist() == [0.0, 2.0, 0.0, 0.0, 0.0, 0.0]
-    assert make_ranker().from_bytes(one.to_bytes()).weight("pairs").tolist() == make_ranker().weight("pairs").tolist()
+    assert Ranker().from_bytes(one.to_bytes()).weight("pairs").tolist() == Ranker().weight("pairs").tolist()
 
 
 def made():
-    return make_ranker(evidence={"lexicon": Lexicon(), "alike": SurfaceSimilarity()})
+    return Ranker(evidence={"lexicon": Lexicon(), "alike": SurfaceSimilarity()})
 
 
 def test_states_of_the_parts_are_saved(tmp_path):
@@ -282,12 +284,12 @@ def test_states_of_the_parts_are_saved(tmp_path):
     for again in (made().from_bytes(ranker.to_bytes()), made().from_disk(tmp_path / "state")):
         assert again.fitted and again.to_bytes() == ranker.to_bytes()
         assert [plain(again(p)) for p in pairs()] == [plain(ranker(p)) for p in pairs()]
-    without = make_ranker().from_disk(tmp_path / "state")
+    without = Ranker().from_disk(tmp_path / "state")
     assert without.fitted and len(without.weight("pairs")) == len(FEATURES)
 
 
 def test_a_state_that_is_missing(tmp_path):
-    plain_one = make_ranker()
+    plain_one = Ranker()
     plain_one.to_disk(tmp_path / "plain")
     with pytest.raises(InputError, match="'lexicon'"):
         made().from_disk(tmp_path / "plain")
@@ -377,7 +379,7 @@ def test_links_without_the_view():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         links(pairs()[0])
-    ranker = make_ranker(evidence={"forward": links})
+    ranker = Ranker(evidence={"forward": links})
     assert not ranker.score(pairs()[0]).rows[:, len(FEATURES) :].any()
     assert all(stage in ranker.weights for stage in STAGES)
 
@@ -385,7 +387,7 @@ def test_links_without_the_view():
 @pytest.mark.filterwarnings("ignore:.*no weights for its evidence")
 def test_evidence_without_weights_is_not_computed():
     part = CostlyOracle(Roma=0.8)
-    ranker = make_ranker(evidence={"said": part})
+    ranker = Ranker(evidence={"said": part})
     ranker.fit(pairs())
     ranker(pairs()[0])
     assert part.asked == []
@@ -400,7 +402,7 @@ def test_evidence_without_weights_is_not_computed():
 
 @pytest.mark.parametrize("made", [Oracle, CostlyOracle])
 def test_evidence_that_is_no_number(made):
-    ranker = make_ranker(evidence={"said": made(Roma=float("nan"))})
+    ranker = Ranker(evidence={"said": made(Roma=float("nan"))})
     ranker.start_from(weighty("said", said=1.0))
     with pytest.raises(XprojError, match="its evidence 'said' gave nan as a score"):
         ranker(pairs()[0])

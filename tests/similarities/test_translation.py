@@ -14,7 +14,7 @@ from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.pipeline.matcher import ProjectionMatcher
 from spacy_xproj.registry import registry
 from spacy_xproj.runs.pipelines import load_pipeline
-from spacy_xproj.similarities.fused import make_fused
+from spacy_xproj.similarities.fused import Fused
 from spacy_xproj.similarities.lazy import Costly, Lazy, choose
 from spacy_xproj.similarities.links import LinkSimilarity
 from spacy_xproj.similarities.score_cache import ScoreCache
@@ -366,7 +366,7 @@ def test_the_choice_is_that_of_all_scores(problem, weight, n, order, stop, greed
     pair = bitext("a b c d", [(i, i + 1, "X") for i in range(4)]).pairs(tuple(f"t{j}" for j in range(N)))[0]
     costly = Expensive({key: score for key, (_, score) in problem.items()})
     parts = {"cheap": Fixed({key: score for key, (score, _) in problem.items()}), "costly": costly}
-    fused = make_fused(parts, {"cheap": 1.0, "costly": weight})
+    fused = Fused(parts, {"cheap": 1.0, "costly": weight})
     pipe = matcher(order, stop, greedy)
     every = pipe.prune(fused(pair), pair.target)
     assert sorted(costly.asked) == sorted(problem)
@@ -384,7 +384,7 @@ def test_the_choice_is_that_of_all_scores(problem, weight, n, order, stop, greed
 def test_what_cannot_win_is_not_asked_for():
     cheap = {(0, 0, 1): 0.9, (0, 1, 2): 0.4, (0, 2, 3): 0.1, (1, 4, 5): 0.5}
     costly = Expensive({(0, 0, 1): 0.7, (0, 1, 2): 1.0, (0, 2, 3): 1.0, (1, 4, 5): 0.0})
-    fused = make_fused({"cheap": Fixed(cheap), "costly": costly}, {"cheap": 1.0, "costly": 0.5}, normalize=False)
+    fused = Fused({"cheap": Fixed(cheap), "costly": costly}, {"cheap": 1.0, "costly": 0.5}, normalize=False)
     pair = bitext("a b", [(0, 1, "X"), (1, 2, "X")]).pairs(tuple("tuvwx"))[0]
     assert isinstance(fused, Lazy)
     cells, solution = choose(fused, pair, fused.open(pair), make_exact())
@@ -395,14 +395,14 @@ def test_what_cannot_win_is_not_asked_for():
 
 def test_costly_parts_alone_propose():
     pair = some_pairs()[1]
-    fused = make_fused({"nmt": made()}, {"nmt": 2.0})
+    fused = Fused({"nmt": made()}, {"nmt": 2.0})
     assert table(fused(pair)) == table(made()(pair)) and not fused.open(pair).open.any()
 
 
 def test_fused_with_links():
     for pair in some_pairs():
         links, nmt = LinkSimilarity(), made(threshold=0.1)
-        fused = make_fused({"links": links, "nmt": nmt}, {"links": 1.0, "nmt": 1.0}, normalize=False)
+        fused = Fused({"links": links, "nmt": nmt}, {"links": 1.0, "nmt": 1.0}, normalize=False)
         found = table(fused(pair))
         assert found.keys() == table(links(pair)).keys(), "the links propose"
         for key, score in found.items():
