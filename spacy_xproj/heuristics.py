@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .errors import XprojError
+from .errors import check_at_least, check_one_of
 
 OVERLAPS = ("longest", "first", "overwrite")
 
@@ -50,10 +50,9 @@ class Heuristic:
     overlap: str = "longest"
 
     def __post_init__(self) -> None:
-        if self.overlap not in OVERLAPS:
-            raise XprojError(f"overlap must be one of {', '.join(OVERLAPS)}, not {self.overlap!r}.")
-        if min(self.merge_gap, self.max_runs, self.min_ratio, self.max_ratio) < 0:
-            raise XprojError("merge_gap, max_runs, min_ratio and max_ratio cannot be negative.")
+        check_one_of("xproj_projector", OVERLAPS, overlap=self.overlap)
+        check_at_least("xproj_projector", 0, merge_gap=self.merge_gap, max_runs=self.max_runs)
+        check_at_least("xproj_projector", 0, min_ratio=self.min_ratio, max_ratio=self.max_ratio)
 
     def __call__(
         self, spans: Sequence[tuple], links: np.ndarray, target: Sequence[str]

@@ -13,7 +13,7 @@ from ..compat import require
 from ..errors import InputError, XprojError
 from ..models.batches import padded
 from ..models.encoder import Encoder
-from ..models.folder import EXTRA
+from ..models.folder import EXTRA, LOCAL, loading
 from ..models.subwords import Loaded
 from . import objectives
 
@@ -75,9 +75,8 @@ class Trainee(Encoder):
         transformers = require("transformers", WHO, EXTRA)
         with torch.random.fork_rng(devices=[]):  # loading draws weights that are not used
             loaded: Loaded = super().make(folder, "cpu")  # for its tokenizer
-        given: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-        config = transformers.AutoConfig.from_pretrained(str(folder), **given)
-        self.mask_id = transformers.AutoTokenizer.from_pretrained(str(folder), **given).mask_token_id
+        config = transformers.AutoConfig.from_pretrained(str(folder), **LOCAL)
+        self.mask_id = transformers.AutoTokenizer.from_pretrained(str(folder), **LOCAL).mask_token_id
         head = next((name for name in self.learns if name in HIDING), None)
         refusal = (
             f"{WHO}: the objective {head!r} needs a model that was trained to find hidden sub-words, with its head "
@@ -91,21 +90,12 @@ class Trainee(Encoder):
                 raise InputError(folder, None, refusal.format(f"it is of the type {config.model_type!r}"))
             if self.mask_id is None:
                 raise InputError(folder, None, refusal.format("there is no mask"))
-        before = transformers.logging.get_verbosity()
-        transformers.logging.set_verbosity_error()
-        try:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(self.seed)
-                model, info = kind.from_pretrained(
-                    str(folder), torch_dtype=torch.float32, use_safetensors=True, output_loading_info=True, **given
-                )
+        with loading(WHO, folder, repr(device)), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.seed)
+            model, info = kind.from_pretrained(
+                str(folder), torch_dtype=torch.float32, use_safetensors=True, output_loading_info=True, **LOCAL
+            )
             model = model.to(device)
-        except Exception as err:  # of many kinds, by what is wrong with the files or the device
-            raise InputError(
-                folder, None, f"{WHO} cannot load the model on {device!r} ({type(err).__name__}: {err})."
-            ) from err
-        finally:
-            transformers.logging.set_verbosity(before)
         missing = sorted(key for key in info["missing_keys"] if "pooler" not in key)
         if missing:
             message = refusal if head else f"{WHO}: the model is not whole: {{}}."

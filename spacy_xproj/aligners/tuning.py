@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from ..bitext import SentencePair
 from ..compat import require
-from ..errors import XprojError
+from ..errors import XprojError, check_above_zero, check_at_least, check_below_one, check_share
 from ..files import check_replaceable, is_intact, read_note, replacing_folder
 from ..keys import Key, run_key, warn_of_changes
 from ..models.batches import token_batches
@@ -64,21 +64,11 @@ class TuningSettings:
             raise XprojError(
                 f"{WHO}: expected objectives out of {', '.join(OBJECTIVES)}, each once, got {list(self.objectives)}."
             )
-        ranges = {
-            "steps": self.steps >= 0,
-            "layer": self.layer >= 1,
-            "threshold": 0 <= self.threshold < 1,
-            "lr": self.lr > 0,
-            "warmup": 0 <= self.warmup <= 1,
-            "batch_tokens": self.batch_tokens >= 1,
-            "max_length": self.max_length >= 0,
-            "mask": 0 < self.mask <= 1,
-            "seed": self.seed >= 0,
-            "every": self.every >= 1,
-        }
-        for name, good in ranges.items():
-            if not good:
-                raise XprojError(f"{WHO}: {name} is out of range: {getattr(self, name)}. See its description.")
+        check_at_least(WHO, 0, steps=self.steps, max_length=self.max_length, seed=self.seed)
+        check_at_least(WHO, 1, layer=self.layer, batch_tokens=self.batch_tokens, every=self.every)
+        check_below_one(WHO, threshold=self.threshold)
+        check_above_zero(WHO, lr=self.lr, mask=self.mask)
+        check_share(WHO, warmup=self.warmup, mask=self.mask)
 
     def rate(self, step: int, steps: int) -> float:
         """The learning rate of a step, counted from 0."""

@@ -10,7 +10,7 @@ import numpy as np
 from ..compat import require
 from ..errors import InputError, XprojError, check_at_least
 from ..part import Part
-from .folder import EXTRA
+from .folder import EXTRA, LOCAL, loading
 from .subwords import Ids, Loaded, SubwordModel, ready
 
 if TYPE_CHECKING:
@@ -151,31 +151,20 @@ class Encoder(SubwordModel):
     def make(self, folder: Path, device: str) -> Loaded:
         torch = require("torch", self.who, EXTRA)
         transformers = require("transformers", self.who, EXTRA)
-        given: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
         dtype = torch.float32 if self.dtype == "int8" else getattr(torch, self.dtype)
-        before = transformers.logging.get_verbosity()
-        transformers.logging.set_verbosity_error()  # else it lists the weights of the layers that are left out
-        try:
-            tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder), use_fast=True, **given)
-            config = transformers.AutoConfig.from_pretrained(str(folder), **given)
+        with loading(self.who, folder, f"{device!r} as {self.dtype}"):
+            tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder), use_fast=True, **LOCAL)
+            config = transformers.AutoConfig.from_pretrained(str(folder), **LOCAL)
             shortened = self.layer < (layers_of(config.to_dict()) or 0)
             keep_layers(config, self.layer)
             model, info = transformers.AutoModel.from_pretrained(
-                str(folder), config=config, torch_dtype=dtype, use_safetensors=True, output_loading_info=True, **given
+                str(folder), config=config, torch_dtype=dtype, use_safetensors=True, output_loading_info=True, **LOCAL
             )
             model = encoder_of(model, shortened).to(device).eval()
             if self.dtype == "int8":
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # of what torch plans to rename
                     torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8, inplace=True)
-        except Exception as err:  # of many kinds, by what is wrong with the files or the device
-            raise InputError(
-                folder,
-                None,
-                f"{self.who} cannot load the model on {device!r} as {self.dtype} ({type(err).__name__}: {err}).",
-            ) from err
-        finally:
-            transformers.logging.set_verbosity(before)
         missing = sorted(key for key in info["missing_keys"] if "pooler" not in key)
         if missing:
             raise InputError(folder, None, f"{self.who}: the model lacks {len(missing)} weights, such as {missing[0]}.")

@@ -4,7 +4,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Optional, TypeVar, Union
 from weakref import WeakValueDictionary
@@ -16,6 +17,7 @@ from ..state import OWN, State, too_large
 
 EXTRA = "spacy-xproj"
 FILES = ("*.json", "*.safetensors", "*.model", "*.spm", "*.txt")  # a model, without weights that are pickles
+LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}  # for `from_pretrained`
 Local = TypeVar("Local", bound="LocalModel")
 
 
@@ -41,6 +43,27 @@ def model_files(folder: Path) -> list[Path]:
     RETURNS (list of Path): The files, by name.
     """
     return sorted({path for pattern in FILES for path in folder.glob(pattern) if path.name[0] != "."})
+
+
+@contextmanager
+def loading(who: str, folder: Path, how: str) -> Iterator[None]:
+    """Load a model with transformers, without its notes on weights that are left out.
+
+    who (str): Which part.
+    folder (Path): The model's folder.
+    how (str): The device, and what else is to be said in an error.
+    RAISES (InputError): In the place of any other error.
+    """
+    log = require("transformers", who, EXTRA).logging
+    before = log.get_verbosity()
+    log.set_verbosity_error()
+    try:
+        yield
+    except Exception as err:  # of many kinds, by what is wrong with the files or the device
+        message = f"{who} cannot load the model on {how} ({type(err).__name__}: {err})."
+        raise InputError(folder, None, message) from err
+    finally:
+        log.set_verbosity(before)
 
 
 class Held:

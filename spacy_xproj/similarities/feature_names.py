@@ -33,6 +33,25 @@ SUMS = {
     "rarity_unlinked": "the same, where unlinked",
 }
 
+# Of the first and the last word of the candidate.
+FIRST_AND_LAST = {
+    "rarity": "log document frequency",
+    "lower": "without a capital where the source's has one",
+    "unlinked": "not linked to the span",
+    "unlinked_rarity": "log document frequency, where not linked to the span",
+    "outside": "linked outside and not to the span",
+    "chars": "1 / characters, where unlinked",
+    "form": "like a source word inside",
+}
+
+# Of the words before and after the candidate.
+BESIDE = {
+    "linked": "linked to the span",
+    "capital": "begins with a capital, where the span does",
+    "lexical": "lexical ratio",
+    "neighbor": "linked to the word on the same side of the source span",
+}
+
 SPANS = {
     "dice": "2 · linked words / (words of the span + words of the candidate)",
     "share_linked": "share of the words linked to the span that are in the candidate",
@@ -49,33 +68,13 @@ SPANS = {
     "mean_to_outside": "share of the words linked outside",
     "mean_form_elsewhere": "share of the words like a source word elsewhere",
     "mean_not_linked": "share of the words linked to nothing",
-    "first_rarity": "log document frequency of the first word",
-    "last_rarity": "of the last",
-    "first_lower": "first word without a capital where the source's has one",
-    "last_lower": "last word likewise",
-    "first_unlinked": "first word not linked to the span",
-    "last_unlinked": "last word likewise",
-    "first_unlinked_rarity": "its log document frequency",
-    "last_unlinked_rarity": "likewise",
-    "first_outside": "first word linked outside and not to the span",
-    "last_outside": "last word likewise",
-    "first_chars": "first word: 1 / characters, where unlinked",
-    "last_chars": "last word likewise",
-    "first_form": "first word like a source word inside",
-    "last_form": "last word likewise",
+    **{f"{w}_{name}": f"{w} word: {what}" for name, what in FIRST_AND_LAST.items() for w in ("first", "last")},
     "first_to_first": "first word linked to the first source word",
     "last_to_last": "last word linked to the last source word",
     "first_lexical": "lexical ratio of the first word",
     "last_lexical": "of the last",
     "last_stop": "last word is punctuation (a full stop)",
-    "before_linked": "the word before is linked to the span",
-    "after_linked": "the word after likewise",
-    "before_capital": "the word before begins with a capital, where the span does",
-    "after_capital": "the word after likewise",
-    "before_lexical": "lexical ratio of the word before",
-    "after_lexical": "of the word after",
-    "before_neighbor": "the word before is linked to the word before the source span",
-    "after_neighbor": "the word after is linked to the word after the source span",
+    **{f"{w}_{name}": f"the word {w}: {what}" for name, what in BESIDE.items() for w in ("before", "after")},
     "neighbor_first": "the first word is linked to the word before the source span",
     "neighbor_last": "the last word is linked to the word after the source span",
     "source_edge": "whole sentence: the candidate and the span begin or end their sentences alike",

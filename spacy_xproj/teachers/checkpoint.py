@@ -6,7 +6,7 @@ from typing import Any
 
 from ..compat import require
 from ..errors import InputError
-from ..models.folder import EXTRA
+from ..models.folder import EXTRA, LOCAL, loading
 from ..models.subwords import Loaded, ready
 from ..tags import OUTSIDE
 
@@ -47,17 +47,12 @@ def load(folder: Path, labels: Sequence[str], dtype: str, device: str) -> Loaded
     """
     torch = require("torch", WHO, EXTRA)
     transformers = require("transformers", WHO, EXTRA)
-    given: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder), use_fast=True, **given)
+    with loading(WHO, folder, f"{device!r} as {dtype}"):
+        tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder), use_fast=True, **LOCAL)
         model, info = transformers.AutoModelForTokenClassification.from_pretrained(
-            str(folder), torch_dtype=getattr(torch, dtype), use_safetensors=True, output_loading_info=True, **given
+            str(folder), torch_dtype=getattr(torch, dtype), use_safetensors=True, output_loading_info=True, **LOCAL
         )
         model = model.to(device).eval()
-    except Exception as err:  # of many kinds, by what is wrong with the files or the device
-        raise InputError(
-            folder, None, f"{WHO} cannot load the model on {device!r} as {dtype} ({type(err).__name__}: {err})."
-        ) from err
     if info["missing_keys"]:
         raise InputError(
             folder,

@@ -361,6 +361,6 @@ def test_what_cannot_be_used(folder, tmp_path):
 )
 def test_settings(changes):
     with pytest.raises(
-        XprojError, match="expected objectives" if "objectives" in changes else f"{next(iter(changes))} is"
+        XprojError, match="expected objectives" if "objectives" in changes else f"{next(iter(changes))} must be"
     ):
         TuningSettings(**changes)
