@@ -82,7 +82,7 @@ def replacing_folder(path: Union[str, Path], **note: Any) -> Iterator[Path]:
     YIELDS (Path): The empty folder to write to. After an exception it is removed, and `path` stays as it was.
     RAISES (XprojError): If what is there may not be replaced.
     """
-    path = Path(path)
+    path = Path(path).resolve()  # of a link, what it leads to is replaced
     check_replaceable(path)
     new, old = (path.with_name(f".{path.name}.{kind}") for kind in ("new", "old"))
     shutil.rmtree(new, ignore_errors=True)
@@ -106,7 +106,7 @@ def check_replaceable(path: Union[str, Path]) -> None:
     path (str or Path): The folder.
     RAISES (XprojError): If it may not be replaced.
     """
-    path = Path(path)
+    path = Path(path).resolve()
     _recover(path)
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
@@ -124,9 +124,10 @@ def read_note(path: Union[str, Path]) -> Optional[dict[str, Any]]:
     path (str or Path): The folder.
     RETURNS (Optional[dict]): See `replacing_folder`. None if there is no such folder, or no note in it.
     """
-    _recover(Path(path))
+    path = Path(path).resolve()
+    _recover(path)
     with suppress(OSError, ValueError):
-        note = json.loads((Path(path) / NOTE).read_text(encoding="utf-8"))
+        note = json.loads((path / NOTE).read_text(encoding="utf-8"))
         return note if isinstance(note, dict) and {"hash", "files"} <= note.keys() else None
     return None
 
@@ -149,9 +150,11 @@ def locked(path: Union[str, Path]) -> Iterator[None]:
     """Keep other runs from writing to the same place.
 
     path (str or Path): The file or folder that is written.
-    RAISES (XprojError): If another run is writing it.
+    RAISES (XprojError): If another run is writing it, or the path does not end in a name, as "." and ".." do not.
     """
     path = Path(path)
+    if path.name in ("", ".."):
+        raise XprojError(f"{path}: this is no name, and other outputs are named after OUT. Give OUT a name.")
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
     try:
@@ -161,6 +164,7 @@ def locked(path: Union[str, Path]) -> Iterator[None]:
     try:
         yield
     finally:
+        # Before the release: a run that opened the file by now finds that it has no name any more, and fails.
         Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
 

@@ -148,3 +148,19 @@ def test_a_saved_pipeline_counts_by_its_content(corpus):
     _, before = keyed_pipeline(corpus / "model")
     (corpus / "model" / "README.md").write_text("edited")
     assert changes(before, keyed_pipeline(corpus / "model")[1]) == ["the pipeline changed"]
+
+
+def test_the_folder_of_a_sourced_pipe_is_part_of_the_key(corpus):
+    """spaCy puts the settings of the sourced pipe into the pipeline's config, in place of where it came from."""
+    nlp = spacy.blank("es")
+    nlp.add_pipe("entity_ruler").add_patterns([{"label": "PER", "pattern": "Ana"}])
+    nlp.to_disk(corpus / "rules")
+    config = corpus / "project.cfg"
+    config.write_text(
+        '[paths]\nrules = "{}"\n[nlp]\nlang = "es"\npipeline = ["names"]\n[components]\n[components.names]\n'
+        'source = ${{paths.rules}}\ncomponent = "entity_ruler"\n'.format(corpus / "rules")
+    )
+    before = keyed_pipeline(config)[1]
+    nlp.get_pipe("entity_ruler").add_patterns([{"label": "LOC", "pattern": "Roma"}])
+    nlp.to_disk(corpus / "rules")
+    assert changes(before, keyed_pipeline(config)[1]) == ["the config's components.names.source file changed"]

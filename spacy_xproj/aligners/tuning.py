@@ -133,11 +133,12 @@ def tune(
     key = run_key({}, {**asdict(settings), "objectives": sorted(settings.objectives)})
     key |= {"model": trainee.hash, "text": text}
     note = read_note(out)
-    if note and note["key"] == key and is_intact(out, note["hash"]):
+    before = note.get("key", {}) if note else key
+    if note and before == key and is_intact(out, note["hash"]):
         remove_checkpoints(checkpoints)
         return Tuned(False, steps, len(rows), left_out, note["history"])
-    if note and note["key"] != key:
-        warn_of_changes(out, note["key"], key)
+    if before != key:
+        warn_of_changes(out, before, key)
     run = Tuner(trainee, settings, steps, key)
     run.resume(checkpoints)
     place = run.model.device
@@ -246,8 +247,8 @@ class Tuner:
         if not found:
             return
         note = read_note(found[-1])
-        if note is None or note["key"] != self.key:
-            warn_of_changes(folder, note["key"] if note else {}, self.key)
+        if note is None or note.get("key") != self.key:
+            warn_of_changes(folder, note.get("key", {}) if note else {}, self.key)
             return remove_checkpoints(folder)
         self.step, self.history = note["step"], note["history"]
         for name, values in load_file(found[-1] / "weights.safetensors").items():

@@ -20,7 +20,7 @@ from ..corpus.pairing import with_links
 from ..errors import InputError, XprojError
 from ..files import check_replaceable, file_hash, is_intact, read_note, replacing_folder
 from ..fitting import fit, xproj_pipes
-from ..keys import Key, run_key, warn_of_changes
+from ..keys import Key, config_key, run_key, warn_of_changes
 from ..shipped import find_config
 
 PathLike = Union[str, Path]
@@ -64,7 +64,10 @@ def keyed_pipeline(
         if plain.lang == "xx" and isinstance(nlp.tokenizer, Tokenizer):
             nlp.tokenizer.infix_finditer = plain.tokenizer.infix_finditer  # type: ignore[union-attr]
     filled = nlp.config.interpolate()
-    key = run_key({}, {"language": lang_code(nlp)}, filled)
+    # Of a sourced pipe, `filled` has the settings, and not the folder that its state comes from.
+    written = made.interpolate().get("components", {})
+    sources = {name: {"source": block["source"]} for name, block in written.items() if "source" in block}
+    key = {**run_key({}, {"language": lang_code(nlp)}, filled), **config_key("config", {"components": sources})}
     for name, pipe in xproj_pipes(nlp):
         settings = filled["initialize"]["components"].get(name, {})
         if settings.get("source"):
@@ -143,10 +146,11 @@ def fit_once(nlp: Language, docs: Iterable[Doc], folder: Path, key: Key, *, warn
     """
     check_replaceable(folder)
     note = read_note(folder)
-    if note and note["key"] == key and is_intact(folder, note["hash"]):
+    before = note.get("key", {}) if note else key
+    if note and before == key and is_intact(folder, note["hash"]):
         return Fitted(spacy.load(folder), folder, note["hash"], note["fitted"])
-    if note and note["key"] != key and warn:
-        warn_of_changes(folder, note["key"], key)
+    if before != key and warn:
+        warn_of_changes(folder, before, key)
     names = fit(nlp, docs)
     with replacing_folder(folder, key=key, fitted=names) as new:
         nlp.to_disk(new)
@@ -156,14 +160,16 @@ def fit_once(nlp: Language, docs: Iterable[Doc], folder: Path, key: Key, *, warn
 @contextmanager
 def fitted_beside(nlp: Language, docs: Iterable[Doc], out: Path, key: Key) -> Iterator[Fitted]:
     """Fit a pipeline for a run that writes to `out`, and keep it in `OUT.fitted`. If the input turns out to be unusable
-    before any shard is finished, what was saved there is removed again. See `fit_once`."""
+    before any shard is finished, what was saved there is removed again, unless it was given as the pipeline. See
+    `fit_once`."""
     folder = out.with_name(f"{out.name}.fitted")
     before = read_note(folder)
     fitted = fit_once(nlp, docs, folder, key, warn=is_single(out) or Manifest.read(out) is None)
     try:
         yield fitted
     except XprojError:
-        if (before is None or before["key"] != key) and (is_single(out) or not out.exists()):
+        mine = before is None or (before.get("key") != key and before["hash"] != key.get("pipeline"))
+        if mine and (is_single(out) or not out.exists()):
             shutil.rmtree(folder, ignore_errors=True)
         raise
 

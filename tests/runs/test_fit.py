@@ -1,8 +1,11 @@
+import warnings
+
 import pytest
 import spacy
 
 from spacy_xproj.corpus import read_docs
 from spacy_xproj.errors import InputError, XprojError
+from spacy_xproj.files import replacing_folder
 from spacy_xproj.fitting import unfitted
 from spacy_xproj.runs.fit import fit
 from spacy_xproj.runs.project import project
@@ -97,3 +100,24 @@ def test_what_cannot_be_used(corpus):
     with pytest.raises(InputError, match="no such config"):
         fit(corpus / "bitext.spacy", corpus / "model", corpus / "nothing.cfg")
     assert names(corpus) == before
+
+
+def test_over_what_another_verb_wrote(corpus):
+    """Such as the best student of self-training, whose note has no key."""
+    with replacing_folder(corpus / "model") as new:
+        (new / "weights").write_text("")
+    with pytest.warns(UserWarning, match="model was made from something else"):
+        fit(corpus / "bitext.spacy", corpus / "model", CONFIG, "es")
+    assert spacy.load(corpus / "model").pipe_names
+
+
+def test_a_link_to_a_folder(corpus):
+    (corpus / "disk").mkdir()
+    (corpus / "model").symlink_to("disk")
+    for bitext in ("bitext.spacy", "bitext.spacy", "a.tsv"):
+        (corpus / "a.tsv").write_text("the house\tla casa\n")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fit(corpus / bitext, corpus / "model", CONFIG, "es")
+        assert (corpus / "model").is_symlink() and (corpus / "disk" / "meta.json").exists()
+    assert not [name for name in names(corpus) if name.startswith(".")]
