@@ -107,9 +107,10 @@ class Manifest:
 
     def remove(self, first: int = 0) -> None:
         """Remove the shards from one on, also what was written and not noted yet. With the first shard the manifest
-        goes too, and the folder if nothing else is in it."""
+        goes too, and the folder if nothing else is in it. Files with higher numbers than those are not shards."""
+        end = max(len(self.shards), self.total or 0) + 1  # of unknown many, the next one can have been written
         for file in [*self.folder.iterdir()]:
-            if (match := NAME.fullmatch(file.name)) and int(match[1]) >= first:
+            if (match := NAME.fullmatch(file.name)) and first <= int(match[1]) < end:
                 file.unlink()
         del self.shards[first:]
         if not first:

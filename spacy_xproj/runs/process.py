@@ -20,6 +20,8 @@ from ..keys import Key
 from .pipelines import DocReader, is_single
 from .shards import Progress, Work, map_shards, write_shards
 
+PIECES = "pieces"  # in the key of a folder that holds the input in pieces, and is removed in the end
+
 
 @dataclass
 class Tally:
@@ -102,6 +104,7 @@ def process(
     manifest = Manifest.read(out) if out.is_dir() else None
     if manifest is None or manifest.key != key or not manifest.is_finished():
         manifest = _process_shards(docs, out, functools.partial(process_shard, step), key, shard, n_process, progress)
+    _remove_pieces(_pieces(out))
     rejected = [p.with_suffix(REJECTED) for p in map(manifest.path, range(len(manifest.shards)))]
     texts = {line: None for path in rejected if path.exists() for _, line in read_lines(path)}
     return Tally(manifest.totals(), texts)
@@ -111,20 +114,37 @@ def _process_shards(
     docs: DocReader, out: Path, work: Work, key: Key, shard: int, n_process: int, progress: Optional[Progress]
 ) -> Manifest:
     """Split the input where it is not in shards, so that each piece of it is read once, and process the shards."""
-    files, counts, split = docs.shards(), Counter[str](), None
+    files, counts, split = docs.shards(), Counter[str](), _pieces(out)
     try:
         if not files:
-            split = out.with_name(f"{out.name}.input")
-            counts = write_shards(docs.read(counts), split, key=key, shard=shard, counts=counts)
+            _check_pieces(split)
+            counts = write_shards(docs.read(counts), split, key={**key, PIECES: "1"}, shard=shard, counts=counts)
             files = doc_files(split)
-        manifest = map_shards(files, out, work, key=key, counts=counts, n_process=n_process, progress=progress)
+        return map_shards(files, out, work, key=key, counts=counts, n_process=n_process, progress=progress)
     except XprojError:
-        if split is not None and not out.exists() and (found := Manifest.read(split)):
-            found.remove()
+        if not out.exists():
+            _remove_pieces(split)
         raise
-    if split is not None and (found := Manifest.read(split)):
+
+
+def _pieces(out: Path) -> Path:
+    """Where the input of a run that writes to `out` is put in pieces."""
+    return out.with_name(f"{out.name}.input")
+
+
+def _check_pieces(folder: Path) -> None:
+    """RAISES (XprojError): If there is something else than the pieces of an earlier run, such as a corpus."""
+    found = Manifest.read(folder)
+    if found is not None and PIECES not in found.key:
+        raise XprojError(
+            f"{folder}: here the pieces of the input are to be put, but here is something else. Move it, or give "
+            "another OUT."
+        )
+
+
+def _remove_pieces(folder: Path) -> None:
+    if (found := Manifest.read(folder)) and PIECES in found.key:
         found.remove()
-    return manifest
 
 
 def process_shard(step: Step, source: Path, out: Path) -> dict[str, int]:

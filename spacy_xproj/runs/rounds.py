@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
@@ -86,7 +87,7 @@ class SelfTrainingFiles:
             )
         self.every = round(1 / self.held_out)  # where there is no gold, the n-th text of each n is held out
         out = self.output
-        if out.exists() and not (out / STATE).exists() and (not out.is_dir() or any(out.iterdir())):
+        if out.exists() and "key" not in read_json(out / STATE) and (not out.is_dir() or any(out.iterdir())):
             raise XprojError(f"{out} is not empty and is no folder of self-training. Remove it or give another one.")
         self.student = student_config(self.config, self.lang, self.overrides)
         self.teachers = find_config(self.teachers)
@@ -159,7 +160,8 @@ class SelfTrainingFiles:
     def remove_from(self, number: int) -> None:
         """Remove the folders of this round and of those after it, which came from other input."""
         for path in self.output.glob("round-[1-9]*"):
-            if int(path.name.removeprefix("round-")) >= number:
+            count = path.name.removeprefix("round-")
+            if count.isdecimal() and int(count) >= number:
                 shutil.rmtree(path)
 
     def keep(self, best: int, state: dict[str, Any]) -> Path:
@@ -301,5 +303,8 @@ def hard_doc(doc: Doc) -> Doc:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """What is in the file; nothing if there is none."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    """The object in the file; an empty one if there is none."""
+    with suppress(OSError, ValueError):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return found if isinstance(found, dict) else {}
+    return {}

@@ -14,6 +14,7 @@ from spacy.tokens import Doc
 from ..corpus.manifest import MANIFEST, Manifest, plain
 from ..corpus.shards import write_file
 from ..errors import XprojError
+from ..files import remove_leftovers
 from ..keys import Key, warn_of_changes
 
 SHARD = 1000
@@ -33,6 +34,7 @@ def open_folder(out: Union[str, Path], key: Key, total: Optional[int] = None) ->
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise XprojError(f"{out} is a file. Give a name that ends in .spacy, or one of a folder.")
+    remove_leftovers(out / MANIFEST)  # a run can be killed while it writes the first one
     old = Manifest.read(out)
     if old is None and out.is_dir() and any(out.iterdir()):
         raise XprojError(f"{out} is not empty and has no {MANIFEST}. Remove it, or give another folder.")

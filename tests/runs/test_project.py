@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import warnings
 
 import pytest
 import spacy
@@ -9,6 +10,7 @@ from spacy_xproj.aligners.statistical import StatisticalAligner
 from spacy_xproj.corpus import doc_files, read_docs
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.files import locked
+from spacy_xproj.runs.convert import convert
 from spacy_xproj.runs.project import project
 from tests.conftest import CONFIGS, ents, names
 
@@ -249,3 +251,45 @@ def test_links_by_position_go_into_one_file_only(corpus):
         with pytest.raises(XprojError, match="must see all of them in order"):
             run(corpus, out, overrides=links, **more)
     assert run(corpus, "out.spacy", overrides=links)["projected"] == 2
+
+
+def test_a_corpus_in_the_place_of_the_pieces_is_left_alone(corpus):
+    """`OUT.input` can be the input itself, or another corpus that a verb wrote."""
+    convert(corpus / "bitext.spacy", corpus / "out.input", "es")
+    before = bytes_of(corpus / "out.input")
+    for bitext in ("out.input", "bitext.spacy"):
+        with pytest.raises(XprojError, match=r"out.input: here the pieces of the input are to be put"):
+            project(corpus / bitext, corpus / "out", CONFIG, "es")
+        assert bytes_of(corpus / "out.input") == before
+        assert not (corpus / "out").exists() and not (corpus / "out.fitted").exists()
+
+
+def test_killed_before_the_pieces_were_removed(corpus, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("spacy_xproj.runs.process._remove_pieces", lambda folder: None)
+        run(corpus, "out", shard=2)
+    assert (corpus / "out.input").exists()
+    before = bytes_of(corpus / "out")
+    run(corpus, "out", shard=2)
+    assert not (corpus / "out.input").exists()
+    assert bytes_of(corpus / "out") == before
+
+
+def test_the_pipeline_of_an_earlier_run_survives_a_bad_input(corpus):
+    run(corpus, "out.spacy")
+    (corpus / "bad.spacy").write_bytes(b"nonsense")
+    (corpus / "out.spacy").unlink()
+    with pytest.raises(InputError, match=r"Expected a .spacy file"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        project(corpus / "bad.spacy", corpus / "out.spacy", corpus / "out.spacy.fitted", "es")
+    assert spacy.load(corpus / "out.spacy.fitted").pipe_names
+
+
+def test_names_that_are_none(corpus, monkeypatch):
+    (corpus / "here" / "below").mkdir(parents=True)
+    monkeypatch.chdir(corpus / "here" / "below")
+    before = names(corpus)
+    for out in (".", "..", "../..", "/"):
+        with pytest.raises(XprojError, match="Give OUT a name"):
+            project(corpus / "bitext.spacy", out, CONFIG, "es")
+    assert names(corpus) == before

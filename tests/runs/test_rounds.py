@@ -314,3 +314,15 @@ def test_what_cannot_be_used(work):
     (work / "teach.cfg").write_text(TEACHERS.replace('pipeline = ["xproj_teacher"]', "pipeline = []"))
     with pytest.raises(InputError, match="xproj_teacher"):
         run(work, "other")
+
+
+def test_folders_beside_the_rounds_are_left_alone(work):
+    (work / "out" / "round-1.notes").mkdir(parents=True)
+    (work / "out" / "rounds.json").write_text("[1]")
+    with pytest.raises(XprojError, match="no folder of self-training"):
+        run(work)
+    assert (work / "out" / "rounds.json").read_text() == "[1]"
+    (work / "out" / "rounds.json").write_text('{"key": {"input": "other"}}')
+    with pytest.warns(UserWarning, match="made anew"):
+        run(work, rounds=1)
+    assert (work / "out" / "round-1.notes").exists()

@@ -1,4 +1,5 @@
 import json
+import subprocess
 from collections import Counter
 from pathlib import Path
 
@@ -273,3 +274,21 @@ def test_hashes(tmp_path):
     assert file_hash(tmp_path) != first
     with pytest.raises(InputError):
         file_hash(tmp_path / "nothing")
+
+
+def test_files_with_other_numbers_are_left_alone(tmp_path):
+    """Those of a folder of shards are numbered without a gap: a date is no number of a shard."""
+    write_shards(make_docs(4), tmp_path / "out", key=KEY, shard=2)
+    (tmp_path / "out" / "20261126.spacy").write_bytes(b"mine")
+    with pytest.warns(UserWarning, match="made anew"):
+        write_shards(make_docs(2), tmp_path / "out", key={**KEY, "input": "other"}, shard=2)
+    assert names(tmp_path / "out") == ["00000.spacy", "20261126.spacy", "manifest.json"]
+    assert len(texts(tmp_path / "out")) == 2
+
+
+def test_killed_while_the_first_manifest_was_written(tmp_path):
+    dead = subprocess.run(["sh", "-c", "echo $$"], capture_output=True, text=True, check=True).stdout.strip()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / f".manifest.json.{dead}.tmp").write_text("{")
+    write_shards(make_docs(2), tmp_path / "out", key=KEY)
+    assert names(tmp_path / "out") == ["00000.spacy", "manifest.json"]
