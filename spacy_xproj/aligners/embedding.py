@@ -10,7 +10,7 @@ from ..bitext import Links, SentencePair
 from ..errors import check_below_one, check_one_of
 from ..files import text_hash
 from ..models.batches import running, token_batches
-from ..models.encoder import Encoder, Sentence, Subwords, WithEncoder
+from ..models.encoder import Encoder, Sentence, Subwords
 from .embed_batch import METHODS, POOLINGS, Found, extract
 
 NAME = "spacy_xproj.Embedding.v1"
@@ -18,13 +18,7 @@ IN_MEMORY = 8  # batches' worth of vectors are kept at a time
 EVIDENCE = ("forward", "reverse", "similarity")
 
 
-class AlignmentEncoder(Encoder):
-    """The encoder of `Embedding.v1`."""
-
-    who = NAME
-
-
-class EmbeddingAligner(WithEncoder):
+class EmbeddingAligner(Encoder):
     """`spacy_xproj.Embedding.v1`: SimAlign (Jalili Sabet et al. 2020) and AWESoME (Dou and Neubig 2021) over any
     encoder of Hugging Face, such as mBERT or XLM-R, or that of NLLB-200 (Ebing et al. 2025).
 
@@ -54,9 +48,9 @@ class EmbeddingAligner(WithEncoder):
     overlap (int): So many sub-words two windows share at least, but at most half a window.
     download (bool): Take a `model` that is not a folder for a name on the Hugging Face Hub, and fetch it.
     RAISES (XprojError): If a setting is out of range, or the folder is not that of an encoder.
-
-    Attributes: `encoder` (Encoder), the model.
     """
+
+    who = NAME
 
     def __init__(
         self,
@@ -76,22 +70,21 @@ class EmbeddingAligner(WithEncoder):
         check_one_of(NAME, POOLINGS, pooling=pooling)
         check_below_one(NAME, threshold=threshold)
         self.method, self.pooling, self.threshold = method, pooling, threshold
-        self.encoder = AlignmentEncoder(model, layer, device, dtype, batch_tokens, max_length, overlap, download)
+        super().__init__(model, layer, device, dtype, batch_tokens, max_length, overlap, download)
 
     @property
     def key(self) -> str:
         """The content of the model's files and the settings that change the links, as a hash (str)."""
         threshold = self.threshold if self.method == "softmax" else 0
-        settings = [*self.encoder.settings, self.method, self.pooling, threshold]
+        settings = [*self.settings, self.method, self.pooling, threshold]
         return f"{NAME}:{text_hash(json.dumps(settings))[:32]}"
 
     @property
     def provenance(self) -> str:
         """The kind of model, the settings and the start of the key (str)."""
-        encoder = self.encoder
-        if encoder.kind is None:
+        if self.kind is None:
             return f"{NAME} (without a model)"
-        about = (encoder.kind, f"layer {encoder.layer}", self.method, self.pooling, encoder.dtype)
+        about = (self.kind, f"layer {self.layer}", self.method, self.pooling, self.dtype)
         return f"{NAME} ({', '.join(about)}, {self.key.split(':')[-1][:12]})"
 
     def __call__(self, pairs: Sequence[SentencePair]) -> list[Links]:
@@ -107,7 +100,7 @@ class EmbeddingAligner(WithEncoder):
         cut: dict[Sentence, Subwords] = {}
         for words in (words for both in distinct for words in both):
             if words not in cut:
-                cut[words] = self.encoder.read(words)
+                cut[words] = self.read(words)
         found = dict.fromkeys(distinct, NONE)
         for some in self._parts([both for both in distinct if all(len(cut[words].words) for words in both)], cut):
             found.update(zip(some, self._align(some, cut)))
@@ -126,19 +119,19 @@ class EmbeddingAligner(WithEncoder):
                 yield part
                 part = []
             if not part:
-                room = IN_MEMORY * self.encoder.batch_tokens - sum(sizes[both])
+                room = IN_MEMORY * self.batch_tokens - sum(sizes[both])
             part.append(both)
         if part:
             yield part
 
     def _align(self, pairs: list[tuple[Sentence, Sentence]], cut: dict[Sentence, Subwords]) -> list[Links]:
         sentences = list(dict.fromkeys(words for both in pairs for words in both))
-        sides = dict(zip(sentences, self.encoder.sides([cut[words] for words in sentences])))
+        sides = dict(zip(sentences, self.sides([cut[words] for words in sentences])))
         lengths = [max(len(cut[words].words) for words in both) for both in pairs]
         out = [NONE] * len(pairs)
-        for batch in token_batches(lengths, self.encoder.batch_tokens):
+        for batch in token_batches(lengths, self.batch_tokens):
             sources, targets = ([sides[pairs[k][side]] for k in batch] for side in (0, 1))
-            with running(NAME, self.encoder.batch_tokens):
+            with running(NAME, self.batch_tokens):
                 found = extract(sources, targets, self.method, self.pooling, self.threshold)
             for k, links in zip(batch, links_of(found, len(batch))):
                 out[k] = links

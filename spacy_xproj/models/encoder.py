@@ -3,13 +3,12 @@
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional, Union
 
 import numpy as np
 
 from ..compat import require
 from ..errors import InputError, XprojError, check_at_least
-from ..part import Part
 from .folder import EXTRA, LOCAL, loading
 from .subwords import Ids, Loaded, SubwordModel, ready
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 LAYERS = ("encoder_layers", "num_layers", "num_hidden_layers", "n_layers")  # as configs call them
 NORMS = ("layer_norm", "final_layer_norm", "final_norm")  # after the last layer, in encoders that have such a thing
 Sentence = tuple[str, ...]
-Self = TypeVar("Self", bound="WithEncoder")
 
 
 class Side(NamedTuple):
@@ -181,29 +179,6 @@ def mean_of_words(side: Side) -> Side:
         side.vectors, "mean", lengths=torch.from_numpy(counts.astype("i8")).to(side.vectors.device)
     )
     return Side(means, words)
-
-
-class WithEncoder(Part):
-    """A part whose state is that of its encoder.
-
-    encoder (Encoder): The model.
-    """
-
-    encoder: Encoder
-
-    def to_bytes(self) -> bytes:
-        return self.encoder.to_bytes()
-
-    def from_bytes(self: Self, data: bytes) -> Self:
-        self.encoder.from_bytes(data)
-        return self
-
-    def to_disk(self, path: Union[str, Path]) -> None:
-        self.encoder.to_disk(path)
-
-    def from_disk(self: Self, path: Union[str, Path]) -> Self:
-        self.encoder.from_disk(path)
-        return self
 
 
 def layers_of(config: dict[str, Any]) -> Optional[int]:

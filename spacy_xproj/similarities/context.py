@@ -9,7 +9,7 @@ import numpy as np
 
 from ..bitext import SentencePair
 from ..errors import check_at_least, check_below_one, check_share
-from ..models.encoder import Encoder, Sentence, WithEncoder
+from ..models.encoder import Encoder, Sentence
 from ..ty import Cells
 from .forms import WordForms
 
@@ -18,13 +18,7 @@ AHEAD = 4  # so many batches' worth of words are encoded together
 NOTHING = 1e-4  # of the longest vector of a word: what is shorter may be rounding
 
 
-class ContextEncoder(Encoder):
-    """The encoder of `Context.v1`."""
-
-    who = NAME
-
-
-class ContextSimilarity(WithEncoder):
+class ContextSimilarity(Encoder):
     """`spacy_xproj.Context.v1`: score cells by the cosine of the mean vectors of their words, each read in its whole
     sentence, in any encoder of Hugging Face, such as mBERT or XLM-R.
 
@@ -51,9 +45,9 @@ class ContextSimilarity(WithEncoder):
     overlap (int): So many sub-words two windows share at least, but at most half a window.
     download (bool): Take a `model` that is not a folder for a name on the Hugging Face Hub, and fetch it.
     RAISES (XprojError): If a setting is out of its range, or the folder is not that of an encoder.
-
-    Attributes: `encoder` (Encoder), the model.
     """
+
+    who = NAME
 
     def __init__(
         self,
@@ -75,9 +69,9 @@ class ContextSimilarity(WithEncoder):
         check_below_one(NAME, -1, baseline=baseline)
         check_at_least(NAME, 1, max_length=max_length)
         check_at_least(NAME, 0, beam=beam, window=window)
-        self.encoder = ContextEncoder(model, layer, device, dtype, batch_tokens, window, overlap, download)
+        super().__init__(model, layer, device, dtype, batch_tokens, window, overlap, download)
         self.center, self.baseline, self.threshold = center, baseline, threshold
-        self.max_length, self.beam = max_length, beam
+        self.longest, self.beam = max_length, beam
         self._warned = False
         self._forget()
 
@@ -118,7 +112,7 @@ class ContextSimilarity(WithEncoder):
 
     def propose(self, edge: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The spans (start, end) up to `max_length` words that begin and end in an `edge` (bool array (n,))."""
-        a, size = np.divmod(np.arange(len(edge) * self.max_length), self.max_length)
+        a, size = np.divmod(np.arange(len(edge) * self.longest), self.longest)
         b = a + size + 1
         fits = b <= len(edge)
         a, b = a[fits], b[fits]
@@ -142,17 +136,17 @@ class ContextSimilarity(WithEncoder):
         RETURNS (list of float32 array (words, dim)): For each sentence.
         RAISES (XprojError): If the model or its device is not to be had.
         """
-        room = AHEAD * self.encoder.batch_tokens
+        room = AHEAD * self.batch_tokens
         for words in sentences:
             if words in self._known:
                 self._known[words] = self._known.pop(words)
         missing = [words for words in dict.fromkeys(sentences) if words not in self._known]
         if missing:
             more = self._next(missing, room)
-            found = self._together([*missing, *more]) if more else self.encoder.encode(missing)
+            found = self._together([*missing, *more]) if more else self.encode(missing)
             if found is None:  # until the next batch one pair at a time, so that only the bad one fails
                 more = self._ahead = {}
-                found = self.encoder.encode(missing)
+                found = self.encode(missing)
             self._known.update(zip([*missing, *more], found))
         out = [self._known[words] for words in sentences]
         size = sum(map(len, self._known))
@@ -163,7 +157,7 @@ class ContextSimilarity(WithEncoder):
     def _together(self, sentences: list[Sentence]) -> Optional[list[np.ndarray]]:
         """Encode the sentences of several pairs. If it fails, warn once and return None."""
         try:
-            return self.encoder.encode(sentences)
+            return self.encode(sentences)
         except Exception as err:
             if not self._warned:
                 self._warned = True

@@ -237,8 +237,8 @@ def test_batches_and_order_make_no_difference(method, folder):
 def test_equal_sentences_are_encoded_once(folder):
     made = aligner(folder(positions=100))
     seen = []
-    sides = made.encoder.sides
-    made.encoder.sides = lambda sentences: (seen.append(len(sentences)), sides(sentences))[1]
+    sides = made.sides
+    made.sides = lambda sentences: (seen.append(len(sentences)), sides(sentences))[1]
     texts = pairs(("Ana", "casa"), ("Ana", "Roma"), ("Ana", "casa"), ("casa", "Ana"))
     assert len(made(texts)) == 4 and seen == [3]
 
@@ -301,14 +301,14 @@ def test_worker_processes(folder):
 def test_a_forked_process_refuses_a_gpu(folder, monkeypatch):
     made = aligner(folder(positions=100))
     made(pairs())
-    loaded = made.encoder._loaded
+    loaded = made._loaded
 
     class Model:
         class device:
             type = "cuda"
 
-    made.encoder._loaded = loaded._replace(model=Model)
-    monkeypatch.setattr(made.encoder, "_pid", os.getpid() + 1)
+    made._loaded = loaded._replace(model=Model)
+    monkeypatch.setattr(made, "_pid", os.getpid() + 1)
     with pytest.raises(XprojError, match="cannot be used by a forked process"):
         made(pairs())
 
@@ -412,7 +412,7 @@ def test_missing_folder_and_hub_name(tmp_path, folder, monkeypatch):
         with pytest.raises(InputError, match=r"there is no such folder\. Nothing is downloaded unless") as caught:
             EmbeddingAligner(model=model)
         assert model in str(caught.value) and not asked
-    assert EmbeddingAligner(model="someone/some-model", layer=3, download=True).encoder.kind == "bert"
+    assert EmbeddingAligner(model="someone/some-model", layer=3, download=True).kind == "bert"
     with pytest.raises(XprojError, match=r"cannot fetch the model 'someone/none'.*no such repository"):
         EmbeddingAligner(model="someone/none", download=True)
 

@@ -30,17 +30,17 @@ def test_one_model_for_all(folders, monkeypatch):
     monkeypatch.setattr(Encoder, "make", lambda self, *args: made.append(self) or original(self, *args))
     aligner = EmbeddingAligner(folders / "one", **SETTINGS)
     context = ContextSimilarity(str(folders / "copy"), **SETTINGS)
-    assert aligner.encoder.load() is context.encoder.load() and len(made) == 1
+    assert aligner.load() is context.load() and len(made) == 1
     for model, settings in (("other", SETTINGS), ("one", {**SETTINGS, "layer": 1})):
-        assert EmbeddingAligner(folders / model, **settings).encoder.load() is not aligner.encoder.load()
+        assert EmbeddingAligner(folders / model, **settings).load() is not aligner.load()
     again = pickle.loads(pickle.dumps(aligner))
-    assert again.encoder.load() is aligner.encoder.load() and len(made) == 3
+    assert again.load() is aligner.load() and len(made) == 3
 
 
 def test_it_goes_with_the_last_part(folders):
     before = len(SHARED)
     aligner = EmbeddingAligner(folders / "one", **SETTINGS)
-    aligner.encoder.load()
+    aligner.load()
     assert len(SHARED) == before + 1
     del aligner
     gc.collect()

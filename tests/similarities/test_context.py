@@ -189,11 +189,11 @@ def test_centered_scores_tell_more(folder):
     """All vectors have a part in common, as those of large models."""
     pair = some_pairs()[0]
     similarity = made(folder, center=False)
-    rows = [vectors + 20 for vectors in similarity.encoder.encode([pair.source, pair.target])]
+    rows = [vectors + 20 for vectors in similarity.encode([pair.source, pair.target])]
     scores = {}
     for center in (True, False):
         similarity = made(folder, center=center)
-        similarity.encoder.encode = lambda sentences: rows
+        similarity.encode = lambda sentences: rows
         scores[center] = table(similarity(pair, every(len(pair.target))))
     assert min(scores[False].values()) > 0.9
     right = (0, 0, 2)  # the same words, at the same place
@@ -259,7 +259,7 @@ def test_nothing_to_score(folder):
     assert table(similarity(pair, np.zeros((0, 2), "i8"))) == {}
     assert table(similarity(pair._replace(spans=()))) == {}
     assert table(similarity(one_pair("Ana", [(0, 1, "PER")], "", ""))) == {}
-    assert similarity.encoder.__dict__["_loaded"] is None, "the model is not needed"
+    assert similarity.__dict__["_loaded"] is None, "the model is not needed"
     for source, target in ((["Ana", " "], ["\n", "\u200b"]), (["\n"], ["Ana"]), (["\u200b", "Ana"], [" "])):
         pair = one_pair(source, [(0, 1, "X")], "", target)
         for center in (True, False):
@@ -276,8 +276,8 @@ def test_nothing_to_score(folder):
 def counted(similarity):
     """How many sentences each call of the encoder gets."""
     calls = []
-    encode = similarity.encoder.encode
-    similarity.encoder.encode = lambda sentences: (calls.append(len(sentences)), encode(sentences))[1]
+    encode = similarity.encode
+    similarity.encode = lambda sentences: (calls.append(len(sentences)), encode(sentences))[1]
     return calls
 
 
@@ -295,11 +295,11 @@ def test_prepared(folder):
     want = [table(made(folder)(pair)) for pair in some_pairs()]
     similarity = made(folder)
     runs = []
-    similarity.encoder.load().model.register_forward_hook(lambda *args: runs.append(1))
+    similarity.load().model.register_forward_hook(lambda *args: runs.append(1))
     one_by_one = [table(similarity(pair)) for pair in some_pairs()]
     alone = len(runs)
     similarity, runs = made(folder), []
-    similarity.encoder.load().model.register_forward_hook(lambda *args: runs.append(1))
+    similarity.load().model.register_forward_hook(lambda *args: runs.append(1))
     calls = counted(similarity)
     similarity.prepare(some_pairs())
     assert not calls, "nothing is computed before it is asked for"
@@ -345,14 +345,14 @@ def test_room(folder):
 @pytest.mark.filterwarnings("ignore:.*could not be encoded together")
 def test_a_failing_sentence_fails_alone(folder):
     similarity = made(folder)
-    encode = similarity.encoder.encode
+    encode = similarity.encode
 
     def fragile(sentences):
         if any("opened" in words for words in sentences):
             raise XprojError("told to fail")
         return encode(sentences)
 
-    similarity.encoder.encode = fragile
+    similarity.encode = fragile
     similarity.prepare(some_pairs())
     for k, pair in enumerate(some_pairs()):
         if k == 1:
@@ -418,7 +418,7 @@ def test_sentences_that_fail_together_are_encoded_alone_with_one_warning(folder)
     nlp = pipeline(folder)
     want = [ents(doc) for doc in nlp.pipe(docs_of(nlp))]
     nlp = pipeline(folder)
-    encoder = nlp.get_pipe("xproj_matcher").similarity.encoder
+    encoder = nlp.get_pipe("xproj_matcher").similarity
     encode = encoder.encode
 
     def small(sentences):
