@@ -1,5 +1,6 @@
 """CoNLL files in their dialects: a token a line, columns split by TAB or blanks, a blank line after each sentence."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import ClassVar, Optional
@@ -28,6 +29,7 @@ from .spacing import locate
 from .tagging import FEW, TAG, TagReader
 
 ENDINGS = "conll iob bio iob2 iobes bioes bilou ner conll02 conll03"
+LINE_ENDS = re.compile(r"[\t\r\n]+")
 EXPECTED = (
     "Expected a tag O, B-LABEL or I-LABEL (or L-, E-, U-, S-, M- of BILOU, BIOES and BMES, or '-' for a label that is "
     "not known)"
@@ -274,6 +276,6 @@ class Iob2(Conll):
         for doc in docs:
             rows = tagged_tokens(doc, report)
             if rows:
-                text = " ".join(doc.text.split())
+                text = LINE_ENDS.sub(" ", doc.text)
                 lines = [f"{i}\t{token.text}\t{tag}\t-\t-\n" for i, (token, tag) in enumerate(rows, 1)]
                 yield f"# text = {text}\n" + "".join(lines) + "\n"

@@ -12,7 +12,7 @@ from spacy.tokens import Doc
 
 from .base import CERTAIN, NO, Format
 from .columns import MISC, MULTIWORD, TEXT, blocks, has_ten_columns
-from .conll import EXPECTED, sentence, tagged_tokens
+from .conll import EXPECTED, LINE_ENDS, sentence, tagged_tokens
 from .record import Mark, Record
 from .report import Report
 from .source import Source
@@ -101,7 +101,7 @@ class ConllU(Format):
                 head = f"{i}\t{token.text}\t_\t_\t_\t_"
                 lines.append(f"{head}\t_\t_\t_\t{space}NER={tag}\n")
             if lines:
-                yield f"# text = {' '.join(doc.text.split())}\n" + "".join(lines) + "\n"
+                yield f"# text = {LINE_ENDS.sub(' ', doc.text)}\n" + "".join(lines) + "\n"
 
 
 def _kind(head: Sequence[str]) -> str:

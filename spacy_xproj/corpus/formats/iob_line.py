@@ -1,6 +1,5 @@
 """A sentence a line, with items such as `Marta|NNP|B-PER`."""
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from spacy.tokens import Doc
@@ -27,8 +26,8 @@ class IobLine(Format):
         return CERTAIN if lines and all(_is_items(line) for line in lines) else NO
 
     def read(self, source: Source, report: Report) -> Iterator[Record]:
-        sizes = Counter(item.count("|") for line in source.head for item in line.split())
-        n = max(sizes, key=sizes.__getitem__, default=1)
+        # A token may hold a "|" of its own.
+        n = min((item.count("|") for line in source.head for item in line.split() if "|" in item), default=1)
         tags = TagReader(report)
         for number, line in source.lines(report):
             if not line.strip() or is_docstart(line):
@@ -47,9 +46,9 @@ class IobLine(Format):
         for doc in docs:
             rows = []
             for token, tag in tagged_tokens(doc, report):
-                if any(c.isspace() for c in token.text + tag):
+                if any(c.isspace() or c == "|" for c in token.text + tag):
                     if not token.is_space:
-                        raise XprojError(f"The token {token.text!r} holds white space, which this format cannot hold.")
+                        raise XprojError(f"{token.text}|{tag} holds white space or '|', which this format cannot hold.")
                     report.note("space_tokens_left_out")
                     continue
                 rows.append(f"{token.text}|{tag}")
