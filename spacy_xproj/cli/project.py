@@ -35,5 +35,10 @@ def project_cli(
             bitext, out, config, lang, alignments, fit_on or (), source_lang, n_process, shard, overrides, progress
         )
     show_fitted(out)
+    if not counts["source_spans"]:
+        msg.warn(
+            f"No entity on the source side of {counts['docs']} Docs: nothing was projected. Is the source labeled?"
+        )
+        return
     msg.good(f"Projected {counts['projected']} of {counts['source_spans']} entities in {counts['docs']} Docs: {out}")
     show_counts({k: v for k, v in counts.items() if ":" in k})

@@ -19,14 +19,13 @@ def translate_cli(
     config: Annotated[Path, typer.Option(help="Config with an xproj_translator, or a saved pipeline.")],
     source_lang: Annotated[str, typer.Option(help="Source language.")] = "en",
     shard: Annotated[int, typer.Option(min=0, help="Docs a shard, where OUT is a folder. 0: 1000.")] = 0,
+    sentences: Annotated[bool, typer.Option(help="Mark sentences by punctuation, and translate each.")] = False,
 ) -> None:
     """Translate labeled source text into target text that carries it as payload. Config values can be given as
     --section.name VALUE, as for 'spacy train'."""
     overrides = parse_config_overrides(ctx.args)
     with progress_bar(out) as progress:
-        counts = translate(source, out, lang, config, source_lang, shard, overrides, progress)
-    if not counts["docs"]:
-        msg.warn("Nothing was translated: is the translation memory filled, and for these languages?")
+        counts = translate(source, out, lang, config, source_lang, shard, overrides, progress, sentences=sentences)
     msg.good(f"Wrote {counts['docs']} of {counts['source_docs']} Docs to {out}")
     if counts["sentences_not_translated"]:
         msg.warn(f"Sentences without a translation are listed in {out}.missing.txt")

@@ -103,7 +103,7 @@ def convert(
     return +report.counts
 
 
-def prepared(docs: Iterable[Doc], lang: str, sentences: bool, licence: Optional[str]) -> Iterator[Doc]:
+def prepared(docs: Iterable[Doc], lang: str, sentences: bool, licence: Optional[str] = None) -> Iterator[Doc]:
     """Mark sentences and the licence on Docs."""
     sentencizer = blank(lang).add_pipe("sentencizer") if sentences else None
     for doc in docs:

@@ -11,10 +11,12 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from ..corpus import blank
+from ..errors import XprojError
 from ..files import locked, write_lines
 from ..keys import run_key
 from ..projection import translate as translate_docs
-from .pipelines import DocReader, PathLike, keyed_pipeline
+from .convert import prepared
+from .pipelines import DocReader, PathLike, is_single, keyed_pipeline
 from .process import Tally, process
 from .shards import Progress
 
@@ -28,6 +30,8 @@ def translate(
     shard: int = 0,
     overrides: Optional[dict[str, Any]] = None,
     progress: Optional[Progress] = None,
+    *,
+    sentences: bool = False,
 ) -> Counter:
     """Translate a labeled corpus with the `forward` translator of the config.
 
@@ -39,13 +43,14 @@ def translate(
     shard (int): Docs of the source a shard. 0: 1000.
     overrides (Optional[dict[str, Any]]): Config values by dotted name.
     progress (Optional[Progress]): Called with the numbers of finished and of all shards, or of Docs.
+    sentences (bool): Mark sentences, by punctuation, in source Docs that have none marked, and translate each.
     RETURNS (Counter): `docs`, `source_docs`, `docs_not_translated`, `sentences_not_translated`.
-    RAISES (XprojError): If the input cannot be used.
+    RAISES (XprojError): If the input cannot be used, or nothing was translated.
     """
     out = Path(out)
     nlp, key = keyed_pipeline(config, lang, overrides)
-    key |= run_key({"input": source}, {"source language": source_lang})
-    step = TranslationStep(nlp, blank(source_lang), source_lang)
+    key |= run_key({"input": source}, {"source language": source_lang, **({"sentences": True} if sentences else {})})
+    step = TranslationStep(nlp, blank(source_lang), source_lang, sentences)
     docs = DocReader([source], step.source_nlp, source_lang=None)
     with locked(out):
         found = process(docs, out, step, key=key, shard=shard, progress=progress)
@@ -54,6 +59,15 @@ def translate(
             write_lines(missing, found.rejected)
         else:
             missing.unlink(missing_ok=True)
+        if not found.counts["docs"]:
+            if is_single(out):
+                out.unlink(missing_ok=True)
+            asked = missing.read_text(encoding="utf-8").split("\n")[0] if found.rejected else ""
+            raise XprojError(
+                f"Nothing was translated of {found.counts['source_docs']} Docs. The first text that was asked for is "
+                f"{asked!r}; all are listed in {missing}. Does the translator know such texts, from {source_lang!r} to "
+                f"{lang!r}? A memory of sentences needs Docs with sentences: give --sentences."
+            )
     return +found.counts
 
 
@@ -63,11 +77,13 @@ class TranslationStep:
 
     nlp (Language): The target pipeline, with an `xproj_translator`.
     source_nlp (Language), source_lang (str): What the source is read with, and its language.
+    sentences (bool): Mark sentences in Docs that have none marked.
     """
 
     nlp: Language
     source_nlp: Language
     source_lang: str
+    sentences: bool = False
 
     @property
     def vocab(self) -> Vocab:
@@ -75,6 +91,7 @@ class TranslationStep:
 
     def __call__(self, docs: Iterable[Doc], tally: Tally) -> Iterator[Doc]:
         """Translate, and reject the sentences that have no translation."""
+        docs = prepared(docs, self.source_lang, self.sentences)
         for doc in translate_docs(docs, self.nlp, source_lang=self.source_lang):
             bitext = doc._.xproj
             tally.counts["source_docs"] += 1

@@ -87,8 +87,9 @@ def test_translate_project_fit(corpus):
     assert "fitted: xproj_aligner" in text
     assert "left to fit" in good("fit", corpus / "b", corpus / "model2", "--config", corpus / "match.cfg")
     (corpus / "none.conll").write_text("nothing\tO\n\n")
-    text = good("translate", corpus / "none.conll", corpus / "c", "--lang", "es", "--config", config, *path)
-    assert "Nothing was translated" in text
+    text = bad("translate", corpus / "none.conll", corpus / "c.spacy", "--lang", "es", "--config", config, *path)
+    assert "Nothing was translated of 1 Docs" in text and "'nothing'" in text
+    assert not (corpus / "c.spacy").exists()
 
 
 @pytest.mark.parametrize(

@@ -101,3 +101,18 @@ def test_nothing_is_left_of_a_failure(corpus, memory):
 def files(folder):
     """All but the memory and what SQLite keeps beside it."""
     return {name for name in names(folder) if not name.startswith("memory.db")}
+
+
+@pytest.mark.parametrize("out", ["out.spacy", "out"])
+def test_documents_and_a_memory_of_sentences(tmp_path, out):
+    path, memory = tmp_path / "a.jsonl", Memory(tmp_path / "m.db")
+    memory.add([("Ana sang.", "Ana cant\u00f3."), ("Bo left.", "Bo sali\u00f3.")], "en", "es")
+    path.write_text(json.dumps({"text": "Ana sang. Bo left.", "spans": [{"start": 10, "end": 12, "label": "PER"}]}))
+    settings = {"components.xproj_translator.forward.path": str(tmp_path / "m.db")}
+    with pytest.raises(XprojError, match=r"Nothing was translated of 1 Docs.*'Ana sang. Bo left.'.* --sentences"):
+        translate(path, tmp_path / out, "es", CONFIG, overrides=settings)
+    assert not (tmp_path / "out.spacy").exists()
+    assert (tmp_path / f"{out}.missing.txt").read_text() == "Ana sang. Bo left.\n"
+    assert translate(path, tmp_path / f"b{out}", "es", CONFIG, overrides=settings, sentences=True)["docs"] == 1
+    (doc,) = read(tmp_path / f"b{out}")
+    assert doc.text == "Ana cant\u00f3. Bo sali\u00f3." and len(doc._.xproj.sents) == 2

@@ -112,7 +112,7 @@ def _choose(source: Source, known: Mapping[str, Format], by_ending: list[str]) -
 
 def _two_readings(source: Source, found: list[Format]) -> InputError:
     listed = " or ".join(f"{form.name} ({form.about})" for form in found)
-    return InputError(source.path, None, f"It can be read as {listed}. Say which with --format.")
+    return InputError(source.path, None, f"It can be read as {listed}. Say which with --format of 'xproj convert'.")
 
 
 __all__ = [
