@@ -146,17 +146,19 @@ def _recover(path: Path) -> None:
 
 
 @contextmanager
-def locked(path: Union[str, Path]) -> Iterator[None]:
+def locked(path: Union[str, Path], *, wait: bool = False) -> Iterator[None]:
     """Keep other runs from writing to the same place.
 
     path (str or Path): The file or folder that is written.
-    RAISES (XprojError): If another run is writing it, or the path does not end in a name, as "." and ".." do not.
+    wait (bool): Wait for a run that is writing it.
+    RAISES (XprojError): If another run is writing it and is not waited for, or the path does not end in a name, as "."
+        and ".." do not.
     """
     path = Path(path)
     if path.name in ("", ".."):
         raise XprojError(f"{path}: this is no name, and other outputs are named after OUT. Give OUT a name.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
+    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=-1 if wait else 0)
     try:
         lock.acquire()
     except Timeout:

@@ -96,3 +96,27 @@ def test_two_runs_cannot_write_to_one_place(tmp_path):
     with locked(tmp_path / "out"):
         pass
     assert names(tmp_path) == set()
+
+
+def put(path, ready, mine):
+    ready.wait(60)
+    for _ in range(40):
+        with locked(path, wait=True):
+            if path.exists():
+                raise AssertionError("two at once")
+            path.write_text(mine)
+            path.unlink()
+
+
+def test_runs_wait_for_each_other(tmp_path):
+    """The lock file is removed in the end: who waits for it must not hold one that has no name any more."""
+    context = multiprocessing.get_context("fork")
+    ready = context.Event()
+    others = [context.Process(target=put, args=(tmp_path / "out", ready, str(i))) for i in range(3)]
+    for other in others:
+        other.start()
+    ready.set()
+    for other in others:
+        other.join(60)
+    assert [other.exitcode for other in others] == [0, 0, 0]
+    assert names(tmp_path) == set()

@@ -4,14 +4,13 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from ..compat import require
 from ..errors import InputError, XprojError
-from ..files import file_hash, folder_beside, replacing, text_hash
+from ..files import file_hash, folder_beside, locked, replacing, text_hash
 from ..models.folder import model_files
 from .seq2seq import load_weights
 
@@ -90,8 +89,7 @@ def converted_folder(model: Path, place: Path, compute_type: str) -> Path:
     """
     try:
         if not is_current(model, place, compute_type):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with locked(place.parent):
+            with locked(place, wait=True):
                 if not is_current(model, place, compute_type):
                     _make(model, place, compute_type)
     except OSError as err:
@@ -161,19 +159,3 @@ def run_converter(model: Path, place: Path, compute_type: str) -> None:
 
 def _read(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf8"))
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder against other processes that do so too, as far as its file system can do that."""
-    import fcntl
-
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        except OSError:
-            logger.debug("%s cannot be locked", folder)
-        yield
-    finally:
-        os.close(handle)
