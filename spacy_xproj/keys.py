@@ -114,12 +114,15 @@ def _named(name: str, value: str) -> Optional[str]:
 
 def _people_hash(path: Path) -> Optional[str]:
     """The hash of what people put into a translation memory; None if they put nothing there. What translators put there
-    they would give again: a run that was stopped finds more of it than before, and is still the same run."""
+    they would give again: a run that was stopped finds more of it than before, and is still the same run. Other
+    databases count by their bytes."""
     query = "SELECT source_lang, target_lang, source, target FROM entries WHERE backend = '' ORDER BY 1, 2, 3"
-    with suppress(sqlite3.OperationalError), closing(sqlite3.connect(path.resolve().as_uri(), uri=True)) as database:
-        rows = database.execute(query).fetchall()
-        return text_hash(json.dumps(rows)) if rows else None
-    return None
+    try:
+        with closing(sqlite3.connect(path.resolve().as_uri(), uri=True)) as database:
+            rows = database.execute(query).fetchall()
+    except sqlite3.DatabaseError:
+        return file_hash(path)
+    return text_hash(json.dumps(rows)) if rows else None
 
 
 def _change(name: str, old: Optional[str], new: Optional[str]) -> str:

@@ -1,13 +1,16 @@
 """What the result of a run depends on, and how a change of it is told."""
 
 import json
+import sqlite3
 import sys
+from contextlib import closing
 
 import pytest
 import spacy
 
 import spacy_xproj.keys
 from spacy_xproj.corpus import read_docs
+from spacy_xproj.errors import XprojError
 from spacy_xproj.keys import changes, config_key, run_key
 from spacy_xproj.runs.pipelines import keyed_pipeline
 from spacy_xproj.runs.project import project
@@ -164,3 +167,30 @@ def test_the_folder_of_a_sourced_pipe_is_part_of_the_key(corpus):
     nlp.get_pipe("entity_ruler").add_patterns([{"label": "LOC", "pattern": "Roma"}])
     nlp.to_disk(corpus / "rules")
     assert changes(before, keyed_pipeline(config)[1]) == ["the config's components.names.source file changed"]
+
+
+@pytest.mark.parametrize("data", [None, b"SQLite format 3\0 and then nonsense"])
+def test_databases_that_are_no_memories(tmp_path, data):
+    path = tmp_path / "mine.sqlite"
+    for table in ("a", "b"):
+        before = parts({"path": str(path)})
+        if data is None:
+            with closing(sqlite3.connect(path)) as database:
+                database.execute(f"CREATE TABLE {table} (x)")
+        else:
+            path.write_bytes(data + table.encode())
+        assert parts({"path": str(path)}) != before
+
+
+def test_paths_of_what_a_saved_pipeline_holds_cannot_be_overridden(tmp_path):
+    for name in ("old", "new"):
+        (tmp_path / f"{name}.tsv").write_text("dog\tperro\t1.0\n")
+    similarity = {"@xproj_similarities": "spacy_xproj.Lexicon.v1", "path": str(tmp_path / "old.tsv")}
+    nlp = spacy.blank("es")
+    nlp.add_pipe("xproj_matcher", config={"similarity": similarity})
+    nlp.to_disk(tmp_path / "saved")
+    keyed_pipeline(tmp_path / "saved", "es", {"components.xproj_matcher.similarity.min_score": 0.1})
+    with pytest.raises(XprojError, match=r"similarity.path had named, so that .*new.tsv' would not be read"):
+        keyed_pipeline(
+            tmp_path / "saved", "es", {"components.xproj_matcher.similarity.path": str(tmp_path / "new.tsv")}
+        )

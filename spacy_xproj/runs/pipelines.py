@@ -2,8 +2,9 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, NamedTuple, Optional, Union
 
@@ -20,8 +21,10 @@ from ..corpus.pairing import with_links
 from ..errors import InputError, XprojError
 from ..files import check_replaceable, file_hash, is_intact, read_note, replacing_folder
 from ..fitting import fit, xproj_pipes
-from ..keys import Key, config_key, run_key, warn_of_changes
+from ..keys import FILLED, Key, config_key, run_key, warn_of_changes
+from ..pipeline.portable import emptied
 from ..shipped import find_config
+from ..state import stateful
 
 PathLike = Union[str, Path]
 
@@ -48,6 +51,7 @@ def keyed_pipeline(
             nlp = spacy.load(path, config=overrides or {})
             if lang and lang_code(nlp) not in (lang, "xx"):
                 raise XprojError(f"{path}: the pipeline is for {lang_code(nlp)!r}, not for {lang!r}.")
+            check_overrides(nlp, path, overrides or {})
             return nlp, run_key({"pipeline": path}, {"language": lang_code(nlp)}, nlp.config.interpolate())
         made: Config = load_config(path, overrides=overrides or {}, interpolate=False)
         code = lang or made.interpolate().get("nlp", {}).get("lang")
@@ -73,6 +77,24 @@ def keyed_pipeline(
         if settings.get("source"):
             pipe.initialize(lambda: [], nlp=nlp, **settings)
     return nlp, key
+
+
+def check_overrides(nlp: Language, path: Path, overrides: Mapping[str, Any]) -> None:
+    """Make sure that what is to be overridden in a saved pipeline is not in the states that were loaded with it.
+
+    nlp (Language), path (Path): The pipeline, and its folder.
+    overrides (mapping of str to Any): Values by their dotted names.
+    RAISES (XprojError): If a path is given to a part that has loaded what is to be there.
+    """
+    for name, pipe in xproj_pipes(nlp):
+        loaded = set(emptied(deepcopy(nlp.config["components"][name]), stateful(pipe.local_parts())))
+        for setting, value in overrides.items():
+            owner, last = f"components.{name}.", setting.rpartition(".")[2]
+            if setting.startswith(owner) and last not in FILLED and isinstance(value, str) and value in loaded:
+                raise XprojError(
+                    f"{path}: the pipeline was saved with what its {setting} had named, so that {value!r} would not "
+                    "be read. Make the pipeline from its config with this value instead."
+                )
 
 
 class DocReader:
