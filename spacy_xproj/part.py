@@ -109,6 +109,10 @@ class Composite(Part):
         """Return the parts."""
         raise NotImplementedError
 
+    def state_parts(self) -> dict[str, Any]:
+        """Return those whose states belong to its own (see `State`): all of them."""
+        return self.members()
+
     def learners(self) -> dict[str, Part]:
         """Return those that learn from the corpus."""
         parts = {name: as_part(part) for name, part in self.members().items()}

@@ -97,10 +97,5 @@ class EnsembleAligner(Composite, State):
         super().fit(pairs)
         self.__dict__.pop("provenance", None)
 
-    # Serialization: of the parts
-
-    def state_parts(self) -> dict[str, Any]:
-        return self.aligners
-
     def set_state(self, state: dict[str, Any]) -> None:
         self.__dict__.pop("provenance", None)

@@ -124,11 +124,6 @@ class Fused(Composite, State):
     def members(self) -> dict[str, Any]:
         return self.similarities
 
-    # Serialization: of the parts
-
-    def state_parts(self) -> dict[str, Any]:
-        return self.similarities
-
 
 def cell_keys(cells: AnyCells, pair: SentencePair) -> np.ndarray:
     """One number for each cell, ascending in the order of source span, start, end."""

@@ -6,6 +6,7 @@ from typing import NamedTuple, Optional
 from .greedy import take
 
 ROUNDS = 100
+Columns = tuple[Sequence[int], Sequence[int], Sequence[int], Sequence[int]]  # span, start, end and weight of cells
 
 
 class Part(NamedTuple):
@@ -28,12 +29,8 @@ class Part(NamedTuple):
 
     def subset(self, keep: Sequence[int]) -> "Part":
         """The part with some of its cells only."""
-        return self._replace(
-            span=[self.span[k] for k in keep],
-            start=[self.start[k] for k in keep],
-            end=[self.end[k] for k in keep],
-            weight=[self.weight[k] for k in keep],
-        )
+        span, start, end, weight = ([column[k] for k in keep] for column in self[:4])
+        return Part(span, start, end, weight, self.n, self.n_spans, self.n_points)
 
     def by_start(self) -> list[list[int]]:
         """The cells that start at each place."""
@@ -43,30 +40,19 @@ class Part(NamedTuple):
         return cells
 
 
-def make_part(
-    cells: Sequence[int],
-    span: Sequence[int],
-    start: Sequence[int],
-    end: Sequence[int],
-    weight: Sequence[int],
-    n: int,
-) -> Part:
+def make_part(cells: Sequence[int], columns: Columns, n: int) -> Part:
     """Renumber some of the cells of a problem.
 
     cells (sequence of int): Indices of the cells, ascending.
+    columns (tuple of sequence of int): Span, start, end and weight of all cells.
+    n (int): Most cells a span.
     RETURNS (Part): The part.
     """
-    points = {x: at for at, x in enumerate(sorted({x for i in cells for x in (start[i], end[i])}))}
-    names = {s: at for at, s in enumerate(dict.fromkeys(span[i] for i in cells))}
-    return Part(
-        [names[span[i]] for i in cells],
-        [points[start[i]] for i in cells],
-        [points[end[i]] for i in cells],
-        [weight[i] for i in cells],
-        n,
-        len(names),
-        len(points),
-    )
+    span, start, end, weight = ([column[i] for i in cells] for column in columns)
+    points = {x: at for at, x in enumerate(sorted({*start, *end}))}
+    names = {s: at for at, s in enumerate(dict.fromkeys(span))}
+    spans, starts, ends = [names[s] for s in span], [points[x] for x in start], [points[x] for x in end]
+    return Part(spans, starts, ends, weight, n, len(names), len(points))
 
 
 def solve_dynamic(part: Part, price: Sequence[int], known: Sequence[int], max_states: int) -> Optional[list[int]]:

@@ -14,7 +14,7 @@ from typing import Optional
 import numpy as np
 
 from ..ty import Cells, Solution, Solver
-from .dynamic import Part, make_part, mend, prices, solve_dynamic
+from .dynamic import Columns, Part, make_part, mend, prices, solve_dynamic
 from .greedy import best_first, best_of_each
 
 SCALE = 8.0 * 232792560  # about 2**31, and a multiple of 1..22
@@ -53,14 +53,14 @@ def make_exact(max_states: int = 20_000, max_nodes: int = 10_000) -> Solver:
         best, whole = order.tolist(), rounded.tolist()
         span, start, end = cells.span.tolist(), cells.start.tolist(), cells.end.tolist()
         if n == 1 and whole[best[0]] * len(chosen) < 2**53:
-            found = branch(chosen.tolist(), best, span, start, end, whole, min(BRANCHES, max_states))
+            found = branch(chosen.tolist(), best, (span, start, end, whole), min(BRANCHES, max_states))
             if found is not None:
                 return Solution(np.array(found, "i8"))
         weight = list(map(int, whole))
         taken: list[int] = []
         note = ""
         for group in components(undominated(best, span, start, end), span, start, end):
-            part = make_part(group, span, start, end, weight, n)
+            part = make_part(group, (span, start, end, weight), n)
             inside = solve_part(part, max_states, max_nodes)
             if inside is None:
                 inside, note = mend(part), "node_limit"
@@ -70,23 +70,17 @@ def make_exact(max_states: int = 20_000, max_nodes: int = 10_000) -> Solver:
     return solve_exact
 
 
-def branch(
-    chosen: list[int],
-    best: list[int],
-    span: list[int],
-    start: list[int],
-    end: list[int],
-    weight: list[float],
-    max_nodes: int,
-) -> Optional[list[int]]:
+def branch(chosen: list[int], best: list[int], columns: Columns, max_nodes: int) -> Optional[list[int]]:
     """Branch and bound for at most one cell a span. The bound is the best allowed cell of each span, collisions left
     aside. Where two of these share a word, either no span but the first may have this word, or the first may not.
 
     chosen (list of int): The best cell of each span, ascending.
     best (list of int): Cell indices, best first.
-    weight (list of float): Whole numbers, with totals below 2**53.
+    columns (tuple of sequence): Span, start, end and weight of the cells. The weights are whole numbers, floats too,
+        with totals below 2**53.
     RETURNS (Optional[list of int]): The optimum, ascending, or None if it takes more than `max_nodes` nodes.
     """
+    span, start, end, weight = columns
     record = 0.0
     found: list[int] = []
     choices: dict[int, list[int]] = {}
