@@ -56,7 +56,6 @@ class Trainee(Encoder):
         self,
         model: Union[str, Path],
         learns: Sequence[str],
-        *,
         layer: int = 8,
         device: str = "auto",
         max_length: int = 0,

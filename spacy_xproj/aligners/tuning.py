@@ -119,14 +119,7 @@ def tune(
     torch = require("torch", WHO, EXTRA)
     out, checkpoints = Path(out), Path(f"{out}.checkpoint")
     check_replaceable(out)
-    trainee = Trainee(
-        model,
-        settings.objectives,
-        layer=settings.layer,
-        device=device,
-        max_length=settings.max_length,
-        seed=settings.seed,
-    )
+    trainee = Trainee(model, settings.objectives, settings.layer, device, settings.max_length, settings.seed)
     rows, left_out, text = read_rows(tqdm(pairs, unit="pair", disable=not progress), trainee)
     lengths = [2 * max(len(side.ids) for side in pair) for pair in rows]
     steps = settings.steps or len(token_batches(lengths, settings.batch_tokens))

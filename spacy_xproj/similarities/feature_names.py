@@ -105,6 +105,7 @@ NAMES = ("PER", "LOC", "ORG", "MISC")  # labels that most corpora of names share
 BY_LABEL = ("same_form", "lower", "not_linked", "first_unlinked", "last_unlinked", "length_ratio", "covered")
 LABELS = {f"{name}_{label}": f"{name}, where the label is {label}" for label in NAMES for name in BY_LABEL}
 
+EDGES = ("first", "last", "before", "after")  # words at the edges of the candidate, inside and outside
 PAIRS = {
     "pair_share": "share of this target form among the projections of this source form elsewhere in the corpus",
     "pair_count": "log of its count",
@@ -112,12 +113,9 @@ PAIRS = {
     "pair_known": "it was seen",
     "first_edge": "log ratio of how often the first word begins projections and stands before them",
     "last_edge": "of how often the last word ends projections and stands after them",
-    "before_edge": "of how often the word before begins projections and stands before them",
-    "after_edge": "of how often the word after ends projections and stands after them",
-    "first_inside": "share of the occurrences of the first word that are inside projections",
-    "last_inside": "of the last word",
-    "before_inside": "of the word before",
-    "after_inside": "of the word after",
+    "before_edge": "the same of the word before",
+    "after_edge": "the same of the word after",
+    **{f"{w}_inside": f"{w} word: share of its occurrences that are inside projections" for w in EDGES},
     "mean_inside": "mean over the words of the candidate",
     "edge_unlinked": "first_edge and last_edge where those words are unlinked",
 }
