@@ -105,6 +105,7 @@ class SelfTrainingFiles:
 
         RAISES (InputError): If the gold is not labeled.
         """
+        gold = self.gold_docs(self.dev) if self.dev else []
         self.output.mkdir(parents=True, exist_ok=True)
         before = read_json(self.output / STATE).get("key")
         if before is not None and before != self.key:
@@ -113,7 +114,7 @@ class SelfTrainingFiles:
         if before != self.key:
             write_json(self.output / STATE, {"key": self.key})
         if self.dev:
-            self.write_gold(self.dev)
+            write_file(gold, self.output / DEV)
 
     def remove_if_nothing_is_finished(self) -> None:
         """Remove what was begun, unless a later call can go on with it."""
@@ -121,7 +122,7 @@ class SelfTrainingFiles:
             self.remove_from(1)
             for name in (DEV, STATE):
                 (self.output / name).unlink(missing_ok=True)
-            if not any(self.output.iterdir()):
+            if self.output.exists() and not any(self.output.iterdir()):
                 self.output.rmdir()
 
     def folder(self, number: int) -> Path:
@@ -209,13 +210,13 @@ class SelfTrainingFiles:
         docs = nlp.pipe(read_file(self.folder(1) / SOFT, nlp.vocab))
         return write_file(docs, self.folder(number) / SOFT)
 
-    def write_gold(self, path: Path) -> None:
-        """Write the gold as a .spacy file, which spaCy can read."""
+    def gold_docs(self, path: Path) -> list[Doc]:
+        """Read the gold, as Docs with entities alone."""
         nlp = blank(self.student["nlp"]["lang"])
         docs = list(read_docs(path, nlp))
         if not any(doc.has_annotation("ENT_IOB") for doc in docs):
             raise InputError(path, None, "It is not labeled: expected gold entities to score the students by.")
-        write_file((gold_doc(doc, nlp) for doc in docs), self.output / DEV)
+        return [gold_doc(doc, nlp) for doc in docs]
 
     # Training
 

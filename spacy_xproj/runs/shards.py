@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from itertools import count, islice
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -67,25 +67,25 @@ def write_shards(
     counts (Optional[Counter]): What is counted while `docs` is read.
     progress (Optional[Progress]): Called after each shard.
     RETURNS (Counter): The counts of all shards.
-    RAISES (XprojError): If the folder holds other things. An error of this kind that comes from `docs` removes the
-        shards: the input has to be mended, and then they are made from something else.
+    RAISES (XprojError): If the folder holds other things. An error of this kind that comes from `docs` after the
+        first shard removes the shards: the input has to be mended, and then they are made from something else.
     """
-    manifest = open_folder(out, key)
-    if manifest.is_finished():
-        return manifest.totals()
+    old = Manifest.read(Path(out))
+    if old is not None and old.key == key and old.is_finished():
+        return old.totals()
     docs, counts, number = iter(docs), Counter() if counts is None else counts, 0
+    before, batch = Counter(counts), list(islice(docs, shard or SHARD))
+    manifest = open_folder(out, key)  # an input that cannot be read at all has removed nothing
     try:
-        for number in count():
-            before = Counter(counts)
-            batch = list(islice(docs, shard or SHARD))
-            if not batch:
-                break
+        while batch:
             if not manifest.is_intact(number):
                 write_file(batch, manifest.path(number))
             manifest.set(number, len(batch), counts - before)
             manifest.save()
+            number += 1
             if progress is not None:
-                progress(number + 1, 0)
+                progress(number, 0)
+            before, batch = Counter(counts), list(islice(docs, shard or SHARD))
     except XprojError:
         manifest.remove()
         raise

@@ -326,3 +326,12 @@ def test_folders_beside_the_rounds_are_left_alone(work):
     with pytest.warns(UserWarning, match="made anew"):
         run(work, rounds=1)
     assert (work / "out" / "round-1.notes").exists()
+
+
+def test_gold_that_cannot_be_used_removes_no_round(work):
+    run(work, rounds=1)
+    before = stamps(work / "out")
+    (work / "raw_as_gold.txt").write_text("Ana vive en Roma .\n")
+    with pytest.raises(InputError, match="not labeled"):
+        run(work, rounds=1, dev=work / "raw_as_gold.txt")
+    assert stamps(work / "out") == before

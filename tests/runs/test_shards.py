@@ -292,3 +292,15 @@ def test_killed_while_the_first_manifest_was_written(tmp_path):
     (tmp_path / "out" / f".manifest.json.{dead}.tmp").write_text("{")
     write_shards(make_docs(2), tmp_path / "out", key=KEY)
     assert names(tmp_path / "out") == ["00000.spacy", "manifest.json"]
+
+
+def test_an_input_that_cannot_be_read_removes_nothing(tmp_path):
+    def fail():
+        raise InputError("wrong.pdf", None, "no format")
+        yield
+
+    write_shards(make_docs(4), tmp_path / "out", key=KEY, shard=2)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    with pytest.raises(InputError, match="no format"):
+        write_shards(fail(), tmp_path / "out", key={**KEY, "input": "other"}, shard=2)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
