@@ -190,6 +190,8 @@ def test_paths_of_what_a_saved_pipeline_holds_cannot_be_overridden(tmp_path):
     nlp.add_pipe("xproj_matcher", config={"similarity": similarity})
     nlp.to_disk(tmp_path / "saved")
     keyed_pipeline(tmp_path / "saved", "es", {"components.xproj_matcher.similarity.min_score": 0.1})
+    with pytest.raises(XprojError, match=r"no setting of this saved pipeline names paths.lexicon any more"):
+        keyed_pipeline(tmp_path / "saved", "es", {"paths.lexicon": str(tmp_path / "new.tsv")})
     with pytest.raises(XprojError, match=r"similarity.path had named, so that .*new.tsv' would not be read"):
         keyed_pipeline(
             tmp_path / "saved", "es", {"components.xproj_matcher.similarity.path": str(tmp_path / "new.tsv")}

@@ -84,8 +84,15 @@ def check_overrides(nlp: Language, path: Path, overrides: Mapping[str, Any]) -> 
 
     nlp (Language), path (Path): The pipeline, and its folder.
     overrides (mapping of str to Any): Values by their dotted names.
-    RAISES (XprojError): If a path is given to a part that has loaded what is to be there.
+    RAISES (XprojError): If a path is given to a part that has loaded what is to be there, or to no setting at all.
     """
+    saved = (path / "config.cfg").read_text(encoding="utf-8")
+    for setting in overrides:
+        if setting.startswith("paths.") and f"${{{setting}}}" not in saved:
+            raise XprojError(
+                f"{path}: no setting of this saved pipeline names {setting} any more: what it led to was saved "
+                "with it. Make the pipeline from its config with this value instead."
+            )
     for name, pipe in xproj_pipes(nlp):
         loaded = set(emptied(deepcopy(nlp.config["components"][name]), stateful(pipe.local_parts())))
         for setting, value in overrides.items():
