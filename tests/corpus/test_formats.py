@@ -63,6 +63,8 @@ def test_names():
         "Lena|NNP|B-PER Hof|NNP|I-PER sang|VBD|O\nJa|UH|O\n",
         "Lena\tB-PER\rHof\tI-PER\rsang\tO\r\rJa\tO\r",
         "Lena B-PER\nHof E-PER\nsang O\n\nJa O\n",
+        "Lena B_PER\nHof I_PER\nsang O\n\nJa O\n",
+        "Lena PER-B\nHof PER-I\nsang O\n\nJa O\n",
         "Lena B-PER\nHof L-PER\nsang O\n\nJa O\n",
         "Lena I-PER\nHof I-PER\nsang O\n\nJa O\n",
     ],
@@ -129,6 +131,8 @@ def test_a_second_column_of_tags_holds_entities_inside_others(tmp_path):
     assert ents(docs[0]) == [("Bank of Rom", "ORG")]
     assert [(s.text, s.label_) for s in docs[0].spans["gold"]] == [("Bank of Rom", "ORG"), ("Rom", "LOC")]
     assert report.counts["overlapping_spans"] == 1
+    docs, _ = read(tmp_path, "1\tAna\tB-PER\tB-OTH\n2\tsang\tO\tO\n3\tja\tO\tB-OTH\n", "a.iob2")
+    assert [s.label_ for s in docs[0].spans["gold"]] == ["PER"]  # another opinion, not one level down
 
 
 def test_conll_2012(tmp_path):
@@ -153,6 +157,8 @@ def test_running_text_is_not_columns(tmp_path):
         read(tmp_path, "Guten Tag allerseits.\nWir gehen.\nNun denn, los jetzt, ihr da\n", "a.conll")
     with pytest.raises(InputError, match=r"conll .* or txt"):
         read(tmp_path, "Ein\nSatz\n.\n\n" * 9, "a.txt")  # a token a line, or a word a line
+    with pytest.raises(InputError, match="Neither its content nor its name"):
+        read(tmp_path, "Ein DET\nSatz NOUN\n. PUNCT\n\n" * 9, "a.txt")  # columns without entities
     with pytest.raises(InputError, match=r"tsv .* or txt"):
         read(tmp_path, "Yes, we do.\tJa.\nNo.\tNein, nie.\n", "a.txt")
 
@@ -164,6 +170,7 @@ def test_running_text_is_not_columns(tmp_path):
         ("a B-X\nb O\nc\n", 3),
         ("a B-X\nb O\n#tag\n", 3),
         ("1\ta\tO\n2\tb\tB-X\n4\tc\tO\n", 3),
+        ("a\tB-X\nb\tB-X,B-Y\nc\tO\nd\tO\n", 2),
         ("a|O b|B-X\nc|O d\n", 1),
     ],
 )

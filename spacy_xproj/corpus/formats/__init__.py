@@ -97,7 +97,8 @@ def _choose(source: Source, known: Mapping[str, Format], by_ending: list[str]) -
     else:
         # The reader of the ending says what is wrong, and where; but not that of raw text, which takes anything.
         chosen = named or [name for name in by_ending if not known[name].lax] or [*found, *by_ending]
-    if len(chosen) == 1 and (best > POSSIBLE or chosen[0] in by_ending):
+    known_by_name = [name for name in chosen if name in by_ending and (verdicts[name] or not known[name].lax)]
+    if len(chosen) == 1 and (best > POSSIBLE or known_by_name):
         return known[chosen[0]]
     if "prodigy" in chosen and all(isinstance(known[name], JsonFormat) for name in chosen) and best < CERTAIN:
         return known["prodigy"]  # texts without labels are the same in all of them

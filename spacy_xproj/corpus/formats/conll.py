@@ -26,7 +26,7 @@ from .record import Mark, Record
 from .report import Report
 from .source import Source
 from .spacing import locate
-from .tagging import FEW, TAG, TagReader
+from .tagging import FEW, TAG, TagReader, is_tag
 
 ENDINGS = "conll iob bio iob2 iobes bioes bilou ner conll02 conll03"
 LINE_ENDS = re.compile(r"[\t\r\n]+")
@@ -87,7 +87,7 @@ class SentenceReader:
 
     def __init__(self, layout: Layout, report: Report):
         self.layout, self.report = layout, report
-        self.tags = TagReader(report, layout.scheme == "plain")
+        self.tags = TagReader(report, layout.scheme)
         self.first_line = True
 
     def read(self, block: Sequence[Line]) -> Iterator[Record]:
@@ -161,7 +161,7 @@ class SentenceReader:
                 return f"Expected one token a line, got {token!r}. If this is running text, give --format txt."
             return ""
         tag = fields[layout.tag]
-        good = layout.scheme == "plain" or TAG.fullmatch(tag) or (layout.scheme == "bare" and tag in "BIO")
+        good = is_tag(tag, layout.scheme)
         hint = " If this is running text, give --format txt." if layout.share < 0.5 else ""
         return "" if good else f"{EXPECTED}, got {tag!r}.{hint}"
 
@@ -179,8 +179,15 @@ class SentenceReader:
             marks, missing = self.tags.spans([fields[layout.tag] for _, fields in rows], lines)
             if layout.nested is not None:
                 inner = [fields[layout.nested] if len(fields) > layout.nested else "O" for _, fields in rows]
-                marks += self.tags.spans([tag if TAG.fullmatch(tag) else "O" for tag in inner], lines)[0]
+                found = self.tags.spans([tag if TAG.fullmatch(tag) else "O" for tag in inner], lines)[0]
+                # A second column may also hold other opinions on the same words: those are not read.
+                marks += [mark for mark in found if any(is_inside(mark, outer) for outer in marks)]
         yield sentence(lines[0], words, marks, missing, multiwords, text, self.report, layout.nested is not None)
+
+
+def is_inside(mark: Mark, outer: Mark) -> bool:
+    """Whether a span lies in another one that is longer."""
+    return outer.start <= mark.start < mark.end <= outer.end and mark.end - mark.start < outer.end - outer.start
 
 
 def sentence(

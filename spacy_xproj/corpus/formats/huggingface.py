@@ -14,7 +14,7 @@ from .record import Record
 from .report import Report
 from .source import Source
 from .spacing import locate
-from .tagging import TAG, TagReader, scheme_of
+from .tagging import TagReader, is_tag, scheme_of
 
 WORDS = ("tokens", "words")
 TAGS = ("ner_tags", "tags", "labels", "ner", "ner_tag", "iob_tags", "entities", "label")
@@ -39,8 +39,7 @@ class HuggingFace(JsonFormat):
     def read(self, source: Source, report: Report) -> Iterator[Record]:
         self.names = list(source.options.tag_names) or names_beside(source.path)
         values = [value[key] for value in source.records if isinstance(value, dict) and (key := _tags(value))]
-        scheme, share = scheme_of(Counter(str(tag) for tags in values for tag in tags))
-        self.tags = TagReader(report, scheme == "plain" and share > 0.95)
+        self.tags = TagReader(report, scheme_of(Counter(str(tag) for tags in values for tag in tags))[0])
         yield from super().read(source, report)
         self.tags.close()
 
@@ -79,7 +78,7 @@ class HuggingFace(JsonFormat):
                 raise XprojError(f"Expected tags from 0 to {len(self.names) - 1} in {key!r}, got {wrong!r}.")
             # Models pass over tokens with the tag -100.
             tags = [self.names[tag] if tag >= 0 else "-" for tag in tags]
-        good = [isinstance(tag, str) and (self.tags.plain or TAG.fullmatch(tag)) for tag in tags]
+        good = [isinstance(tag, str) and is_tag(tag, self.tags.scheme) for tag in tags]
         bad = next((tag for tag, is_good in zip(tags, good) if not is_good), None)
         if bad is not None:
             raise XprojError(f"{EXPECTED} in {key!r}, got {bad!r}.")

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from .record import Mark
 from .report import Report
 
-TAG = re.compile(r"[Oo-]|[BILUESMbilu]-\S(.*\S)?")
+# Several tags in one, as "B-LOC,B-ORG" of several annotators, are no tag: which one is meant is not known.
+TAG = re.compile(r"[Oo-]|[BILUESMbilu][-_](?!.*[,;|/][BILUESM]-)\S(.*\S)?")
+SUFFIXED = re.compile(r"[^\W\d].*[-_][BILUESM]")  # PER-B, as some corpora have it
 BARE = re.compile(r"[BIO]")  # of files with one kind of entity that has no name
 # A label without a prefix, as in Few-NERD. A capital and a hyphen are more likely a prefix that is not known.
-PLAIN = re.compile(r"(?![A-Za-z]-|[_*(])[^\W\d][\w/.&+-]*")
+PLAIN = re.compile(r"(?![A-Za-z][-_]|[_*(])[^\W\d][\w/.&+-]*")
 UNNAMED = "ENTITY"
 # I, E (BIOES), L (BILOU) and M (BMES) go on; U and S are whole.
 GOING_ON = "ILEM"
@@ -26,11 +28,11 @@ class TagReader:
     the file, so that `close` must be called at its end.
 
     report (Report): Is told of orphans.
-    plain (bool): The tags are labels without a prefix.
+    scheme (str): What the tags look like, see `scheme_of`.
     """
 
-    def __init__(self, report: Report, plain: bool = False):
-        self.report, self.plain = report, plain
+    def __init__(self, report: Report, scheme: str = "prefixed"):
+        self.report, self.scheme = report, scheme
         self.orphans: list[tuple[int, str]] = []
         self.seen: Counter = Counter()
 
@@ -49,7 +51,7 @@ class TagReader:
                 marks[-1].end = i + 1
             elif label:
                 marks.append(Mark(i, i + 1, label, words=True))
-                if prefix in GOING_ON and not self.plain:
+                if prefix in GOING_ON and self.scheme != "plain":
                     self.orphan(lines[i], tag)
                 elif prefix == "B":
                     self.seen["between" if label == last else "begin"] += 1
@@ -65,8 +67,10 @@ class TagReader:
         """The prefix and the label of a tag; no label for tokens outside."""
         if tag in ("O", "o", "-"):
             return tag, ""
-        if self.plain:
+        if self.scheme == "plain":
             return "I", tag
+        if self.scheme == "suffixed":
+            return tag[-1], tag[:-2]
         return tag[0].upper(), tag[2:] or UNNAMED
 
     def orphan(self, line: int, tag: str) -> None:
@@ -83,12 +87,19 @@ class TagReader:
             self.flush()
 
 
+def is_tag(tag: str, scheme: str) -> bool:
+    """Whether a value is a tag in a column of this scheme (see `scheme_of`)."""
+    if scheme == "suffixed" and SUFFIXED.fullmatch(tag):
+        return True
+    return scheme == "plain" or TAG.fullmatch(tag) is not None or (scheme == "bare" and tag in "BIO")
+
+
 def scheme_of(values: Counter) -> tuple[str, float]:
     """What the values of a column are.
 
     values (Counter): How often each value occurs.
-    RETURNS (str, float): "prefixed" for B-LABEL and such, "bare" for B, I and O alone, "plain" for labels without a
-        prefix; and the share of values that are such tags, 0 for a column of anything else.
+    RETURNS (str, float): "prefixed" for B-LABEL and such, "suffixed" for LABEL-B, "bare" for B, I and O alone, "plain"
+        for labels without a prefix; and the share of values that are such tags, 0 for a column of anything else.
     """
     total = sum(values.values())
     if not total:
@@ -97,6 +108,9 @@ def scheme_of(values: Counter) -> tuple[str, float]:
     if bare == total and values["O"] < total <= 2 * values["O"]:
         return "bare", 1.0
     labels = [tag for tag in values if tag != "O"]
+    prefixed = all(TAG.fullmatch(tag) for tag in labels)
+    if labels and "O" in values and not prefixed and all(SUFFIXED.fullmatch(tag) for tag in labels):
+        return "suffixed", 1.0
     often = total >= FEW and 0 < len(labels) <= 100 and values["O"] == max(values.values())
     if often and all(PLAIN.fullmatch(tag) for tag in labels):
         return "plain", 1.0

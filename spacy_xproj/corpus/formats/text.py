@@ -10,6 +10,13 @@ from .report import Report
 from .source import Source
 
 
+def is_table(head: list[str]) -> bool:
+    """Whether lines are those of a table: all of as many words, two or more, in blocks between blank lines."""
+    sizes = [len(line.split()) for line in head if line.strip()]
+    blank = len(head) - len(sizes) > 1
+    return len(sizes) >= 20 and blank and 1 < sizes[0] < 9 and sizes.count(sizes[0]) * 50 >= len(sizes) * 49
+
+
 class Text(Format):
     """A raw text a line. Blank lines are passed over and counted."""
 
@@ -20,8 +27,9 @@ class Text(Format):
 
     def detect(self, source: Source) -> int:
         is_json = any(isinstance(value, (dict, list)) for value in source.records)
-        columns = sum("\t" in line.strip() for line in source.head) * 2 > len(source.head)
-        return NO if is_json or columns or not source.head else POSSIBLE
+        lines = [line for line in source.head if line.strip()]
+        columns = sum("\t" in line.strip() for line in lines) * 2 > len(lines) or is_table(source.head)
+        return NO if is_json or columns or not lines else POSSIBLE
 
     def read(self, source: Source, report: Report) -> Iterator[Record]:
         for number, line in source.lines(report):
