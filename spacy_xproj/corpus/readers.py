@@ -76,8 +76,8 @@ def _docs(form: Format, source: Source, builder: DocBuilder) -> Iterator[Doc]:
             continue
         try:
             doc = builder.make(found)
-        except InputError:
-            raise
+        except InputError as err:
+            report.problem(err.line, err.message)
         except ValueError as err:  # also of spaCy: a text that is longer than nlp.max_length
             report.problem(found.line, str(err))
         else:

@@ -458,8 +458,8 @@ def test_brat(tmp_path):
         (doc,) = read_docs(path, EN, report=report)
         assert ents(doc) == [("Lena Hof", "PER"), ("sang", "ACT"), ("Rom", "LOC")]
         assert report.counts["other_annotations"] == 1 and report.counts["joined_spans"] == 1
-    (tmp_path / "c" / "x.ann").write_text("T1\tPER 1 8\tLena Hof\n")
-    with pytest.raises(InputError, match=r"x.ann"):
+    (tmp_path / "c" / "x.ann").write_text("T1\tPER 0 4\tLena\nT2\tPER 1 8\tLena Hof\n")
+    with pytest.raises(InputError, match=r"x\.ann, line 2"):
         list(read_docs(tmp_path / "c", EN))
 
 

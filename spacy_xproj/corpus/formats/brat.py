@@ -69,7 +69,7 @@ class Brat(Format):
         if len(pieces) > 1:
             report.note("joined_spans", number, f"{said!r} becomes {text[start:end]!r}")
             said = None
-        return [Mark(start, end, label, name, said)]
+        return [Mark(start, end, label, name, said, line=number)]
 
     def write(self, docs: Iterable[Doc], path: Union[str, Path], report: Report) -> int:
         path = Path(path)

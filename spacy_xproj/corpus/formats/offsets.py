@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import Literal, Optional
 
-from ...errors import XprojError
+from ...errors import InputError, XprojError
 from .record import Mark
 from .report import Report
 
@@ -42,7 +42,7 @@ def resolve(text: str, marks: Sequence[Mark], report: Report, line: int) -> list
     report (Report): Counts the records with other offsets.
     line (int): Where the record starts.
     RETURNS (list of Mark): The spans, with offsets of characters.
-    RAISES (XprojError): If offsets are out of range or give another text in any reading.
+    RAISES (InputError): If offsets are out of range or give another text in any reading.
     """
     wrong = next((mark for mark in marks if not _fits(text, mark)), None)
     if wrong is None:
@@ -54,13 +54,16 @@ def resolve(text: str, marks: Sequence[Mark], report: Report, line: int) -> list
         if moved and all(_fits(text, mark) for mark in moved) and (wrong.text is not None or unit == "utf16_offsets"):
             report.note(unit, line, f"{text[moved[0].start : moved[0].end]!r} at {marks[0].start}-{marks[0].end}")
             return moved
-    _check_range(text, wrong)
+    line = wrong.line or line
+    _check_range(text, wrong, report, line)
     found = text[wrong.start : wrong.end]
     inclusive = text[wrong.start : wrong.end + 1] == wrong.text
     hint = " Its end seems to be the last character, not the one after it." * inclusive
-    raise XprojError(
+    raise InputError(
+        report.path,
+        line,
         f"The span {wrong.start}-{wrong.end} ({wrong.label}) says that its text is {wrong.text!r}, but the text has "
-        f"{found!r} there, counted in characters, UTF-16 units or bytes.{hint}"
+        f"{found!r} there, counted in characters, UTF-16 units or bytes.{hint}",
     )
 
 
@@ -86,12 +89,14 @@ def _moved(marks: Sequence[Mark], place: Callable[[int], Optional[int]]) -> Opti
     return moved
 
 
-def _check_range(text: str, mark: Mark) -> None:
+def _check_range(text: str, mark: Mark, report: Report, line: int) -> None:
     a, b = mark.start, mark.end
     if type(a) is not int or type(b) is not int or not 0 <= a < b <= len(text):
-        raise XprojError(
+        raise InputError(
+            report.path,
+            line,
             f"Expected the 'start' and 'end' of a span to be offsets from 0 to {len(text)}, the end after the start, "
-            f"got {a!r} and {b!r}."
+            f"got {a!r} and {b!r}.",
         )
 
 

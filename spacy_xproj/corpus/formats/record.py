@@ -11,6 +11,7 @@ class Mark:
 
     start, end (int): Half-open offsets of characters, or of words where `words` is set.
     text (Optional[str]): The text of the span, where the file tells it.
+    line (Optional[int]): Where it stands, where that is not the line of its record.
     """
 
     start: int
@@ -19,6 +20,7 @@ class Mark:
     id: str = ""
     text: Optional[str] = None
     words: bool = False
+    line: Optional[int] = None
 
 
 @dataclass
