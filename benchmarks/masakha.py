@@ -22,7 +22,7 @@ import numpy as np
 from spacy.tokens import Doc
 
 from spacy_xproj import fit
-from spacy_xproj.aligners.symmetrize import grow_diag_final_and, intersection
+from spacy_xproj.aligners.eflomal import EflomalAligner
 from spacy_xproj.bitext import Bitext
 from spacy_xproj.corpus import blank, read_docs, read_file, write_file
 from spacy_xproj.corpus.pairing import gold_doc, pair_docs
@@ -33,13 +33,14 @@ from spacy_xproj.evaluate.errors import TYPES, causes, error_types
 from spacy_xproj.labels import mapped_spans
 from spacy_xproj.pharaoh import read_pharaoh, write_pharaoh
 
-from .aligners import eflomal_links
 from .common import DATA, ROOT, config, examples, table
 from .source_ner import EN, LABELS, TEXTS, plain, source_model, source_quality
 
 PUBLISHED = ("ref_heuristic", "ref_greedy")
 METHODS = (*PUBLISHED, "heuristic", "match", "ranker")
-STATISTICAL, GDFA, INTER = LINKS = ("Statistical.v1", "eflomal gdfa", "eflomal inter")
+SYMMETRIZED = {"eflomal gdfa": "grow-diag-final-and", "eflomal inter": "intersection"}
+STATISTICAL = "Statistical.v1"
+LINKS = (STATISTICAL, *SYMMETRIZED)
 
 
 class Result(NamedTuple):
@@ -90,15 +91,20 @@ def payloads(source: list[str], target: list[Doc], lang: str, seeds: int, work: 
     nlp = config("project_match.cfg")
     docs = list(pair_docs(EN.pipe(source), target, nlp))
     found: dict[str, list[list[Bitext]]] = {name: [] for name in LINKS}
+    pairs = [pair for doc in docs for pair in doc._.xproj.pairs(tuple(token.text for token in doc))]
     for seed in range(seeds):
-        files = [work / f"en-{lang} eflomal {seed} {side}.pharaoh" for side in ("forward", "reverse")]
-        if not all(path.exists() for path in files):
-            for path, links in zip(files, zip(*eflomal_links(docs))):
-                write_pharaoh(path, links)
-        for name, combine in ((GDFA, grow_diag_final_and), (INTER, intersection)):
-            both = [combine(*pair) for pair in zip(*map(read_pharaoh, files))]
+        files = {name: work / f"en-{lang} {name} {seed}.pharaoh" for name in SYMMETRIZED}
+        if not all(path.exists() for path in files.values()):
+            aligner = EflomalAligner(stem=0, cognate=0.0)  # as eflomal by itself is
+            aligner.fit(pairs)
+            for name, path in files.items():
+                aligner.symmetrization = SYMMETRIZED[name]
+                write_pharaoh(path, [made.links for made in aligner(pairs)])
+        for name, path in files.items():
             given = {"aligner": name}
-            found[name].append([doc._.xproj.replace(links=x, provenance=given) for doc, x in zip(docs, both)])
+            found[name].append(
+                [doc._.xproj.replace(links=x, provenance=given) for doc, x in zip(docs, read_pharaoh(path))]
+            )
     fit(nlp, docs)
     found[STATISTICAL] = [[doc._.xproj for doc in nlp.pipe(docs, disable=["xproj_matcher"])]] * seeds
     return found
