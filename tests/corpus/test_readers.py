@@ -307,3 +307,12 @@ def test_a_sentence_may_end_like_a_tag(tmp_path):
         "After the deal fell through they made a U-turn.\nIt was U-turn.\n", encoding="utf-8"
     )
     assert len(list(read_docs(tmp_path / "raw.txt", spacy.blank("en")))) == 2
+
+
+@pytest.mark.parametrize("text", ["", "\n", " \n\n"])
+@pytest.mark.parametrize("ending", ["tsv", "txt", "conll", "iob2", "conllu", "jsonl", "json", "tmx", "data"])
+def test_an_empty_file_is_said_to_be_empty(tmp_path, ending, text):
+    path = tmp_path / f"file.{ending}"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"is empty|not well formed"):
+        list(read_docs(path, spacy.blank("xx"), source_nlp=spacy.blank("en")))

@@ -102,6 +102,8 @@ def _choose(source: Source, known: Mapping[str, Format], by_ending: list[str]) -
         return known[chosen[0]]
     if "prodigy" in chosen and all(isinstance(known[name], JsonFormat) for name in chosen) and best < CERTAIN:
         return known["prodigy"]  # texts without labels are the same in all of them
+    if source.path.is_file() and not any(line.strip() for line in source.head):
+        raise InputError(source.path, None, "It is empty: there is nothing to read in it.")
     if len(chosen) > 1:
         raise _two_readings(source, [known[name] for name in chosen])
     raise InputError(
