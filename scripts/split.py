@@ -10,6 +10,7 @@ from wasabi import msg
 
 from spacy_xproj.cli.common import handle_errors
 from spacy_xproj.corpus import read_docs, replacing, text_hash
+from spacy_xproj.corpus.licenses import licenses
 
 
 def is_dev(text: str, share: float) -> bool:
@@ -25,9 +26,12 @@ def main(
     share: Annotated[float, typer.Option(min=0, max=1, help="Share of the development data.")] = 0.12,
     user_data: Annotated[bool, typer.Option("--user-data", help="Keep payloads and soft labels.")] = False,
 ) -> None:
-    # Training a NER needs no payload, and without one the files can be read without this package.
-    parts = {path: DocBin(store_user_data=user_data) for path in (train, dev)}
+    # Training a NER needs no payload, and without one the files can be read without this package. The license stays.
+    parts = {path: DocBin(store_user_data=True) for path in (train, dev)}
     for doc in read_docs(docs, spacy.blank("xx")):
+        if not user_data:
+            found = licenses([doc])
+            doc.user_data = {"meta": {"licence": found[0]}} if found else {}
         parts[dev if is_dev(doc.text, share) else train].add(doc)
     for path, part in parts.items():
         with replacing(path) as beside:
