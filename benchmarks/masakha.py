@@ -120,7 +120,7 @@ def projected(method: str, target: list[Doc], links: list[Bitext], source: list[
     known = target if method == "ranker" else target[: len(source)]  # the others learn nothing from text with links
     docs = [plain(doc, nlp) for doc in known]
     for k, doc in enumerate(docs):
-        doc._.xproj = links[k].replace(spans=mapped_spans(source[k], {}) if k < len(source) else ())
+        doc._.xproj = links[k].replace(spans=mapped_spans(source[k]) if k < len(source) else ())
     fit(nlp, docs)
     return list(nlp.pipe(docs[: len(source)])), gold
 

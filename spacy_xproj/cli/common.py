@@ -5,8 +5,9 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from catalogue import RegistryError
 from click import NoSuchOption
 from confection import ConfigValidationError
@@ -17,6 +18,15 @@ from ..errors import XprojError
 from ..files import read_note
 from ..runs.pipelines import is_single
 from ..runs.shards import Progress
+
+Labels = Annotated[str, typer.Option(help="Keep the entities with these labels alone, such as PER,LOC,ORG.")]
+LabelMap = Annotated[
+    str,
+    typer.Option(
+        metavar="FILE_OR_PAIRS",
+        help="Other names for labels, which --labels then goes by: PERSON=PER,GPE=LOC,NORP= (left out), or a file.",
+    ),
+]
 
 
 def handle_errors(verb: Callable) -> Callable:

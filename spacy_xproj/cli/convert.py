@@ -7,8 +7,9 @@ import typer
 from wasabi import msg
 
 from ..corpus import FORMATS, Note, Report
+from ..labels import LabelFilter
 from ..runs.convert import ReadOptions, convert, report_file, validate
-from .common import show_counts
+from .common import LabelMap, Labels, show_counts
 
 Lang = Annotated[str, typer.Option(help="Language code of the texts.")]
 SourceLang = Annotated[Optional[str], typer.Option(help="Language code of the source side, for a bitext.")]
@@ -35,6 +36,8 @@ def convert_cli(
     tag_names: TagNames = "",
     sentences: Annotated[bool, typer.Option(help="Mark sentences by punctuation.")] = False,
     licence: Annotated[Optional[str], typer.Option(help="Licence of the data, which follows them.")] = None,
+    labels: Labels = "",
+    label_map: LabelMap = "",
     report: ReportPath = None,
 ) -> None:
     """Convert a corpus: CoNLL dialects, JSON of annotation tools, brat, bitexts, .spacy; see docs/formats.md."""
@@ -52,6 +55,7 @@ def convert_cli(
             tag_names=names(tag_names),
             sentences=sentences,
             licence=licence,
+            labels=LabelFilter.parse(labels, label_map),
             report=notes,
         )
     msg.good(f"Wrote {counts.pop('docs', 0)} Docs to {output}, read as {notes.format}")

@@ -7,8 +7,9 @@ import typer
 from spacy.cli._util import parse_config_overrides
 from wasabi import msg
 
+from ..labels import LabelFilter
 from ..runs.evaluate import evaluate
-from .common import show_counts
+from .common import LabelMap, Labels, show_counts
 
 
 def evaluate_cli(
@@ -18,7 +19,8 @@ def evaluate_cli(
     config: Annotated[Path, typer.Option(help="Config, or saved pipeline.")],
     alignments: Annotated[Optional[Path], typer.Option(help="Word links (Pharaoh), a line a sentence pair.")] = None,
     lang: Annotated[Optional[str], typer.Option(help="Target language.")] = None,
-    labels: Annotated[str, typer.Option(help="Only these labels, such as PER,LOC,ORG.")] = "",
+    labels: Labels = "",
+    label_map: LabelMap = "",
     output: Annotated[Optional[Path], typer.Option(help="Write the scores there, as JSON.")] = None,
     fit_on: Annotated[
         Optional[list[Path]], typer.Option(help="Bitext to fit on in place of the input; can be repeated.")
@@ -28,7 +30,8 @@ def evaluate_cli(
     """Project the source's entities onto the target's own tokens and score them against the target's gold. Config
     values can be given as --section.name VALUE, as for 'spacy train'."""
     overrides = parse_config_overrides(ctx.args)
-    found = evaluate(source, target, config, alignments, lang, labels, output, fit_on or (), source_lang, overrides)
+    names = LabelFilter.parse(labels, label_map)
+    found = evaluate(source, target, config, alignments, lang, names, output, fit_on or (), source_lang, overrides)
     rows = [(name, f"{value:.4f}") for name, value in found.items() if isinstance(value, float)]
     msg.table(rows, header=("score", "value"), aligns=("l", "r"), divider=True)
     per_type = [(name, *(f"{v[x]:.4f}" for x in "prf")) for name, v in found["ents_per_type"].items()]

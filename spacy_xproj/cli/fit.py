@@ -7,7 +7,9 @@ import typer
 from spacy.cli._util import parse_config_overrides
 from wasabi import msg
 
+from ..labels import LabelFilter
 from ..runs.fit import fit
+from .common import LabelMap, Labels
 
 
 def fit_cli(
@@ -17,9 +19,12 @@ def fit_cli(
     config: Annotated[Path, typer.Option(help="Config, or saved pipeline.")],
     lang: Annotated[Optional[str], typer.Option(help="Target language.")] = None,
     source_lang: Annotated[str, typer.Option(help="Source language of a .tsv.")] = "en",
+    labels: Labels = "",
+    label_map: LabelMap = "",
 ) -> None:
     """Write a pipeline with everything fitted on a bitext."""
-    fitted = fit(bitext, out, config, lang, source_lang, parse_config_overrides(ctx.args)).names
+    names = LabelFilter.parse(labels, label_map)
+    fitted = fit(bitext, out, config, lang, source_lang, parse_config_overrides(ctx.args), labels=names).names
     if not fitted:
         msg.warn("Nothing in this pipeline was left to fit.")
     msg.good(f"Saved to {out}; fitted: {', '.join(fitted) or 'nothing'}")

@@ -7,8 +7,9 @@ import typer
 from spacy.cli._util import parse_config_overrides
 from wasabi import msg
 
+from ..labels import LabelFilter
 from ..runs.project import project
-from .common import progress_bar, show_counts, show_fitted
+from .common import LabelMap, Labels, progress_bar, show_counts, show_fitted
 
 
 def project_cli(
@@ -26,13 +27,26 @@ def project_cli(
     source_lang: Annotated[str, typer.Option(help="Source language of a .tsv.")] = "en",
     n_process: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
     shard: Annotated[int, typer.Option(min=0, help="Docs a shard of a large file. 0: 1000.")] = 0,
+    labels: Labels = "",
+    label_map: LabelMap = "",
 ) -> None:
     """Fit what learns from the corpus, then align and project the source entities. Config values can be given as
     --section.name VALUE, as for 'spacy train'."""
     overrides = parse_config_overrides(ctx.args)
     with progress_bar(out) as progress:
         counts = project(
-            bitext, out, config, lang, alignments, fit_on or (), source_lang, n_process, shard, overrides, progress
+            bitext,
+            out,
+            config,
+            lang,
+            alignments,
+            fit_on or (),
+            source_lang,
+            n_process,
+            shard,
+            overrides,
+            progress,
+            labels=LabelFilter.parse(labels, label_map),
         )
     show_fitted(out)
     if not counts["source_spans"]:

@@ -7,8 +7,9 @@ import typer
 from spacy.cli._util import parse_config_overrides
 from wasabi import msg
 
+from ..labels import LabelFilter
 from ..runs.translate import translate
-from .common import progress_bar, show_counts
+from .common import LabelMap, Labels, progress_bar, show_counts
 
 
 def translate_cli(
@@ -20,12 +21,25 @@ def translate_cli(
     source_lang: Annotated[str, typer.Option(help="Source language.")] = "en",
     shard: Annotated[int, typer.Option(min=0, help="Docs a shard, where OUT is a folder. 0: 1000.")] = 0,
     sentences: Annotated[bool, typer.Option(help="Mark sentences by punctuation, and translate each.")] = False,
+    labels: Labels = "",
+    label_map: LabelMap = "",
 ) -> None:
     """Translate labeled source text into target text that carries it as payload. Config values can be given as
     --section.name VALUE, as for 'spacy train'."""
     overrides = parse_config_overrides(ctx.args)
     with progress_bar(out) as progress:
-        counts = translate(source, out, lang, config, source_lang, shard, overrides, progress, sentences=sentences)
+        counts = translate(
+            source,
+            out,
+            lang,
+            config,
+            source_lang,
+            shard,
+            overrides,
+            progress,
+            sentences=sentences,
+            labels=LabelFilter.parse(labels, label_map),
+        )
     msg.good(f"Wrote {counts['docs']} of {counts['source_docs']} Docs to {out}")
     if counts["sentences_not_translated"]:
         msg.warn(f"Sentences without a translation are listed in {out}.missing.txt")

@@ -46,7 +46,7 @@ def pair_docs(
             ended = " and ".join(name for name, item in zip(names, row) if item is missing)
             raise XprojError(f"The sides must agree line by line, but there are only {number - 1} {ended}.")
         src, tgt = row[:2]
-        spans = tuple(s for s in mapped_spans(src, {}) if not labels or s.label in labels)
+        spans = tuple(s for s in mapped_spans(src) if not labels or s.label in labels)
         doc = bare_copy(tgt, nlp.vocab)
         words, spaces = [t.text for t in src], [bool(t.whitespace_) for t in src]
         try:

@@ -14,7 +14,7 @@ from spacy.util import filter_spans, load_model, minibatch
 
 from ..bitext import Bitext, SourceSpan
 from ..errors import XprojError
-from ..labels import mapped_spans, source_ids, unknown_words
+from ..labels import LabelFilter, check_label_map, mapped_spans, source_ids, unknown_words
 from ..models.pipelines import SpacyPipeline
 from ..part import as_part
 from ..sentences import sentence_offsets
@@ -25,7 +25,14 @@ from .base import BatchPipe
 from .batches import Step
 
 CARRIED = "xproj_carried"  # doc.spans: what the translator itself carried over
-DEFAULTS: dict[str, Any] = {"forward": None, "back": None, "source_lang": "en", "label_map": {}, "round_trip": False}
+DEFAULTS: dict[str, Any] = {
+    "forward": None,
+    "back": None,
+    "source_lang": "en",
+    "label_map": {},
+    "labels": [],
+    "round_trip": False,
+}
 
 
 class Translated(NamedTuple):
@@ -59,6 +66,7 @@ class PayloadTranslator(BatchPipe):
     source_lang (str): The source language that `back` translates into.
     label_map (dict[str, str]): Labels of source entities that go by another name here; "" leaves them out. Labels that
         are not in it stay as they are.
+    labels (list of str): Keep the source entities with these labels, by their names here. Empty: all.
     round_trip (bool): Translate the labeled translation once more, into the target language, its entities with it, and
         make that the payload: both sides are then in one language (the tgt2tgt setting of Politov et al. 2025). It
         measures no better: see the docs. `forward` must be able to carry spans.
@@ -75,14 +83,15 @@ class PayloadTranslator(BatchPipe):
         back: Optional[Translator],
         *,
         source_lang: str,
-        label_map: dict[str, str],
+        label_map: dict[str, Any],
+        labels: list[str],
         round_trip: bool,
     ):
         super().__init__(nlp, name)
         self.forward = forward
         self.back = back
         self.source_lang = source_lang
-        self.label_map = dict(label_map)
+        self.names = LabelFilter(tuple(labels), check_label_map(name, label_map))
         self.round_trip = round_trip
         if round_trip and not carries(forward):
             raise XprojError(
@@ -143,7 +152,7 @@ class PayloadTranslator(BatchPipe):
             origin = {"translator": f"{origin['translator']}, then {provenance(self.forward)['translator']}"}
         sources = iter(labeled)
         made = [
-            (doc, joined_bitext([next(sources) for _ in sents], lang, sents, self.label_map, origin))
+            (doc, joined_bitext([next(sources) for _ in sents], lang, sents, self.names, origin))
             for doc, sents, *_ in batch
             if doc._.xproj is None
         ]
@@ -212,7 +221,7 @@ class PayloadTranslator(BatchPipe):
     def translate_forward(self, source_lang: str, target_lang: str, docs: Sequence[Doc]) -> list[Translated]:
         """Translate the sentences of labeled source Docs, their entities with them where the translator can."""
         sents = [sentence_offsets(doc) for doc in docs]
-        spans = [mapped_spans(doc, self.label_map) for doc in docs]
+        spans = [mapped_spans(doc, self.names) for doc in docs]
         texts = [doc[a:b].text for doc, rows in zip(docs, sents) for a, b in rows]
         assert self.forward is not None
         if isinstance(self.forward, SpanTranslator):
@@ -265,7 +274,7 @@ def joined_bitext(
     parts: Sequence[Doc],
     lang: str,
     target: Sequence[tuple[int, int]],
-    label_map: dict[str, str],
+    names: LabelFilter,
     origin: dict[str, Union[str, float]],
 ) -> Bitext:
     """The payload made of one source Doc a sentence of the target."""
@@ -278,7 +287,7 @@ def joined_bitext(
         start, known = len(words), len(spans)
         words.extend(t.text for t in part)
         spaces.extend(bool(t.whitespace_) for t in part)
-        mine = [s._replace(id=f"s{known + k}") for k, s in enumerate(mapped_spans(part, label_map))]
+        mine = [s._replace(id=f"s{known + k}") for k, s in enumerate(mapped_spans(part, names))]
         ids.update(source_ids(part, mine))
         spans.extend(s._replace(start=s.start + start, end=s.end + start) for s in mine)
         sents.append(((start, len(words)), (c, d)))

@@ -14,6 +14,7 @@ from ..corpus.formats import ending_format, named_format, to_json
 from ..errors import InputError, XprojError
 from ..files import locked, replacing
 from ..keys import run_key
+from ..labels import ALL, LabelFilter
 from .pipelines import PathLike, is_single
 from .shards import write_shards
 
@@ -67,6 +68,7 @@ def convert(
     tag_names: Sequence[str] = (),
     sentences: bool = False,
     licence: Optional[str] = None,
+    labels: LabelFilter = ALL,
     report: Optional[Report] = None,
 ) -> Counter:
     """Convert a corpus.
@@ -78,6 +80,7 @@ def convert(
     to (Optional[str]): Format of the output. None: by its ending.
     sentences (bool): Mark sentences, by punctuation, in Docs that have none marked.
     licence (Optional[str]): The licence of the data, which follows them as `meta["licence"]`.
+    labels (LabelFilter): New names of labels, and those to keep.
     report (Optional[Report]): Lists repairs with their lines.
     RETURNS (Counter): The numbers of `docs`, `tokens` and `ents`, and of whatever was worth a remark.
     RAISES (XprojError): If the input cannot be used or the output cannot be written so.
@@ -90,14 +93,21 @@ def convert(
     if shard and form is not None:
         raise XprojError(f"{output}: --shard needs a folder as output: a name without such an ending.")
     reading = ReadOptions(lang, source_lang, format, encoding, spans_key, tuple(tag_names))
-    docs = count_docs(prepared(reading.read(input, report), lang, sentences, licence), report.counts)
+    docs = labels.checked(prepared(reading.read(input, report), lang, sentences, licence))
+    docs = count_docs(docs, report.counts)
     with locked(output):
         if single and form is not None:
             write_as(docs, output, form.name, report=report)
         elif is_single(output):
             write_file(docs, output)
         else:
-            options = {**asdict(reading), "sentences": sentences, "licence": licence, "shard size": shard}
+            options = {
+                **asdict(reading),
+                "sentences": sentences,
+                "licence": licence,
+                "shard size": shard,
+                **labels.options(),
+            }
             key = run_key({"input": input}, {name: value for name, value in options.items() if value})
             return +write_shards(docs, output, key=key, shard=shard, counts=report.counts)
     return +report.counts

@@ -12,6 +12,7 @@ from ..errors import InputError
 from ..evaluate import score
 from ..files import write_json
 from ..fitting import fit
+from ..labels import ALL, LabelFilter
 from .pipelines import DocReader, PathLike, load_pipeline
 
 
@@ -21,7 +22,7 @@ def evaluate(
     config: PathLike,
     alignments: Optional[PathLike] = None,
     lang: Optional[str] = None,
-    labels: str = "",
+    labels: LabelFilter = ALL,
     output: Optional[PathLike] = None,
     fit_on: Sequence[PathLike] = (),
     source_lang: str = "en",
@@ -33,7 +34,7 @@ def evaluate(
     config (str or Path): A `configs/project_*.cfg`, or a saved pipeline.
     alignments (Optional[str or Path]): Word links in Pharaoh format. See `with_links`.
     lang, source_lang (str): The languages. Tokenized input needs none.
-    labels (str): Only these, with commas between them; empty: all.
+    labels (LabelFilter): New names of the labels on both sides, and those to keep.
     output (Optional[str or Path]): Write the scores there as JSON.
     fit_on (sequence of str or Path): Fit on these bitexts (.tsv, .spacy). Empty: on the input.
     overrides (Optional[dict[str, Any]]): Config values by dotted name.
@@ -45,17 +46,18 @@ def evaluate(
         raise InputError(
             config, None, "Nothing in this pipeline finds entities: add an xproj_matcher or xproj_projector."
         )
-    kept = [label.strip() for label in labels.split(",") if label.strip()]
     counts: Counter = Counter()
-    gold = list(read_docs(target, nlp, counts=counts))
+    seen: Counter = Counter()
+    gold = list(labels.apply(read_docs(target, nlp, counts=counts), seen))
     if not any(doc.has_annotation("ENT_IOB") for doc in gold):
         raise InputError(target, None, "It is not labeled: expected the gold entities of the target side.")
-    docs = list(pair_docs(read_docs(source, blank(source_lang), counts=counts), gold, nlp, labels=kept))
+    docs = list(pair_docs(labels.apply(read_docs(source, blank(source_lang), counts=counts), seen), gold, nlp))
+    labels.check(seen)
     if alignments is not None:
         docs = list(with_links(docs, docs, alignments))
     fit(nlp, DocReader(fit_on, nlp, source_lang=source_lang) if fit_on else docs)
-    examples = [Example(doc, gold_doc(ref, nlp, kept)) for doc, ref in zip(nlp.pipe(docs), gold)]
-    scores = {**score(examples), "labels": kept, "input": dict(sorted((+counts).items()))}
+    examples = [Example(doc, gold_doc(ref, nlp)) for doc, ref in zip(nlp.pipe(docs), gold)]
+    scores = {**score(examples), "labels": list(labels.labels), "input": dict(sorted((+counts).items()))}
     if output is not None:
         write_json(output, scores)
     return scores

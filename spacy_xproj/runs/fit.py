@@ -5,7 +5,9 @@ from typing import Any, Optional
 
 from ..files import locked
 from ..keys import run_key
+from ..labels import ALL, LabelFilter
 from .pipelines import DocReader, Fitted, PathLike, fit_once, keyed_pipeline
+from .sources import check_labels
 
 
 def fit(
@@ -15,6 +17,8 @@ def fit(
     lang: Optional[str] = None,
     source_lang: str = "en",
     overrides: Optional[dict[str, Any]] = None,
+    *,
+    labels: LabelFilter = ALL,
 ) -> Fitted:
     """Fit a pipeline on a bitext and save it. One that was saved with the same key is not fitted again.
 
@@ -23,10 +27,13 @@ def fit(
     config (str or Path): A `configs/project_*.cfg`, or a saved pipeline.
     lang, source_lang (str): The languages.
     overrides (Optional[dict[str, Any]]): Config values by dotted name.
+    labels (LabelFilter): New names of the labels of source entities, and those to keep.
     RETURNS (Fitted): The pipeline, and which pipes were fitted.
     RAISES (XprojError): If the input cannot be used, or the folder holds other things.
     """
     nlp, key = keyed_pipeline(config, lang, overrides)
-    key |= run_key({"input": bitext}, {"source language": source_lang})
+    key |= run_key({"input": bitext}, {"source language": source_lang, **labels.options()})
+    docs = DocReader([bitext], nlp, source_lang=source_lang, labels=labels)
+    check_labels(docs)
     with locked(out):
-        return fit_once(nlp, DocReader([bitext], nlp, source_lang=source_lang), Path(out), key)
+        return fit_once(nlp, docs, Path(out), key)

@@ -22,6 +22,7 @@ from ..errors import InputError, XprojError
 from ..files import check_replaceable, file_hash, is_intact, read_note, replacing_folder
 from ..fitting import fit, xproj_pipes
 from ..keys import FILLED, Key, config_key, run_key, warn_of_changes
+from ..labels import ALL, LabelFilter
 from ..pipeline.portable import emptied
 from ..shipped import find_config
 from ..state import stateful
@@ -112,6 +113,7 @@ class DocReader:
     alignments (Optional[str or Path]): Word links of the Docs in Pharaoh format. See `with_links`.
     source_lang (Optional[str]): Source language of a .tsv. None: a .tsv is refused.
     limit (int): Read no more Docs than this of each. 0: all.
+    labels (LabelFilter): New names of labels, and those to keep.
     """
 
     def __init__(
@@ -122,9 +124,11 @@ class DocReader:
         alignments: Optional[PathLike] = None,
         source_lang: Optional[str] = "en",
         limit: int = 0,
+        labels: LabelFilter = ALL,
     ):
         self.paths, self.nlp, self.alignments, self.limit = paths, nlp, alignments, limit
         self.source_nlp = blank(source_lang) if source_lang else None
+        self.labels = labels
 
     def __iter__(self) -> Iterator[Doc]:
         return self.read(Counter())
@@ -132,16 +136,23 @@ class DocReader:
     def read(self, counts: Counter) -> Iterator[Doc]:
         """Read the Docs, and count what in the input is worth a remark."""
         if self.alignments is not None:
-            return with_links(self._without_links(counts), self._without_links(Counter()), self.alignments)
-        return self._without_links(counts)
+            return with_links(self.read_plain(counts), self.read_plain(Counter()), self.alignments)
+        return self.read_plain(counts)
 
-    def _without_links(self, counts: Counter) -> Iterator[Doc]:
+    def read_plain(self, counts: Counter, seen: Optional[Counter] = None) -> Iterator[Doc]:
+        """Read the Docs without the links of `alignments`.
+
+        counts (Counter): Counts what in the input is worth a remark.
+        seen (Optional[Counter]): Counts the labels of entities as they were before `labels` renamed them.
+        YIELDS (Doc): The Docs.
+        """
         for path in self.paths:
-            yield from read_docs(path, self.nlp, limit=self.limit, counts=counts, source_nlp=self.source_nlp)
+            docs = read_docs(path, self.nlp, limit=self.limit, counts=counts, source_nlp=self.source_nlp)
+            yield from self.labels.apply(docs, seen)
 
     def shards(self) -> list[Path]:
         """The files, if the input is a folder of several .spacy files that can be processed as they are."""
-        if self.alignments is not None or len(self.paths) != 1 or not Path(self.paths[0]).is_dir():
+        if self.alignments is not None or self.labels or len(self.paths) != 1 or not Path(self.paths[0]).is_dir():
             return []
         files = doc_files(self.paths[0])
         return files if len(files) > 1 else []

@@ -9,10 +9,12 @@ from spacy.tokens import Doc
 
 from ..files import locked, write_json
 from ..keys import run_key
+from ..labels import ALL, LabelFilter
 from ..pipeline.base import check_whole
 from .pipelines import DocReader, PathLike, fitted_beside, is_single, keyed_pipeline
 from .process import PipelineStep, check_processes, process
 from .shards import Progress
+from .sources import check_labels
 
 
 def project(
@@ -27,6 +29,8 @@ def project(
     shard: int = 0,
     overrides: Optional[dict[str, Any]] = None,
     progress: Optional[Progress] = None,
+    *,
+    labels: LabelFilter = ALL,
 ) -> Counter:
     """Fit, align and project a bitext.
 
@@ -42,6 +46,7 @@ def project(
     shard (int): Docs a shard, where one large file is split. 0: 1000.
     overrides (Optional[dict[str, Any]]): Config values by dotted name.
     progress (Optional[Progress]): Called with the numbers of finished and of all shards, or of Docs.
+    labels (LabelFilter): New names of the labels of source entities, and those to keep.
     RETURNS (Counter): `docs`, `source_spans`, `projected`, and what was not projected by reason.
     RAISES (XprojError): If the input cannot be used.
     """
@@ -51,10 +56,12 @@ def project(
     if fit_on or not is_single(out):
         check_whole(nlp, "Give OUT as one .spacy file and no --fit-on, or give the links as --alignments.")
     inputs = {"input": bitext, "alignments": alignments, **{f"--fit-on text {i}": p for i, p in enumerate(fit_on, 1)}}
-    key |= run_key(inputs, {"source language": source_lang})
-    fit_docs = DocReader(fit_on or [bitext], nlp, alignments=None if fit_on else alignments, source_lang=source_lang)
+    key |= run_key(inputs, {"source language": source_lang, **labels.options()})
+    check_labels(DocReader([bitext], nlp, source_lang=source_lang, labels=labels))
+    given = None if fit_on else alignments
+    fit_docs = DocReader(fit_on or [bitext], nlp, alignments=given, source_lang=source_lang, labels=labels)
     with locked(out), fitted_beside(nlp, fit_docs, out, key) as fitted:
-        docs = DocReader([bitext], fitted.nlp, alignments=alignments, source_lang=source_lang)
+        docs = DocReader([bitext], fitted.nlp, alignments=alignments, source_lang=source_lang, labels=labels)
         step = PipelineStep(fitted.folder, fitted.state, with_state)
         key["fitted pipeline"] = fitted.state
         counts = process(docs, out, step, key=key, shard=shard, n_process=n_process, progress=progress).counts

@@ -14,11 +14,13 @@ from ..corpus import blank
 from ..errors import XprojError
 from ..files import locked, write_lines
 from ..keys import run_key
+from ..labels import ALL, LabelFilter
 from ..projection import translate as translate_docs
 from .convert import prepared
 from .pipelines import DocReader, PathLike, is_single, keyed_pipeline
 from .process import Tally, process
 from .shards import Progress
+from .sources import check_labels
 
 
 def translate(
@@ -32,6 +34,7 @@ def translate(
     progress: Optional[Progress] = None,
     *,
     sentences: bool = False,
+    labels: LabelFilter = ALL,
 ) -> Counter:
     """Translate a labeled corpus with the `forward` translator of the config.
 
@@ -44,14 +47,17 @@ def translate(
     overrides (Optional[dict[str, Any]]): Config values by dotted name.
     progress (Optional[Progress]): Called with the numbers of finished and of all shards, or of Docs.
     sentences (bool): Mark sentences, by punctuation, in source Docs that have none marked, and translate each.
+    labels (LabelFilter): New names of the labels, and those to keep.
     RETURNS (Counter): `docs`, `source_docs`, `docs_not_translated`, `sentences_not_translated`.
     RAISES (XprojError): If the input cannot be used, or nothing was translated.
     """
     out = Path(out)
     nlp, key = keyed_pipeline(config, lang, overrides)
-    key |= run_key({"input": source}, {"source language": source_lang, **({"sentences": True} if sentences else {})})
+    options = {"source language": source_lang, **({"sentences": True} if sentences else {}), **labels.options()}
+    key |= run_key({"input": source}, options)
     step = TranslationStep(nlp, blank(source_lang), source_lang, sentences)
-    docs = DocReader([source], step.source_nlp, source_lang=None)
+    docs = DocReader([source], step.source_nlp, source_lang=None, labels=labels)
+    check_labels(docs)
     with locked(out):
         found = process(docs, out, step, key=key, shard=shard, progress=progress)
         missing = Path(f"{out}.missing.txt")

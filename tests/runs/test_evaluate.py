@@ -3,6 +3,7 @@ import json
 import pytest
 
 from spacy_xproj.errors import InputError, XprojError
+from spacy_xproj.labels import LabelFilter
 from spacy_xproj.runs.evaluate import evaluate
 from tests.conftest import CONFIGS, DATA, conll, names
 
@@ -22,13 +23,10 @@ def test_scores(corpus):
 
 
 def test_labels(corpus):
-    got = run(corpus, labels="LOC, ORG")
-    assert (got["labels"], got["n_source"], got["n_gold"], list(got["ents_per_type"])) == (
-        ["LOC", "ORG"],
-        1,
-        1,
-        ["LOC"],
-    )
+    got = run(corpus, labels=LabelFilter(("PLACE",), {"LOC": "PLACE"}))
+    assert (got["labels"], got["n_source"], got["n_gold"], list(got["ents_per_type"])) == (["PLACE"], 1, 1, ["PLACE"])
+    with pytest.raises(XprojError, match="--labels names ORG"):
+        run(corpus, labels=LabelFilter(("LOC", "ORG")))
 
 
 def test_overrides(corpus):
@@ -104,7 +102,7 @@ def test_real_sides(data, tmp_path):
         CONFIG,
         folder / "align.eflomal-inter.pharaoh",
         lang="de",
-        labels="PER",
+        labels=LabelFilter(("PER",)),
         output=tmp_path / "m.json",
     )
     assert got["n_docs"] == 799 and got["ents_f"] > 0.9

@@ -10,13 +10,13 @@ from spacy.util import filter_spans
 
 from ...bitext import Bitext
 from ...errors import XprojError
+from ...labels import GOLD
 from ...languages import is_unspaced, lang_code
 from .offsets import resolve
 from .record import Mark, Record
 from .report import Report
 from .spacing import guess_spaces, locate, spaces_between
 
-GOLD = "gold"
 Places = Sequence[tuple[int, int]]
 
 
