@@ -12,11 +12,11 @@ import numpy as np
 import spacy
 from spacy.cli.train import train
 
-from scripts.split import is_dev
 from spacy_xproj.corpus import blank, read_docs, write_file
 from spacy_xproj.evaluate.bootstrap import counts, f1
 from spacy_xproj.memory_files import import_memory
 from spacy_xproj.runs.project import project
+from spacy_xproj.runs.split import is_dev
 from spacy_xproj.runs.translate import translate
 
 from .common import ROOT, table

@@ -10,10 +10,10 @@ from spacy.cli.train import train
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
-from scripts.split import is_dev
 from spacy_xproj.corpus import blank, read_docs, write_file
 from spacy_xproj.corpus.pairing import bare_copy, gold_doc
 from spacy_xproj.evaluate.bootstrap import counts, f1
+from spacy_xproj.runs.split import is_dev
 
 from .common import DATA, ROOT
 

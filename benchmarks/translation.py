@@ -27,12 +27,12 @@ from tqdm import tqdm
 
 import spacy_xproj
 from scripts.ranker_data import GIVEN
-from scripts.split import is_dev
 from scripts.train_ranker import ranker_of
 from spacy_xproj.corpus import blank, read_docs, read_file, write_file
 from spacy_xproj.corpus.pairing import gold_doc
 from spacy_xproj.evaluate.bootstrap import counts, difference, f1, interval
 from spacy_xproj.runs.project import count_projected
+from spacy_xproj.runs.split import is_dev
 from spacy_xproj.similarities.weights import read_weights
 
 from .common import DATA, ROOT, table

@@ -16,7 +16,7 @@ RAW = srsly.read_yaml(ROOT / "project.yml")
 OUTPUTS = (
     (r"-m spacy xproj (convert|translate|project|teach) ", (1,)),
     (r"scripts/memory\.py ", (1,)),
-    (r"scripts/split\.py ", (1, 2)),
+    (r"-m spacy xproj split ", (1, 2)),
     (r"scripts/table\.py ", (0,)),
     (r"scripts/soft_quality\.py ", (1,)),
     (r"scripts/try_wheel\.py ", (2,)),
@@ -41,7 +41,7 @@ def words_of(line):
     words = shlex.split(line)
     assert words[0] == "python", line
     words = words[1:] if words[1] != "-m" else words[3 if words[2] != "spacy" else 4 :]
-    if words[0] in {"convert", "translate", "project", "evaluate", "teach"} and " xproj " in line:
+    if words[0] in {"convert", "translate", "project", "evaluate", "teach", "split"} and " xproj " in line:
         words = words[1:]
     positional, options, rest = [], [], iter(words)
     for word in rest:
@@ -73,8 +73,8 @@ COMMANDS = [pytest.param(c, id=c["name"]) for lang in LANGS for c in config(lang
 
 
 def test_the_parser_of_this_test():
-    reads, writes = reads_and_writes("python scripts/split.py a/b.spacy a/train.spacy a/dev.spacy --share 0.1")
-    assert (reads, writes) == (["scripts/split.py", "a/b.spacy"], ["a/train.spacy", "a/dev.spacy"])
+    reads, writes = reads_and_writes("python -m spacy xproj split a/b.spacy a/train.spacy a/dev.spacy --share 0.1")
+    assert (reads, writes) == (["a/b.spacy"], ["a/train.spacy", "a/dev.spacy"])
     reads, writes = reads_and_writes("python -m spacy xproj project in/a out/b --config configs/c.cfg --lang es")
     assert (sorted(reads), writes) == (["configs/c.cfg", "in/a"], ["out/b"])
     reads, writes = reads_and_writes("python -m spacy train configs/c.cfg --output out/m --paths.train in/t")

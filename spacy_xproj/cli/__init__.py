@@ -10,6 +10,7 @@ from .evaluate import evaluate_cli
 from .fit import fit_cli
 from .project import project_cli
 from .selftrain import selftrain_cli
+from .split import split_cli
 from .teach import teach_cli
 from .translate import translate_cli
 from .tune import tune_cli
@@ -26,6 +27,7 @@ app.command("evaluate", context_settings=OVERRIDES)(handle_errors(evaluate_cli))
 app.command("teach", context_settings=OVERRIDES)(handle_errors(teach_cli))
 app.command("selftrain", context_settings=OVERRIDES)(handle_errors(selftrain_cli))
 app.command("fit", context_settings=OVERRIDES)(handle_errors(fit_cli))
+app.command("split")(handle_errors(split_cli))
 app.command("tune")(handle_errors(tune_cli))
 app.command("config")(handle_errors(config_cli))
 

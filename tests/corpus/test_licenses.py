@@ -8,9 +8,9 @@ from spacy.cli.package import package
 from spacy.cli.train import train
 from spacy.tokens import DocBin
 
-from scripts.split import main as split
 from spacy_xproj.corpus.licenses import DataLicenses
 from spacy_xproj.runs.convert import convert
+from spacy_xproj.runs.split import split
 from tests.conftest import CONFIGS, ROOT
 
 
@@ -20,7 +20,7 @@ def data(tmp_path):
 
     def made(name):
         convert(ROOT / "assets" / "train.es.jsonl", tmp_path / "all.spacy", lang="es", licence=name)
-        split(tmp_path / "all.spacy", tmp_path / "train.spacy", tmp_path / "dev.spacy", 0.12, False)
+        split(tmp_path / "all.spacy", tmp_path / "train.spacy", tmp_path / "dev.spacy")
         return tmp_path
 
     return made

@@ -1,0 +1,92 @@
+"""Split a corpus into training and development data, by its texts."""
+
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+from spacy.tokens import Doc, DocBin
+
+from ..corpus import blank, read_docs
+from ..corpus.licenses import licenses
+from ..errors import InputError, XprojError
+from ..files import locked, replacing, text_hash
+from .pipelines import PathLike, is_single
+
+
+class Part(NamedTuple):
+    """A part of a corpus.
+
+    docs (int): The number of its Docs.
+    labels (dict[str, int]): The number of its entities by their labels, in alphabetical order.
+    soft (bool): Whether they are entities of soft labels: no Doc of the part has any other.
+    """
+
+    docs: int
+    labels: dict[str, int]
+    soft: bool
+
+
+def split(
+    input: PathLike, train: PathLike, dev: PathLike, share: float = 0.12, *, user_data: bool = False
+) -> tuple[Part, Part]:
+    """Split a corpus by a hash of each text. A text goes the same way wherever it stands: none is in both parts.
+
+    input (str or Path): A labeled corpus: .spacy, or a folder of shards.
+    train, dev (str or Path): Where to write the training and the development data, .spacy.
+    share (float): The share of the development data, between 0 and 1.
+    user_data (bool): Keep payloads and soft labels. Training a NER needs none of them, and files without them can be
+        read without this package. The licence of the data stays in any case.
+    RETURNS (Part, Part): What the training and the development data hold.
+    RAISES (XprojError): If the input cannot be used, or a part would have no Doc or no entity. Nothing is written then.
+    """
+    paths = Path(train), Path(dev)
+    for path in paths:
+        if not is_single(path):
+            raise XprojError(f"{path}: Expected a name that ends in .spacy.")
+    if Path(input).is_file() and not is_single(Path(input)):
+        raise InputError(input, None, "Expected .spacy or a folder of shards. `xproj convert` makes either.")
+    if len({Path(path).resolve() for path in (input, *paths)}) < 3:
+        raise XprojError("IN, TRAIN and DEV must be three different files.")
+    bins = tuple(DocBin(store_user_data=True) for _ in paths)
+    labels: tuple[Counter, Counter] = (Counter(), Counter())
+    soft: tuple[Counter, Counter] = (Counter(), Counter())
+    for doc in read_docs(input, blank("xx"), format="spacy"):
+        which = int(is_dev(doc.text, share))
+        labels[which].update(ent.label_ for ent in doc.ents)
+        if doc._.xproj_soft is not None:
+            soft[which].update(ent.label for ent in doc._.xproj_soft.entities(doc))
+        bins[which].add(doc if user_data else _without_user_data(doc))
+    parts = [
+        Part(len(docs), dict(sorted((hard or found).items())), not hard and bool(found))
+        for docs, hard, found in zip(bins, labels, soft)
+    ]
+    for name, part in zip(("training", "development"), parts):
+        if not part.labels:
+            has = (
+                f"the {part.docs} Docs of the {name} data have no entity" if part.docs else f"the {name} data are empty"
+            )
+            raise InputError(
+                input,
+                None,
+                f"Cannot split it: {has}. It has {sum(p.docs for p in parts)} Docs and "
+                f"{sum(sum(p.labels.values()) for p in parts)} entities, and --share {share:g} of them are development "
+                "data. Give another --share, or more labeled text.",
+            )
+    with ExitStack() as stack:
+        for path in paths:
+            stack.enter_context(locked(path))
+        for path, docs in zip(paths, bins):
+            docs.to_disk(stack.enter_context(replacing(path)))
+    return parts[0], parts[1]
+
+
+def is_dev(text: str, share: float) -> bool:
+    """Whether a text belongs to the development data."""
+    return int(text_hash(text)[:8], 16) < share * 16**8
+
+
+def _without_user_data(doc: Doc) -> Doc:
+    found = licenses([doc])
+    doc.user_data = {"meta": {"licence": found[0]}} if found else {}
+    return doc
