@@ -10,6 +10,7 @@ import srsly
 import typer
 from spacy.util import load_model_from_config
 from thinc.api import Config
+from weasel.util.config import substitute_project_variables
 
 from spacy_xproj.cli import app
 from spacy_xproj.shipped import shipped_configs
@@ -101,7 +102,8 @@ def calls():
     for path in (*FILES, *sorted((ROOT / "configs").glob("*.cfg"))):
         text = path.read_text(encoding="utf-8").replace("\\\n", " ")
         yield from ((path.name, shlex.split(call)) for call in CALL.findall(text) if "--" in call)
-    for command in srsly.read_yaml(ROOT / "project.yml")["commands"]:
+    project = srsly.read_yaml(ROOT / "project.yml")
+    for command in substitute_project_variables(project)["commands"]:
         for line in command["script"]:
             yield from ((command["name"], shlex.split(call)) for call in CALL.findall(line))
 
