@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Optional
 
 import typer
 from catalogue import RegistryError
@@ -25,6 +25,14 @@ LabelMap = Annotated[
     typer.Option(
         metavar="FILE_OR_PAIRS",
         help="Other names for labels, which --labels then goes by: PERSON=PER,GPE=LOC,NORP= (left out), or a file.",
+    ),
+]
+
+SourceModel = Annotated[
+    Optional[str],
+    typer.Option(
+        metavar="NAME_OR_PATH",
+        help="Label the source by this: an installed spaCy pipeline, the folder of one or of a token classifier.",
     ),
 ]
 

@@ -9,7 +9,7 @@ from wasabi import msg
 
 from ..labels import LabelFilter
 from ..runs.translate import translate
-from .common import LabelMap, Labels, progress_bar, show_counts
+from .common import LabelMap, Labels, SourceModel, progress_bar, show_counts
 
 
 def translate_cli(
@@ -23,6 +23,7 @@ def translate_cli(
     sentences: Annotated[bool, typer.Option(help="Mark sentences by punctuation, and translate each.")] = False,
     labels: Labels = "",
     label_map: LabelMap = "",
+    source_model: SourceModel = None,
 ) -> None:
     """Translate labeled source text into target text that carries it as payload. Config values can be given as
     --section.name VALUE, as for 'spacy train'."""
@@ -39,6 +40,7 @@ def translate_cli(
             progress,
             sentences=sentences,
             labels=LabelFilter.parse(labels, label_map),
+            source_model=source_model,
         )
     msg.good(f"Wrote {counts['docs']} of {counts['source_docs']} Docs to {out}")
     if counts["sentences_not_translated"]:

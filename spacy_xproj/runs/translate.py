@@ -10,17 +10,16 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from ..corpus import blank
 from ..errors import XprojError
 from ..files import locked, write_lines
 from ..keys import run_key
 from ..labels import ALL, LabelFilter
 from ..projection import translate as translate_docs
 from .convert import prepared
-from .pipelines import DocReader, PathLike, is_single, keyed_pipeline
+from .pipelines import PathLike, is_single, keyed_pipeline
 from .process import Tally, process
 from .shards import Progress
-from .sources import check_labels
+from .source_labels import SourceLabeler, source_reader
 
 
 def translate(
@@ -35,10 +34,11 @@ def translate(
     *,
     sentences: bool = False,
     labels: LabelFilter = ALL,
+    source_model: Optional[PathLike] = None,
 ) -> Counter:
     """Translate a labeled corpus with the `forward` translator of the config.
 
-    source (str or Path): Labelled source corpus, of any format that `read_docs` reads.
+    source (str or Path): Labeled source corpus, of any format that `read_docs` reads.
     out (str or Path): A .spacy file, or a folder of shards. Texts without a translation are listed in
         `OUT.missing.txt` beside it; a Doc with nothing translated is left out and counted.
     lang, source_lang (str): The languages.
@@ -48,6 +48,7 @@ def translate(
     progress (Optional[Progress]): Called with the numbers of finished and of all shards, or of Docs.
     sentences (bool): Mark sentences, by punctuation, in source Docs that have none marked, and translate each.
     labels (LabelFilter): New names of the labels, and those to keep.
+    source_model (Optional[str or Path]): Labels the source, which must be unlabeled. See `SourceLabeler`.
     RETURNS (Counter): `docs`, `source_docs`, `docs_not_translated`, `sentences_not_translated`.
     RAISES (XprojError): If the input cannot be used, or nothing was translated.
     """
@@ -55,9 +56,10 @@ def translate(
     nlp, key = keyed_pipeline(config, lang, overrides)
     options = {"source language": source_lang, **({"sentences": True} if sentences else {}), **labels.options()}
     key |= run_key({"input": source}, options)
-    step = TranslationStep(nlp, blank(source_lang), source_lang, sentences)
-    docs = DocReader([source], step.source_nlp, source_lang=None, labels=labels)
-    check_labels(docs)
+    labeler = SourceLabeler(source_model, source_lang, labels) if source_model else None
+    key |= labeler.key if labeler else {}
+    docs = source_reader(source, source_lang, labels, labeler)
+    step = TranslationStep(nlp, docs.nlp, source_lang, sentences, labeler)
     with locked(out):
         found = process(docs, out, step, key=key, shard=shard, progress=progress)
         missing = Path(f"{out}.missing.txt")
@@ -84,22 +86,27 @@ class TranslationStep:
     nlp (Language): The target pipeline, with an `xproj_translator`.
     source_nlp (Language), source_lang (str): What the source is read with, and its language.
     sentences (bool): Mark sentences in Docs that have none marked.
+    labeler (Optional[SourceLabeler]): Labels the source.
     """
 
     nlp: Language
     source_nlp: Language
     source_lang: str
     sentences: bool = False
+    labeler: Optional[SourceLabeler] = None
 
     @property
     def vocab(self) -> Vocab:
         return self.source_nlp.vocab
 
     def __call__(self, docs: Iterable[Doc], tally: Tally) -> Iterator[Doc]:
-        """Translate, and reject the sentences that have no translation."""
+        """Label the source, translate it, and reject the sentences that have no translation."""
         docs = prepared(docs, self.source_lang, self.sentences)
+        origin: dict[str, Any] = {}
+        if self.labeler is not None:
+            docs, origin = self.labeler(docs), self.labeler.provenance
         for doc in translate_docs(docs, self.nlp, source_lang=self.source_lang):
-            bitext = doc._.xproj
+            bitext = doc._.xproj = doc._.xproj.replace(provenance={**doc._.xproj.provenance, **origin})
             tally.counts["source_docs"] += 1
             for (a, b), (c, d) in bitext.sents:
                 if b > a and d == c:
