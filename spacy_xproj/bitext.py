@@ -1,6 +1,7 @@
 """The payload of a Doc: the other language's side of it, as plain data (never a Doc)."""
 
 from collections.abc import Callable, Sequence
+from copy import copy, deepcopy
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, NamedTuple, Optional, Union
@@ -158,6 +159,13 @@ class Bitext:
         )
 
     __hash__ = None  # type: ignore[assignment]
+
+    def __deepcopy__(self, memo: dict) -> "Bitext":
+        # `Doc.copy` calls this. Words and spans are immutable, and all is checked already.
+        other = copy(self)
+        for name in ("links", "scores", "evidence", "provenance", "source_ids"):
+            object.__setattr__(other, name, deepcopy(getattr(self, name), memo))
+        return other
 
     @property
     def text(self) -> str:

@@ -117,6 +117,17 @@ def test_survives_alone(made):
     assert srsly.msgpack_dumps(payload) == srsly.msgpack_dumps(copy.deepcopy(payload))
 
 
+def test_a_deep_copy_shares_no_array():
+    one = bitext("a b", links=[(0, 0), (1, 1)], evidence={"x": [0.5, 1.0]}, provenance={"aligner": "given"})
+    other = copy.deepcopy(one)
+    for array in (other.links, other.scores, other.evidence["x"]):
+        array[:] = 0
+    other.evidence["y"], other.provenance["aligner"] = other.scores, "none"
+    assert one.links.tolist() == [[0, 0], [1, 1]] and one.scores.tolist() == [1, 1]
+    assert one.evidence["x"].tolist() == [0.5, 1.0] and list(one.evidence) == ["x"]
+    assert one.provenance == {"aligner": "given"}
+
+
 def long_doc(n=2000):
     rng = np.random.default_rng(0)
     words = [f"w{k}" for k in range(n)]

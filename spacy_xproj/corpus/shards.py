@@ -1,10 +1,14 @@
 """Docs on disk: one .spacy file, or a folder of numbered shards with a manifest."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
-from typing import Union
+from typing import Any, Union
 
+import srsly
 from spacy.tokens import Doc, DocBin
+from spacy.util import minibatch
 from spacy.vocab import Vocab
 
 from ..errors import InputError
@@ -12,6 +16,7 @@ from ..files import replacing
 from .manifest import Manifest
 
 PathLike = Union[str, Path]
+BATCH = 256  # Docs for which the hooks are looked up once
 
 
 def doc_files(path: PathLike) -> list[Path]:
@@ -52,7 +57,13 @@ def read_file(path: PathLike, vocab: Vocab) -> Iterator[Doc]:
     RAISES (InputError): If it is not such a file.
     """
     try:
-        yield from DocBin().from_disk(path).get_docs(vocab)
+        docs = DocBin().from_disk(path).get_docs(vocab)
+        while True:
+            with hooks_looked_up(srsly.msgpack_decoders):
+                batch = list(islice(docs, BATCH))
+            if not batch:
+                break
+            yield from batch
     except Exception as err:  # zlib, msgpack, numpy and spaCy all raise their own
         reason = f"{type(err).__name__}: {err}"
         raise InputError(path, None, f"Expected a .spacy file that spaCy's DocBin can read ({reason}).") from err
@@ -65,7 +76,26 @@ def write_file(docs: Iterable[Doc], path: PathLike) -> int:
     path (str or Path): The file.
     RETURNS (int): How many were written.
     """
-    docbin = DocBin(docs=docs, store_user_data=True)
+    docbin = DocBin(store_user_data=True)
+    for batch in minibatch(docs, BATCH):
+        with hooks_looked_up(srsly.msgpack_encoders):
+            for doc in batch:
+                docbin.add(doc)
     with replacing(path) as beside:
         beside.write_bytes(docbin.to_bytes())
     return len(docbin)
+
+
+@contextmanager
+def hooks_looked_up(registry: Any) -> Iterator[None]:
+    """Let srsly find its msgpack hooks at once. It searches all installed entry points for each Doc and each group of
+    spans, which takes four fifths of the time of a DocBin with user data.
+
+    registry (catalogue.Registry): srsly's encoders or decoders.
+    """
+    found = registry.get_all()
+    registry.get_all = lambda: found
+    try:
+        yield
+    finally:
+        vars(registry).pop("get_all", None)

@@ -222,7 +222,7 @@ def check_whole(nlp: Language, why: str) -> None:
 
 
 class UpstreamDocs:
-    """Copies of the Docs, run through the pipes of this package that come before `name`."""
+    """Copies of the Docs, run through the pipes of this package that come before `name`; without any, the Docs."""
 
     def __init__(self, docs: Iterable[Doc], nlp: Optional[Language], name: str):
         self.docs, self.name = docs, name
@@ -233,7 +233,7 @@ class UpstreamDocs:
             self.before.append(pipe)
 
     def __iter__(self) -> Iterator[Doc]:
-        stream: Iterable[Doc] = (doc.copy() for doc in self.docs)
+        stream = (doc.copy() for doc in self.docs) if self.before else iter(self.docs)
         for pipe in self.before:
             stream = pipe.pipe(stream)
         try:

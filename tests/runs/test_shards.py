@@ -3,8 +3,11 @@ import subprocess
 from collections import Counter
 from pathlib import Path
 
+import catalogue
 import pytest
 import spacy
+import srsly
+from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
 from spacy_xproj.bitext import Bitext
@@ -55,6 +58,21 @@ def calls(folder):
 def inputs(tmp_path):
     write_shards(make_docs(14), tmp_path / "in", key=KEY, shard=3)
     return doc_files(tmp_path / "in")
+
+
+def test_hooks_are_not_searched_for_each_doc(tmp_path, monkeypatch):
+    """That takes longer than all the rest, and grows with what is installed."""
+    docs = list(make_docs(600))
+    plain = DocBin(docs=docs, store_user_data=True).to_bytes()
+    searches = []
+    search = catalogue.Registry.get_entry_points
+    monkeypatch.setattr(catalogue.Registry, "get_entry_points", lambda self: searches.append(self) or search(self))
+    write_file(docs, tmp_path / "a.spacy")
+    assert (tmp_path / "a.spacy").read_bytes() == plain
+    again = list(read_file(tmp_path / "a.spacy", NLP.vocab))
+    assert [doc._.xproj for doc in again] == [doc._.xproj for doc in docs]
+    assert len(searches) < 20
+    assert not {"get_all"} & {*vars(srsly.msgpack_encoders), *vars(srsly.msgpack_decoders)}
 
 
 def test_one_file(tmp_path):
