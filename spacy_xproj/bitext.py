@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, Optional, Union
 
 import numpy as np
 
+from .codes import normal_form
 from .errors import XprojError
 
 KEY = "__spacy_xproj_bitext__"
@@ -77,7 +78,7 @@ def depths(spans: Sequence[SourceSpan]) -> list[int]:
 class Bitext:
     """The source side of a Doc, in `doc._.xproj`. The Doc is always the text that is to be annotated.
 
-    lang (str): Language code of the source side.
+    lang (str): Language code of the source side. Its spelling is made the usual one (see `normalize_code`).
     words (sequence of str), spaces (sequence of bool): Source tokens, in spaCy's convention.
     spans (sequence of SourceSpan): Source entities, offsets into `words`. A span without an id, or with that of an
         earlier span, gets one by its place: `s0`, `s1`, ….
@@ -108,6 +109,7 @@ class Bitext:
 
     def __post_init__(self) -> None:
         set_field = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
+        set_field("lang", normal_form(self.lang))
         set_field("words", tuple(self.words))
         set_field("spaces", tuple(map(bool, self.spaces)))
         set_field("source_ids", dict(self.source_ids))

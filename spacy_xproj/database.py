@@ -26,7 +26,7 @@ class Database:
 
     Class attributes: `what` (str), the name of the file in error messages; `application` (int), written into the
     file's header to know it by; `version` (int), of the schema; `table` (str) and `schema` (str), its definition and
-    that of its indices.
+    that of its indices. A subclass with a version above 1 has `upgrade`.
     """
 
     what: str
@@ -66,8 +66,7 @@ class Database:
                 self._make_folder()
             uri = f"{Path(self.path).as_uri()}?mode={'ro' if self.read_only else 'rwc'}"
             with closing(_connect(uri)) as connection:
-                self._check(connection)
-                yield connection
+                yield self._check(connection)
         except sqlite3.Error as err:
             raise InputError(self.path or self.what, None, self._explain(str(err))) from err
 
@@ -84,8 +83,9 @@ class Database:
             connection.execute("BEGIN IMMEDIATE")
             yield connection
 
-    def _check(self, connection: sqlite3.Connection) -> None:
-        """Compare the header of the file with ours, and make the table in an empty file."""
+    def _check(self, connection: sqlite3.Connection) -> sqlite3.Connection:
+        """Compare the header of the file with ours, make the table in an empty file, and bring an older one up to
+        date. Of an older file that must not be changed a copy in memory is used."""
         if not self.read_only and not _pragma(connection, "schema_version"):
             with connection:
                 connection.execute("BEGIN IMMEDIATE")
@@ -97,12 +97,38 @@ class Database:
         if _pragma(connection, "application_id") != self.application:
             raise InputError(self.path, None, self._not_ours())
         version = _pragma(connection, "user_version")
+        if 0 < version < self.version:
+            if not self.read_only:
+                self._upgrade(connection)
+                return connection
+            with self._lock:
+                if self._in_memory is None:
+                    copy = _connect(":memory:")
+                    connection.backup(copy)
+                    self._upgrade(copy)
+                    self._in_memory = copy
+            return self._in_memory
         if version != self.version:
             message = (
                 f"Expected {self.what} of version {self.version}, got version {version}. Use the spacy-xproj that made "
                 "the file, or give the path of a new file."
             )
             raise InputError(self.path, None, message)
+        return connection
+
+    def _upgrade(self, connection: sqlite3.Connection) -> None:
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            if _pragma(connection, "user_version") < self.version:  # another process may have been faster
+                self.upgrade(connection)
+                connection.execute(f"PRAGMA user_version = {self.version}")
+
+    def upgrade(self, connection: sqlite3.Connection) -> None:
+        """Bring a file of an older version up to date, within a transaction.
+
+        connection (sqlite3.Connection): The connection.
+        """
+        raise NotImplementedError
 
     def _not_ours(self) -> str:
         return (
@@ -126,7 +152,11 @@ class Database:
         return f"The file cannot be used as {self.what} ({error}). Check file, folder and disk."
 
     def __getstate__(self) -> dict[str, Any]:
-        rows = self._in_memory.execute(f"SELECT * FROM {self.table}").fetchall() if self._in_memory else []
+        rows = (
+            []
+            if self.path or not self._in_memory
+            else self._in_memory.execute(f"SELECT * FROM {self.table}").fetchall()
+        )
         return {"path": self.path, "read_only": self.read_only, "rows": rows}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

@@ -3,8 +3,9 @@ import pytest
 import spacy
 
 from spacy_xproj import languages
+from spacy_xproj.codes import MEANT, language_name, macro_language, normalize_code, parse
 from spacy_xproj.errors import XprojError
-from spacy_xproj.languages import MEANT, language_name, macro_language, parse, resolve
+from spacy_xproj.languages import resolve, spacy_lang
 
 NLLB = pytest.importorskip("transformers.models.nllb.tokenization_nllb").FAIRSEQ_LANGUAGE_CODES
 M2M100 = pytest.importorskip("transformers.models.m2m_100.tokenization_m2m_100").FAIRSEQ_LANGUAGE_CODES["m2m100"]
@@ -165,3 +166,39 @@ def test_scripts_without_spaces_are_split_where_their_tokenizer_is_missing(monke
     assert [t.text for t in nlp(text)] == ["IBM", "\u0e21", "\u0e32", "\u0e19\u0e35", ",", "ok"]
     again = make("xx").from_bytes(nlp.to_bytes())
     assert [t.text for t in again(text)] == [t.text for t in nlp(text)]
+
+
+@pytest.mark.parametrize(
+    "codes, normal",
+    [
+        ("lg lug LUG lug_Latn lug-Latn", "lg"), ("es spa spa_Latn ES", "es"), ("zh zho cmn zho_Hans zh-Hans", "zh"),
+        ("zh-TW zh_tw zh-Hant-TW zho_Hant_tw", "zh-Hant-TW"), ("zh_Hant zho_Hant", "zh-Hant"), ("zh-CN", "zh-CN"),
+        ("pt-BR pt_br por_BR pt-Latn-BR", "pt-BR"), ("nb nob no nor", "nb"), ("tl fil tgl", "tl"), ("iw he heb", "he"),
+        ("ar ara arb arb_Arab", "ar"), ("sr-Latn srp_Latn", "sr-Latn"), ("ku kur kmr", "kmr"), ("nso ns", "nso"),
+        ("pcm", "pcm"), ("qaz", "qaz"), ("xx mul", "xx"), ("es-419", "es-419"),
+    ],
+)  # fmt: skip
+def test_one_spelling_of_a_code(codes, normal):
+    assert {normalize_code(code) for code in codes.split()} == {normal} == {normalize_code(normal)}
+
+
+@pytest.mark.parametrize("codes", [NLLB, M2M100, MADLAD], ids=["NLLB", "M2M100", "MADLAD"])
+def test_models_know_their_languages_by_the_usual_code(codes):
+    assert [code for code in codes if resolve(normalize_code(code), codes, "model") != code] == []
+
+
+@pytest.mark.parametrize(
+    "code", ["", "e", "zzz", "zz", "spanish", "en_core_web_sm", "en-Core", "zh-yue", "e n", 5, None]
+)
+def test_what_is_no_code(code):
+    with pytest.raises(XprojError, match="Expected a language code"):
+        normalize_code(code)
+
+
+@pytest.mark.filterwarnings("ignore:spaCy cannot make")
+@pytest.mark.parametrize(
+    "code, taken",
+    [("lug", "lg"), ("pt_BR", "pt"), ("nor", "nb"), ("fil", "tl"), ("kur", "kmr"), ("pcm", "xx"), ("qaz", "xx")],
+)
+def test_the_code_that_spacy_takes(code, taken):
+    assert spacy_lang(code) == taken == spacy.blank(taken).lang

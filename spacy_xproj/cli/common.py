@@ -14,6 +14,7 @@ from confection import ConfigValidationError
 from tqdm import tqdm
 from wasabi import msg
 
+from ..codes import language_name, normalize_code
 from ..errors import XprojError
 from ..files import read_note
 from ..runs.pipelines import is_single
@@ -36,9 +37,12 @@ SourceModel = Annotated[
     ),
 ]
 
+LANGUAGES = {"lang", "source_lang"}  # the parameters of verbs that are language codes
+
 
 def handle_errors(verb: Callable) -> Callable:
-    """Make what the user can mend one message and exit code 1, and a warning of this package a message."""
+    """Make what the user can mend one message and exit code 1, and a warning of this package a message.
+    Give the verb its language codes in their normal form."""
 
     @functools.wraps(verb)
     def wrapper(*args: Any, **kwargs: Any) -> None:
@@ -46,7 +50,7 @@ def handle_errors(verb: Callable) -> Callable:
             warnings.filterwarnings("always", module="spacy_xproj")
             warnings.showwarning = functools.partial(_show_warning, warnings.showwarning)
             try:
-                verb(*args, **kwargs)
+                verb(*args, **{name: _code(value) if name in LANGUAGES else value for name, value in kwargs.items()})
             except (XprojError, ConfigValidationError, RegistryError, OSError) as err:
                 msg.fail(str(err), exits=1)
             except NoSuchOption as err:  # from spaCy, and not of the click that newer versions of typer bring along
@@ -54,6 +58,16 @@ def handle_errors(verb: Callable) -> Callable:
                 raise SystemExit(2) from None
 
     return wrapper
+
+
+def _code(code: Optional[str]) -> Optional[str]:
+    """The normal form of a language code that an option gives. If it was spelled otherwise, say so."""
+    if code is None:
+        return None
+    normal = normalize_code(code)
+    if normal != code:
+        msg.info(f"Language {code} → {normal}" + (f" ({language_name(normal)})" if language_name(normal) else ""))
+    return normal
 
 
 def _show_warning(other: Callable, message: Any, category: Any, filename: str, *rest: Any, **more: Any) -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple, Optional, Union
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
+from ..codes import normalize_code
 from ..compat import require
 from ..errors import InputError, XprojError
 from ..files import read_lines, write_lines
@@ -160,8 +161,9 @@ def territory_names(lang: str) -> list[str]:
     RAISES (XprojError): If `babel` is missing, or CLDR does not have the language.
     """
     babel = require("babel", "A gazetteer of territories", "spacy-xproj[gazetteers]")
+    code = normalize_code(lang)
     try:
-        found = babel.Locale.parse(lang.replace("-", "_")).territories
+        found = babel.Locale.parse(code.replace("-", "_")).territories
     except (babel.UnknownLocaleError, ValueError) as err:
         raise XprojError(f"CLDR has no names of territories in {lang!r}: expected a language code ({err}).") from None
     kept = [name for code, name in sorted(found.items()) if code.isalpha() and code not in NO_TERRITORY]

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Optional, Union
 
+from ..codes import match_level
 from ..errors import InputError, XprojError
 from ..files import replacing
-from ..languages import match_level
 from ..texts import pair_problem
 from .formats.report import Report
 from .formats.source import Options, Source

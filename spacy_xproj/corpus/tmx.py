@@ -9,8 +9,9 @@ from xml.parsers import expat
 from xml.sax.saxutils import escape, quoteattr
 
 from .. import __version__
+from ..codes import match_level
 from ..errors import InputError, XprojError
-from ..languages import is_unspaced, match_level
+from ..languages import is_unspaced
 
 CHUNK = 1 << 16
 # These hold code of the document that was translated, or a text of its own (a footnote, an index entry).

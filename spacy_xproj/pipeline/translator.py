@@ -13,8 +13,10 @@ from spacy.training import Example
 from spacy.util import filter_spans, load_model, minibatch
 
 from ..bitext import Bitext, SourceSpan
+from ..codes import normalize_code
 from ..errors import XprojError
 from ..labels import LabelFilter, check_label_map, mapped_spans, source_ids, unknown_words
+from ..languages import lang_code
 from ..models.pipelines import SpacyPipeline
 from ..part import as_part
 from ..sentences import sentence_offsets
@@ -42,12 +44,14 @@ class Translated(NamedTuple):
     sents (list of (int, int)): The token offsets of its sentences.
     translations (list of Translation): One a sentence.
     spans (tuple of SourceSpan): The entities of a source Doc, under the labels of the target.
+    source_lang (str): The language of a source Doc.
     """
 
     doc: Doc
     sents: list[tuple[int, int]]
     translations: list[Translation]
     spans: tuple[SourceSpan, ...] = ()
+    source_lang: str = ""
 
 
 @Language.factory("xproj_translator", assigns=["doc._.xproj"], default_config=DEFAULTS)
@@ -90,7 +94,7 @@ class PayloadTranslator(BatchPipe):
         super().__init__(nlp, name)
         self.forward = forward
         self.back = back
-        self.source_lang = source_lang
+        self.source_lang = normalize_code(source_lang)
         self.names = LabelFilter(tuple(labels), check_label_map(name, label_map))
         self.round_trip = round_trip
         if round_trip and not carries(forward):
@@ -132,7 +136,7 @@ class PayloadTranslator(BatchPipe):
                 f"'source' in [initialize.components.{self.name}], or set nlp.get_pipe({self.name!r}).source."
             )
         texts = [doc[a:b].text for doc, rows in zip(docs, sents) for a, b in rows]
-        target_lang = str(self._meta.get("xproj_lang") or docs[0].lang_)
+        target_lang = normalize_code(self._meta.get("xproj_lang") or docs[0].lang_)
         found = iter(one_each(self.back(texts, target_lang, self.source_lang), texts, self.back) if texts else ())
         return [Translated(doc, rows, [next(found) for _ in rows]) for doc, rows in zip(docs, sents)]
 
@@ -147,7 +151,7 @@ class PayloadTranslator(BatchPipe):
             )
         lang, origin = self.source_lang, provenance(self.back)
         if self.round_trip:
-            lang = str(self._meta.get("xproj_lang") or batch[0].doc.lang_)
+            lang = normalize_code(self._meta.get("xproj_lang") or batch[0].doc.lang_)
             labeled = self.round_trips(labeled, lang)
             origin = {"translator": f"{origin['translator']}, then {provenance(self.forward)['translator']}"}
         sources = iter(labeled)
@@ -192,15 +196,15 @@ class PayloadTranslator(BatchPipe):
                 f"{self.name} has no translator in 'forward'. Set one in the config, such as "
                 '[components.xproj_translator.forward] @xproj_translators = "spacy_xproj.Memory.v1".'
             )
-        target_lang = str(nlp.meta.get("xproj_lang") or nlp.lang)
+        target_lang = lang_code(nlp)
         self._warned.clear()
-        known = source_lang
+        known = source_lang and normalize_code(source_lang)
         # One batch ahead: a translator that works in another process, or without the interpreter's lock, need not wait.
         with ThreadPoolExecutor(1) as ahead:
             waiting: Optional[tuple[list[Doc], Future, Callable[..., Future]]] = None
             for batch in minibatch(docs, size=batch_size):
-                known = known or str(batch[0].lang_)
-                if langs := {str(doc.lang_) for doc in batch if not source_lang} - {known}:
+                known = known or normalize_code(batch[0].lang_)
+                if langs := {normalize_code(doc.lang_) for doc in batch if not source_lang} - {known}:
                     raise XprojError(f"The source Docs are in several languages: {', '.join(sorted({known, *langs}))}.")
                 translate = partial(self.translate_forward, known, target_lang)
                 sent = batch, ahead.submit(translate, batch), partial(ahead.submit, translate)
@@ -229,7 +233,10 @@ class PayloadTranslator(BatchPipe):
             found = iter(one_each(self.forward.carry(texts, marked, source_lang, target_lang), texts, self.forward))
         else:
             found = iter(one_each(self.forward(texts, source_lang, target_lang), texts, self.forward))
-        return [Translated(doc, rows, [next(found) for _ in rows], mine) for doc, rows, mine in zip(docs, sents, spans)]
+        return [
+            Translated(doc, rows, [next(found) for _ in rows], mine, source_lang)
+            for doc, rows, mine in zip(docs, sents, spans)
+        ]
 
     @property
     def source(self) -> Optional[Language]:
@@ -298,7 +305,7 @@ def joined_bitext(
 
 def target_doc(translated: Translated, nlp: Language, origin: dict[str, Union[str, float]]) -> Doc:
     """The target Doc of a source Doc, one translation a sentence, joined by single spaces."""
-    source, sents, translations, spans = translated
+    source, sents, translations, spans, source_lang = translated
     parts, pairs, end = [], [], 0
     carried: list[tuple[int, int, SourceSpan]] = []
     for (a, b), translation in zip(sents, translations):
@@ -315,7 +322,7 @@ def target_doc(translated: Translated, nlp: Language, origin: dict[str, Union[st
         for token in target:
             token.is_sent_start = token.i in starts
     target._.xproj = Bitext(
-        source.lang_,
+        source_lang,
         tuple([t.text for t in source]),
         tuple(source.to_array(SPACY).tolist()),
         spans,

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Optional
 
+from ..codes import normalize_code
 from ..files import locked
 from ..keys import run_key
 from ..labels import ALL, LabelFilter
@@ -32,7 +33,7 @@ def fit(
     RAISES (XprojError): If the input cannot be used, or the folder holds other things.
     """
     nlp, key = keyed_pipeline(config, lang, overrides)
-    key |= run_key({"input": bitext}, {"source language": source_lang, **labels.options()})
+    key |= run_key({"input": bitext}, {"source language": normalize_code(source_lang), **labels.options()})
     docs = DocReader([bitext], nlp, source_lang=source_lang, labels=labels)
     check_labels(docs)
     with locked(out):

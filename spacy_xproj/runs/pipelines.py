@@ -11,10 +11,10 @@ from typing import Any, NamedTuple, Optional, Union
 import spacy
 from confection import Config
 from spacy.language import Language
-from spacy.tokenizer import Tokenizer
 from spacy.tokens import Doc
 from spacy.util import load_config, load_model_from_config
 
+from ..codes import normalize_code
 from ..corpus import blank, doc_files, lang_code, read_docs
 from ..corpus.manifest import Manifest
 from ..corpus.pairing import with_links
@@ -23,6 +23,7 @@ from ..files import check_replaceable, file_hash, is_intact, read_note, replacin
 from ..fitting import fit, xproj_pipes
 from ..keys import FILLED, Key, config_key, run_key, warn_of_changes
 from ..labels import ALL, LabelFilter
+from ..languages import set_language
 from ..pipeline.portable import emptied
 from ..shipped import find_config
 from ..state import stateful
@@ -50,24 +51,26 @@ def keyed_pipeline(
     try:
         if path.is_dir():
             nlp = spacy.load(path, config=overrides or {})
-            if lang and lang_code(nlp) not in (lang, "xx"):
-                raise XprojError(f"{path}: the pipeline is for {lang_code(nlp)!r}, not for {lang!r}.")
+            code = normalize_code(lang) if lang else lang_code(nlp)
+            if lang_code(nlp) not in (code, "xx"):
+                raise XprojError(f"{path}: the pipeline is for {lang_code(nlp)!r}, not for {code!r}.")
+            set_language(nlp, code)
             check_overrides(nlp, path, overrides or {})
             return nlp, run_key({"pipeline": path}, {"language": lang_code(nlp)}, nlp.config.interpolate())
         made: Config = load_config(path, overrides=overrides or {}, interpolate=False)
         code = lang or made.interpolate().get("nlp", {}).get("lang")
         plain = blank(code) if code else None
         if plain is not None and "nlp" in made:
+            for block in made.values():  # what names the language for a translator means the true one
+                block.update({name: lang_code(plain) for name, value in block.items() if value == "${nlp.lang}"})
             made["nlp"]["lang"] = plain.lang
         nlp = load_model_from_config(made, auto_fill=True)
     except (OSError, ValueError) as err:
         if isinstance(err, XprojError):
             raise
         raise InputError(path, None, f"The pipeline cannot be made. {err}") from err
-    if plain is not None and lang_code(plain) != plain.lang:
-        nlp.meta["xproj_lang"] = lang_code(plain)
-        if plain.lang == "xx" and isinstance(nlp.tokenizer, Tokenizer):
-            nlp.tokenizer.infix_finditer = plain.tokenizer.infix_finditer  # type: ignore[union-attr]
+    if plain is not None:
+        set_language(nlp, lang_code(plain))
     filled = nlp.config.interpolate()
     # Of a sourced pipe, `filled` has the settings, and not the folder that its state comes from.
     written = made.interpolate().get("components", {})

@@ -7,6 +7,7 @@ from typing import Any, Optional
 
 from spacy.tokens import Doc
 
+from ..codes import normalize_code
 from ..files import locked, write_json
 from ..keys import run_key
 from ..labels import ALL, LabelFilter
@@ -56,7 +57,7 @@ def project(
     if fit_on or not is_single(out):
         check_whole(nlp, "Give OUT as one .spacy file and no --fit-on, or give the links as --alignments.")
     inputs = {"input": bitext, "alignments": alignments, **{f"--fit-on text {i}": p for i, p in enumerate(fit_on, 1)}}
-    key |= run_key(inputs, {"source language": source_lang, **labels.options()})
+    key |= run_key(inputs, {"source language": normalize_code(source_lang), **labels.options()})
     check_labels(DocReader([bitext], nlp, source_lang=source_lang, labels=labels))
     given = None if fit_on else alignments
     fit_docs = DocReader(fit_on or [bitext], nlp, alignments=given, source_lang=source_lang, labels=labels)

@@ -19,12 +19,14 @@ from spacy.util import load_config
 from spacy.vocab import Vocab
 from thinc.api import require_gpu
 
+from ..codes import normalize_code
 from ..corpus import blank, read_docs, read_file, write_file
 from ..corpus.pairing import bare_copy, gold_doc
 from ..errors import InputError, XprojError
 from ..files import check_replaceable, file_hash, is_intact, replacing_folder, write_json
 from ..fitting import fit
 from ..keys import config_key, run_key, warn_of_changes
+from ..languages import set_language, spacy_lang
 from ..shipped import find_config
 from ..soft import SoftLabels
 from .pipelines import DocReader, load_pipeline
@@ -89,10 +91,12 @@ class SelfTrainingFiles:
         out = self.output
         if out.exists() and "key" not in read_json(out / STATE) and (not out.is_dir() or any(out.iterdir())):
             raise XprojError(f"{out} is not empty and is no folder of self-training. Remove it or give another one.")
-        self.student = student_config(self.config, self.lang, self.overrides)
+        self.student = student_config(self.config, self.overrides)
+        self.code = normalize_code(self.lang or self.student["nlp"]["lang"])
+        self.student["nlp"]["lang"] = spacy_lang(self.code)
         self.teachers = find_config(self.teachers)
         inputs: dict[str, Optional[Path]] = {"input": self.raw, "gold": self.dev, "labeled Docs besides": self.extra}
-        options = {"language": self.lang, "limit": self.limit, "held out": None if self.dev else f"1 of {self.every}"}
+        options = {"language": self.code, "limit": self.limit, "held out": None if self.dev else f"1 of {self.every}"}
         student = {name: block for name, block in self.student.interpolate().items() if name != "paths"}
         if self.teachers.is_dir():
             inputs["teachers"] = self.teachers
@@ -203,7 +207,7 @@ class SelfTrainingFiles:
     def label_again(self, number: int) -> int:
         """The student of the round before labels the texts of the first round."""
         model = self.folder(number - 1) / "model"
-        nlp = blank(self.student["nlp"]["lang"])
+        nlp = blank(self.code)
         student = {"@xproj_teachers": "spacy_xproj.Pipeline.v1", "model": str(model)}
         config = {name: value for name, value in self.teacher_block.items() if name in LASTING}
         nlp.add_pipe("xproj_teacher", config={**config, "teachers": {"student": student}, "overwrite": True})
@@ -212,7 +216,7 @@ class SelfTrainingFiles:
 
     def gold_docs(self, path: Path) -> list[Doc]:
         """Read the gold, as Docs with entities alone."""
-        nlp = blank(self.student["nlp"]["lang"])
+        nlp = blank(self.code)
         docs = list(read_docs(path, nlp))
         if not any(doc.has_annotation("ENT_IOB") for doc in docs):
             raise InputError(path, None, "It is not labeled: expected gold entities to score the students by.")
@@ -226,7 +230,7 @@ class SelfTrainingFiles:
         if self.extra:
             path = folder / "train.spacy"
             vocab = Vocab()
-            more = read_docs(self.extra, blank(self.student["nlp"]["lang"]))
+            more = read_docs(self.extra, blank(self.code))
             write_file((doc for docs in (read_file(folder / SOFT, vocab), more) for doc in docs), path)
         config = self.student.copy()
         config["paths"].update({"train": str(path), "dev": str(self.output / DEV)})
@@ -239,6 +243,7 @@ class SelfTrainingFiles:
             nlp = init_nlp(config, use_gpu=self.use_gpu)
         except ValueError as err:
             raise InputError(self.config, None, f"The student cannot be made. {err}") from err
+        set_language(nlp, self.code)
         shown = sys.stdout if self.progress else io.StringIO()
         train(nlp, beside, use_gpu=self.use_gpu, stdout=shown, stderr=shown)
         found = [beside / name for name in ("model-best", "model-last") if (beside / name).exists()]
@@ -256,11 +261,10 @@ class SelfTrainingFiles:
         return {"score": found["ents_f"] or 0.0, **{name: found.get(name) for name in ENTS}}
 
 
-def student_config(path: Path, lang: Optional[str], overrides: dict[str, Any]) -> Config:
+def student_config(path: Path, overrides: dict[str, Any]) -> Config:
     """Read a training config.
 
     path (Path): The config.
-    lang (Optional[str]): The language, in place of the config's.
     overrides (dict[str, Any]): Values by their dotted names.
     RETURNS (Config): Not interpolated.
     RAISES (InputError): If there is none, or none to train with.
@@ -271,8 +275,6 @@ def student_config(path: Path, lang: Optional[str], overrides: dict[str, Any]) -
     config = load_config(path, overrides=overrides, interpolate=False)
     if not {"train", "dev"} <= config.get("paths", {}).keys() or not {"nlp", "training"} <= config.keys():
         raise InputError(path, None, "Expected a training config with 'train' and 'dev' in [paths].")
-    if lang:
-        config["nlp"]["lang"] = blank(lang).lang
     return config
 
 

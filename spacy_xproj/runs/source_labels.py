@@ -8,11 +8,11 @@ from typing import Optional
 from spacy.language import Language
 from spacy.tokens import Doc, Span
 
+from ..codes import match_level
 from ..corpus import blank, lang_code
 from ..errors import XprojError
 from ..keys import Key
 from ..labels import ALL, LabelFilter
-from ..languages import match_level
 from ..models.pipelines import SpacyPipeline
 from ..teachers.members import FINDERS
 from .pipelines import DocReader, PathLike

@@ -10,6 +10,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
+from ..codes import normalize_code
 from ..errors import XprojError
 from ..files import locked, write_lines
 from ..keys import run_key
@@ -53,6 +54,7 @@ def translate(
     RAISES (XprojError): If the input cannot be used, or nothing was translated.
     """
     out = Path(out)
+    lang, source_lang = normalize_code(lang), normalize_code(source_lang)
     nlp, key = keyed_pipeline(config, lang, overrides)
     options = {"source language": source_lang, **({"sentences": True} if sentences else {}), **labels.options()}
     key |= run_key({"input": source}, options)

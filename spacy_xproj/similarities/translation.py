@@ -7,6 +7,7 @@ from typing import Any, Optional
 import numpy as np
 
 from ..bitext import SentencePair
+from ..codes import normalize_code
 from ..errors import XprojError, check_at_least, check_share
 from ..part import as_part
 from ..state import State
@@ -84,7 +85,7 @@ class TranslationSimilarity(State):
         check_at_least(NAME, 1, max_length=max_length, batch_size=batch_size)
         check_at_least(NAME, 0, extend=extend, beam=beam, remember=remember)
         self.translator: Any = translator
-        self.source_lang, self.target_lang = source_lang, target_lang
+        self.source_lang, self.target_lang = (lang and normalize_code(lang) for lang in (source_lang, target_lang))
         self.normalize, self.both, self.exponent, self.threshold = normalize, both, exponent, threshold
         self.max_length, self.extend, self.beam = max_length, extend, beam
         self.batch_size = batch_size

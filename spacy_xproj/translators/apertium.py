@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, Union
 
+from ..codes import macro_language, parse
 from ..errors import XprojError
-from ..languages import macro_language, parse
 from ..ty import CharSpan, Translation
 from .apertium_run import FIRST, INSTALL, Broken, Installation, Running
 from .apertium_stream import read, squeezed, write

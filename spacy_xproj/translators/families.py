@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Optional
 
+from ..codes import language_name
 from ..compat import require
 from ..errors import XprojError
-from ..languages import language_name, resolve
+from ..languages import resolve
 from ..models.folder import read_config
 
 EXTRA = "spacy-xproj[translate]"

@@ -8,10 +8,10 @@ from typing import Any, Optional, Union
 from ..errors import XprojError, check_at_least
 from ..part import as_part
 from ..state import State
+from ..store import Store
 from ..texts import normalize, pair_problem
 from ..ty import CharSpan, SpanTranslator, Translation, Translator
 from .checks import one_each
-from .store import Store
 
 MAX_MISSING = 10_000
 Spans = tuple[CharSpan, ...]
@@ -80,7 +80,7 @@ class Memory(State):
         """Translate texts.
 
         texts (sequence of str): The texts.
-        source_lang, target_lang (str): Language codes, taken as they are.
+        source_lang, target_lang (str): Language codes, in any spelling.
         RETURNS (list of Translation): One a text; its text is None where there is none.
         RAISES (XprojError): If the translator behind does not give one translation a text.
         """

@@ -276,8 +276,8 @@ def test_file_of_another_version(tmp_path):
     memory = Memory(path)
     memory.add([("a", "x")], "en", "es")
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 2")
-    with pytest.raises(InputError, match="version 1, got version 2"):
+        connection.execute("PRAGMA user_version = 3")
+    with pytest.raises(InputError, match="version 2, got version 3"):
         Memory(path)
 
 

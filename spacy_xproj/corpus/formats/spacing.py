@@ -6,6 +6,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Optional
 
+from ...codes import parse
 from ...languages import UNSPACED_LANGUAGES, is_unspaced
 
 WINDOW = 500  # words; the detokenizer takes the square of the time
@@ -62,10 +63,10 @@ def guess_spaces(words: Sequence[str], lang: str) -> list[bool]:
     scripts that are written without.
 
     words (sequence of str): The words.
-    lang (str): Language code. The rules for punctuation hold for any language.
+    lang (str): Language code, in its normal form. The rules for punctuation hold for any language.
     RETURNS (list of bool): Whether a space follows each word. None follows the last.
     """
-    code = lang.split("-")[0].split("_")[0]
+    code = parse(lang).language
     plain = [TREEBANK.get(w, w) if code in ("en", "xx") else w for w in words]
     # The detokenizer splits at white space and reads entities: such words must not change its count.
     plain = ["x" if not w or any(c.isspace() for c in w) else w for w in plain]

@@ -2,12 +2,14 @@
 
 import json
 import sqlite3
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Optional
 
-from ..database import Database
-from ..texts import normalize, tighten
-from ..ty import Translation
+from .codes import normal_form, normalize_code
+from .database import Database
+from .texts import normalize, tighten
+from .ty import Translation
 
 SCHEMA = """
 CREATE TABLE entries (
@@ -19,22 +21,35 @@ CREATE TABLE entries (
     target TEXT NOT NULL,
     spans TEXT,
     origin TEXT NOT NULL,
+    folded TEXT,
     UNIQUE (source_lang, target_lang, source, backend)
 );
-CREATE INDEX without_spaces ON entries (source_lang, target_lang, replace(source, ' ', ''))
+CREATE INDEX by_folded ON entries (source_lang, target_lang, folded) WHERE folded IS NOT NULL
 """
 INSERT = (
-    "INSERT OR IGNORE INTO entries (source_lang, target_lang, backend, source, target, spans, origin) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?)"
+    "INSERT OR IGNORE INTO entries (source_lang, target_lang, backend, source, target, spans, origin, folded) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 )
+UPGRADE = """
+DROP INDEX IF EXISTS without_spaces;
+ALTER TABLE entries RENAME TO older;
+{schema};
+INSERT OR IGNORE INTO entries
+    SELECT id, normal_form(source_lang), normal_form(target_lang), backend, source, target, spans, origin,
+        CASE backend WHEN '' THEN tighten(source) END
+    FROM older ORDER BY id;
+DROP TABLE older
+"""
 
 
 class Store(Database):
     """Translations by (source language, target language, backend key, normalized source text). The backend
-    key "" marks entries given by people. Arguments are those of `Database`."""
+    key "" marks entries given by people. Language codes are kept in their normal form, and come in any spelling.
+    Arguments are those of `Database`."""
 
     what = "a translation memory"
     application = 0x78707A6D
+    version = 2
     table = "entries"
     schema = SCHEMA
 
@@ -53,6 +68,7 @@ class Store(Database):
             "AND backend IN ('', ?) ORDER BY backend LIMIT 1"
         )
         found = {}
+        source_lang, target_lang = normalize_code(source_lang), normalize_code(target_lang)
         with self.connected() as connection:
             for row in rows:
                 hit = connection.execute(query, (source_lang, target_lang, *row)).fetchone()
@@ -65,11 +81,10 @@ class Store(Database):
     ) -> Optional[tuple[str, None]]:
         """Find an entry of people's for a text that is spaced otherwise around punctuation, as tokenized text is."""
         query = (
-            "SELECT source, target FROM entries WHERE source_lang = ? AND target_lang = ? "
-            "AND replace(source, ' ', '') = replace(?, ' ', '') AND backend = '' ORDER BY id"
+            "SELECT source, target FROM entries WHERE source_lang = ? AND target_lang = ? AND folded = ? ORDER BY id"
         )
-        rows = connection.execute(query, (source_lang, target_lang, source))
-        return next(((target, None) for found, target in rows if tighten(found) == tighten(source)), None)
+        row = connection.execute(query, (source_lang, target_lang, tighten(source))).fetchone()
+        return (row[1], None) if row else None
 
     def cache(
         self,
@@ -85,9 +100,10 @@ class Store(Database):
         origin (str): What made them, for the reader of the file.
         """
         values = []
+        langs = normalize_code(source_lang), normalize_code(target_lang)
         for source, backend, translation in rows:
             spans = None if translation.spans is None else json.dumps(translation.spans)
-            values.append((source_lang, target_lang, backend, source, translation.text, spans, origin))
+            values.append((*langs, backend, source, translation.text, spans, origin, None))
         with self.transaction() as connection:
             connection.executemany(INSERT, values)
 
@@ -101,6 +117,7 @@ class Store(Database):
         both: bool = False,
     ) -> dict[str, int]:
         """Add people's entries, in one transaction. Arguments and result are those of `Memory.add`."""
+        source_lang, target_lang = normalize_code(source_lang), normalize_code(target_lang)
         counts = {"added": 0, "known": 0, "conflicts": 0, "replaced": 0}
         with self.transaction() as connection:
             for source, target in pairs:
@@ -124,7 +141,7 @@ class Store(Database):
             ) ORDER BY id
         """
         with self.connected() as connection:
-            yield from connection.execute(query, (source_lang, target_lang))
+            yield from connection.execute(query, (normalize_code(source_lang), normalize_code(target_lang)))
 
     def people(self) -> Iterator[list[str]]:
         """What people translated, in the order in which it came.
@@ -141,12 +158,27 @@ class Store(Database):
             for row in rows:
                 _add(connection, row, overwrite=False)
 
+    def upgrade(self, connection: sqlite3.Connection) -> None:
+        """Of two entries for a text under two spellings of a language the first stays."""
+        connection.create_function("normal_form", 1, normal_form, deterministic=True)
+        connection.create_function("tighten", 1, tighten, deterministic=True)
+        (before,) = connection.execute("SELECT count(*) FROM entries").fetchone()
+        for statement in UPGRADE.format(schema=self.schema).split(";"):
+            connection.execute(statement)
+        (after,) = connection.execute("SELECT count(*) FROM entries").fetchone()
+        if after < before:
+            warnings.warn(
+                f"{self.path}: {before - after} of {before} entries had a text that is there already, under another "
+                "spelling of its languages. They are left out.",
+                stacklevel=2,
+            )
+
 
 def _add(connection: sqlite3.Connection, row: list[str], overwrite: bool) -> str:
     """Add one entry, a row as `people` gives it, and say what came of it, by the name of its count."""
     source_lang, target_lang, source, target, origin = row
-    key = (source_lang, target_lang, "", normalize(source))
-    if connection.execute(INSERT, (*key, target, None, origin)).rowcount:
+    key = (normal_form(source_lang), normal_form(target_lang), "", normalize(source))
+    if connection.execute(INSERT, (*key, target, None, origin, tighten(key[3]))).rowcount:
         return "added"
     where = "WHERE source_lang = ? AND target_lang = ? AND backend = ? AND source = ?"
     (old,) = connection.execute(f"SELECT target FROM entries {where}", key).fetchone()
