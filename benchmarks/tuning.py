@@ -145,7 +145,7 @@ def main() -> None:
                 every=max(int(steps) // 8, 1),
             )
             start = process_time()
-            done = tune(pairs, out, model, settings, device="cpu", progress=True)
+            done = tune(pairs, out, model, settings, device="cpu")
             seconds = process_time() - start
             stages.append((stage, out, f"{seconds:.0f}" if done.new else ""))
             print(stage, *done.history, sep="\n")

@@ -11,6 +11,19 @@ class XprojError(ValueError):
     """Something that the user can mend. The command line prints it and exits with 1."""
 
 
+class Stopped(KeyboardInterrupt):
+    """An interrupt, such as Ctrl-C, of a run that a later call goes on with.
+
+    how (str): What the same call does: "goes on from shard 12 of 40".
+    """
+
+    def __init__(self, how: str):
+        super().__init__(how)
+
+    def __str__(self) -> str:
+        return f"Stopped. The same command {self.args[0]}."
+
+
 class InputError(XprojError):
     """A file that cannot be used.
 

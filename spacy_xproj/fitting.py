@@ -2,6 +2,8 @@
 
 import heapq
 from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
+from typing import Optional
 
 from spacy.language import Language
 from spacy.strings import hash_string  # type: ignore[attr-defined]
@@ -9,6 +11,7 @@ from spacy.tokens import Doc
 
 from .errors import XprojError
 from .pipeline.base import UpstreamDocs, check_whole, xproj_pipes
+from .progress import Report, listening, naming, steps
 
 MAX_FIT = 100_000
 
@@ -18,7 +21,14 @@ def unfitted(nlp: Language) -> list[str]:
     return [name for name, pipe in xproj_pipes(nlp) if pipe.unfitted()]
 
 
-def fit(nlp: Language, docs: Iterable[Doc], *, max_fit: int = MAX_FIT, refit: bool = False) -> list[str]:
+def fit(
+    nlp: Language,
+    docs: Iterable[Doc],
+    *,
+    max_fit: int = MAX_FIT,
+    refit: bool = False,
+    progress: Optional[Report] = None,
+) -> list[str]:
     """Fit what is not fitted, in the order of the pipeline.
 
     nlp (Language): The target pipeline, changed in place.
@@ -27,6 +37,7 @@ def fit(nlp: Language, docs: Iterable[Doc], *, max_fit: int = MAX_FIT, refit: bo
     max_fit (int): At most so many Docs, those whose texts have the lowest hashes, so that neither their order nor a
         second run changes the choice.
     refit (bool): Fit again what is fitted.
+    progress (Optional[Report]): Told how far each pipe has come. None: whoever is `listening`.
     RETURNS (list of str): The pipes that were fitted.
     RAISES (XprojError): If docs can be read only once, or hold no Doc.
     """
@@ -34,14 +45,17 @@ def fit(nlp: Language, docs: Iterable[Doc], *, max_fit: int = MAX_FIT, refit: bo
     if not pipes:
         return []
     fitted = []
-    chosen = Sample(docs, max_fit)
-    if chosen.limit is not None:
-        check_whole(nlp, f"There are more than max_fit = {max_fit} Docs to fit on: raise it.")
-    for name, pipe in pipes:
-        stream = UpstreamDocs(chosen, nlp, name)
-        if pipe.needed(stream):
-            pipe.fit(stream, refit=refit)
-            fitted.append(name)
+    with nullcontext() if progress is None else listening(progress):
+        chosen = Sample(docs, max_fit)
+        if chosen.limit is not None:
+            check_whole(nlp, f"There are more than max_fit = {max_fit} Docs to fit on: raise it.")
+        for name, pipe in pipes:
+            stream = UpstreamDocs(chosen, nlp, name)
+            with naming(name):
+                if pipe.needed(stream):
+                    pipe.fit(stream, refit=refit)
+                    if not pipe.unfitted():  # as it is where there was nothing to learn from
+                        fitted.append(name)
     return fitted
 
 
@@ -54,13 +68,17 @@ class Sample:
         if iter(docs) is docs:
             raise XprojError("fit reads the docs more than once: give a list, not a generator.")
         self.docs = docs
-        hashes = heapq.nsmallest(size + 1, (hash_string(doc.text) for doc in docs))
+        hashes = heapq.nsmallest(size + 1, (hash_string(doc.text) for doc in steps(docs, "reading")))
         if not hashes:
             raise XprojError("There is not one Doc to fit on.")
+        self.size = min(len(hashes), size)
         self.limit = hashes[size - 1] if len(hashes) > size else None
         self.at_limit = hashes[:size].count(self.limit)  # a text can come more often than there is room for
 
     def __iter__(self) -> Iterator[Doc]:
+        return steps(self._chosen(), "reading", self.size)
+
+    def _chosen(self) -> Iterator[Doc]:
         left = self.at_limit
         for doc in self.docs:
             text_hash = hash_string(doc.text) if self.limit is not None else 0

@@ -13,6 +13,7 @@ from ..bitext import Links, SentencePair
 from ..compat import require
 from ..errors import NotFittedError, XprojError, check_above_zero, check_at_least, check_one_of
 from ..pharaoh import parse_pharaoh
+from ..progress import tell
 from ..state import State
 from .statistical import _root
 from .symmetrize import SYMMETRIZATIONS
@@ -87,7 +88,9 @@ class EflomalAligner(State):
         texts = [text for text in map(self._text, pairs) if text]
         if not texts:
             raise XprojError(f"{NAME} was given no sentence pair with words on both sides to fit on.")
+        tell("eflomal", 0, 2)  # the program itself tells nothing
         links = self._run(texts, [])
+        tell("eflomal", 1, 2)
         eflomal = require("eflomal", NAME, "spacy-xproj[eflomal]")
         priors = StringIO()
         eflomal.write_priors(priors, *eflomal.calculate_priors(*zip(*texts), *zip(*links)))

@@ -21,6 +21,7 @@ from typing import NamedTuple, Optional
 
 import numpy as np
 
+from ..progress import steps
 from .jumps import first_jumps, learnt_jumps, walk
 
 FAINT = 0.001  # strength of a pair that nothing speaks for; from 0.0003 to 0.01 makes little difference
@@ -248,7 +249,7 @@ class LexicalModel:
         strength = np.where(known > 0, np.exp(digamma(known + self.alpha)), 0)
         source_total, target_total = (np.bincount(x, known, size) + 1 for x in (keys >> 32, keys & 0xFFFFFFFF))
         table = Table(keys, strength, source_total, target_total, null, null, np.zeros(0))
-        for k in range(iterations):
+        for k in steps(range(iterations), "rounds", iterations):
             if walks and k == iterations - walks:
                 table = table._replace(jumps=first_jumps())
             jumped = np.zeros((2, table.jumps.shape[-1] + 1))

@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional, Union
 
 import numpy as np
-from tqdm import tqdm
 
 from ..bitext import SentencePair
 from ..compat import require
-from ..errors import XprojError, check_above_zero, check_at_least, check_below_one, check_share
+from ..errors import Stopped, XprojError, check_above_zero, check_at_least, check_below_one, check_share
 from ..files import check_replaceable, is_intact, read_note, replacing_folder
 from ..keys import Key, run_key, warn_of_changes
 from ..models.batches import token_batches
 from ..models.folder import EXTRA, model_files
+from ..progress import steps as told
+from ..progress import tell
 from .trainee import ALIGNING, HIDING, WHO, Pair, Trainee, losses, read_rows
 
 OBJECTIVES = (*ALIGNING, *HIDING)
@@ -99,7 +100,6 @@ def tune(
     settings: TuningSettings = TuningSettings(),
     *,
     device: str = "auto",
-    progress: bool = False,
 ) -> Tuned:
     """Tune a model, or go on from the last checkpoint of an earlier call with the same text, model and settings. On the
     CPU the result is the same to the bit, stopped or not. What was finished before is not done again. What was made
@@ -111,16 +111,16 @@ def tune(
     model (str or Path): The folder of the model to begin with, which is not changed.
     settings (TuningSettings): How to tune.
     device (str): "cpu", "cuda", "cuda:1" ..., or "auto": a GPU if there is one.
-    progress (bool): Show bars, that of the steps with the losses.
     RETURNS (Tuned): How it went.
     RAISES (XprojError): If the model is not one for these objectives, no pair can be used, `out` holds something else,
         or a loss is not a number.
+    RAISES (Stopped): On an interrupt. The same call goes on from the last checkpoint.
     """
     torch = require("torch", WHO, EXTRA)
     out, checkpoints = Path(out), Path(f"{out}.checkpoint")
     check_replaceable(out)
     trainee = Trainee(model, settings.objectives, settings.layer, device, settings.max_length, settings.seed)
-    rows, left_out, text = read_rows(tqdm(pairs, unit="pair", disable=not progress), trainee)
+    rows, left_out, text = read_rows(told(pairs, "reading"), trainee)
     lengths = [2 * max(len(side.ids) for side in pair) for pair in rows]
     steps = settings.steps or len(token_batches(lengths, settings.batch_tokens))
     key = run_key({}, {**asdict(settings), "objectives": sorted(settings.objectives)})
@@ -135,18 +135,19 @@ def tune(
     run = Tuner(trainee, settings, steps, key)
     run.resume(checkpoints)
     place = run.model.device
-    with (
-        torch.random.fork_rng(devices=[place] if place.type == "cuda" else []),
-        tqdm(total=steps, initial=run.step, unit="step", disable=not progress) as bar,
-    ):
-        for batch in batches(lengths, settings, run.step):
-            if run.step == steps:
-                break
-            last = run.take([rows[i] for i in batch])
-            bar.set_postfix({name: f"{loss:.3f}" for name, loss in last.items()}, refresh=False)
-            bar.update()
-            if run.step % settings.every == 0 and run.step < steps:
-                run.save(checkpoints)
+    saved = run.step
+    try:
+        with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
+            for batch in batches(lengths, settings, run.step):
+                if run.step == steps:
+                    break
+                last = run.take([rows[i] for i in batch])
+                tell("steps", run.step, steps, ", ".join(f"{name}={loss:.3f}" for name, loss in last.items()))
+                if run.step % settings.every == 0 and run.step < steps:
+                    run.save(checkpoints)
+                    saved = run.step
+    except KeyboardInterrupt:
+        raise Stopped(f"goes on from step {saved + 1} of {steps}") from None
     run.finish(out)
     remove_checkpoints(checkpoints)
     return Tuned(True, steps, len(rows), left_out, run.history)

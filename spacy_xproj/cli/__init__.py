@@ -1,8 +1,11 @@
 """The command line: `python -m spacy xproj VERB` and `python -m spacy_xproj VERB` are one typer app."""
 
+from typing import Annotated
+
 import typer
 from spacy.cli._util import app as spacy_app
 
+from .. import __version__
 from .common import handle_errors
 from .config import config_cli
 from .convert import convert_cli, validate_cli
@@ -14,10 +17,33 @@ from .split import split_cli
 from .teach import teach_cli
 from .translate import translate_cli
 from .tune import tune_cli
+from .verbosity import VERBOSITY
 
 app = typer.Typer(name="xproj", help="Cross-lingual named-entity recognition by projection.", no_args_is_help=True)
 # Unknown options are config values, as for `spacy train`.
 OVERRIDES = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and end."""
+    if wanted:
+        print(f"spacy-xproj {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show errors and warnings only.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Show where an error came from, and how long each pipe took.")
+    ] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Cross-lingual named-entity recognition by projection."""
+    VERBOSITY.quiet, VERBOSITY.verbose = quiet, verbose
+
 
 app.command("convert")(handle_errors(convert_cli))
 app.command("validate")(handle_errors(validate_cli))

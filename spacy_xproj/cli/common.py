@@ -1,9 +1,11 @@
 """What the verbs share: errors, warnings and what a run counts, as messages; a bar of progress."""
 
 import functools
+import traceback
 import warnings
+from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -11,14 +13,15 @@ import typer
 from catalogue import RegistryError
 from click import NoSuchOption
 from confection import ConfigValidationError
-from tqdm import tqdm
 from wasabi import msg
 
 from ..codes import language_name, normalize_code
 from ..errors import XprojError
 from ..files import read_note
+from ..progress import Seconds, listening
 from ..runs.pipelines import is_single
 from ..runs.shards import Progress
+from .verbosity import BAR, VERBOSITY, muted
 
 Labels = Annotated[str, typer.Option(help="Keep the entities with these labels alone, such as PER,LOC,ORG.")]
 LabelMap = Annotated[
@@ -39,23 +42,41 @@ SourceModel = Annotated[
 
 LANGUAGES = {"lang", "source_lang"}  # the parameters of verbs that are language codes
 
+INTERRUPTED = 130  # what shells give for a program that Ctrl-C ended
+
 
 def handle_errors(verb: Callable) -> Callable:
-    """Make what the user can mend one message and exit code 1, and a warning of this package a message.
-    Give the verb its language codes in their normal form."""
+    """Make what the user can mend one message and exit code 1, a warning a message, and an interrupt one that says how
+    to go on. Give the verb its language codes in their normal form."""
 
     @functools.wraps(verb)
     def wrapper(*args: Any, **kwargs: Any) -> None:
-        with warnings.catch_warnings():
+        seconds: Optional[Seconds] = defaultdict(float) if VERBOSITY.verbose else None
+        with ExitStack() as stack:
+            stack.enter_context(warnings.catch_warnings())
             warnings.filterwarnings("always", module="spacy_xproj")
             warnings.showwarning = functools.partial(_show_warning, warnings.showwarning)
+            stack.enter_context(listening(BAR, seconds))
+            if VERBOSITY.quiet:
+                stack.enter_context(muted())
+            stack.callback(BAR.close)
             try:
                 verb(*args, **{name: _code(value) if name in LANGUAGES else value for name, value in kwargs.items()})
             except (XprojError, ConfigValidationError, RegistryError, OSError) as err:
+                BAR.close()
+                if VERBOSITY.verbose:
+                    traceback.print_exc()
                 msg.fail(str(err), exits=1)
             except NoSuchOption as err:  # from spaCy, and not of the click that newer versions of typer bring along
                 msg.fail(err.format_message())
                 raise SystemExit(2) from None
+            except KeyboardInterrupt as err:
+                BAR.close()
+                msg.warn(str(err) or "Stopped. The same command begins anew.")
+                raise SystemExit(INTERRUPTED) from None
+            if seconds:
+                rows = [(name, f"{value:.1f}") for name, value in seconds.items()]
+                msg.table(rows, header=("pipe", "seconds"), aligns=("l", "r"), divider=True)
 
     return wrapper
 
@@ -71,7 +92,8 @@ def _code(code: Optional[str]) -> Optional[str]:
 
 
 def _show_warning(other: Callable, message: Any, category: Any, filename: str, *rest: Any, **more: Any) -> None:
-    if "spacy_xproj" in filename:
+    if "spacy_xproj" in filename or category is UserWarning:
+        BAR.close()
         msg.warn(str(message))
     else:
         other(message, category, filename, *rest, **more)
@@ -84,13 +106,8 @@ def progress_bar(out: Path) -> Iterator[Progress]:
     out (Path): The output.
     YIELDS (Progress): To be called with the numbers of finished and of all shards or Docs.
     """
-    with tqdm(unit="doc" if is_single(out) else "shard") as bar:
-
-        def update(done: int, total: int) -> None:
-            bar.total = total or None
-            bar.update(done - bar.n)
-
-        yield update
+    yield lambda done, total: BAR("", done, total, unit="docs" if is_single(out) else "shards")
+    BAR.close()
 
 
 def show_fitted(out: Path) -> None:

@@ -8,6 +8,7 @@ from spacy.cli._util import parse_config_overrides
 from wasabi import msg
 
 from ..runs.selftrain import self_train
+from .verbosity import VERBOSITY
 
 
 def selftrain_cli(
@@ -29,7 +30,7 @@ def selftrain_cli(
     """Train students in rounds, each on what the last one labels. Values of the student's config can be given as
     --section.name VALUE, as for 'spacy train'."""
     options: dict[str, Any] = {"dev": dev, "extra": extra, "held_out": held_out, "rounds": rounds, "min_gain": min_gain}
-    options |= {"patience": patience, "lang": lang, "limit": limit, "use_gpu": gpu_id, "progress": True}
+    options |= {"patience": patience, "lang": lang, "limit": limit, "use_gpu": gpu_id, "progress": not VERBOSITY.quiet}
     done = self_train(raw, config, teachers, out, overrides=parse_config_overrides(ctx.args), **options)
     rows = [(r["round"], r["teacher"], r["docs"], *(f"{r[n] or 0:.3f}" for n in NAMES)) for r in done.rounds]
     msg.table(rows, header=("round", "teacher", "texts", "P", "R", "F"), aligns=["r", "l", *"rrrr"], divider=True)

@@ -36,7 +36,7 @@ def tune_cli(
     options: dict[str, Any] = {"steps": steps, "layer": layer, "threshold": threshold, "lr": lr, "warmup": warmup}
     options |= {"batch_tokens": batch_tokens, "max_length": max_length, "mask": mask, "seed": seed, "every": every}
     settings = TuningSettings(names, **options)
-    done = tune(bitext, out, model, settings, lang, source_lang, limit, device, progress=True)
+    done = tune(bitext, out, model, settings, lang, source_lang, limit, device)
     for reason, count in done.left_out.items():
         msg.warn(f"{count} sentence pairs were left out: {reason}.")
     if not done.new:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from spacy.tokens import Doc, Span, SpanGroup
 
+from ..corpus.pairing import bare_copy
 from ..errors import XprojError
 from ..soft import Entity
 from ..ty import Teacher
@@ -52,3 +53,15 @@ def set_entities(
         taken = {i for ent in kept for i in range(ent.start, ent.end)}
         good = [span for span, (*_, score) in zip(spans, found) if score >= min_score]
         doc.set_ents([*kept, *(s for s in good if taken.isdisjoint(range(s.start, s.end)))], default="outside")
+
+
+def hard_doc(doc: Doc) -> Doc:
+    """A new Doc of the same words with the entities that its soft labels make most probable. Words of which nothing is
+    known are missing values."""
+    soft = doc._.xproj_soft
+    out = bare_copy(doc, doc.vocab)
+    ents = [Span(out, found.start, found.end, label=found.label) for found in soft.entities(doc)]
+    inside = {i for ent in ents for i in range(ent.start, ent.end)}
+    missing = [out[i : i + 1] for i, known in enumerate(soft.known) if not known and i not in inside]
+    out.set_ents(ents, missing=missing, default="outside")
+    return out

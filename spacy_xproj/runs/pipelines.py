@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Optional, Union
 import spacy
 from confection import Config
 from spacy.language import Language
+from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.util import load_config, load_model_from_config
 
@@ -18,9 +19,9 @@ from ..codes import normalize_code
 from ..corpus import blank, doc_files, lang_code, read_docs
 from ..corpus.manifest import Manifest
 from ..corpus.pairing import with_links
-from ..errors import InputError, XprojError
+from ..errors import InputError, Stopped, XprojError
 from ..files import check_replaceable, file_hash, is_intact, read_note, replacing_folder
-from ..fitting import fit, xproj_pipes
+from ..fitting import fit, unfitted, xproj_pipes
 from ..keys import FILLED, Key, config_key, run_key, warn_of_changes
 from ..labels import ALL, LabelFilter
 from ..languages import set_language
@@ -56,6 +57,7 @@ def keyed_pipeline(
                 raise XprojError(f"{path}: the pipeline is for {lang_code(nlp)!r}, not for {code!r}.")
             set_language(nlp, code)
             check_overrides(nlp, path, overrides or {})
+            check_trained(nlp, path)
             return nlp, run_key({"pipeline": path}, {"language": lang_code(nlp)}, nlp.config.interpolate())
         made: Config = load_config(path, overrides=overrides or {}, interpolate=False)
         code = lang or made.interpolate().get("nlp", {}).get("lang")
@@ -80,7 +82,42 @@ def keyed_pipeline(
         settings = filled["initialize"]["components"].get(name, {})
         if settings.get("source"):
             pipe.initialize(lambda: [], nlp=nlp, **settings)
+    check_trained(nlp, path)
     return nlp, key
+
+
+def check_trained(nlp: Language, path: Path) -> None:
+    """Make sure that no pipe has a model that is yet to be trained.
+
+    nlp (Language), path (Path): The pipeline, and its config or folder.
+    RAISES (InputError): If one has.
+    """
+    for name, pipe in nlp.pipeline:
+        nodes = pipe.model.walk() if isinstance(pipe, TrainablePipe) else ()
+        if any(node.has_param(param) is None for node in nodes for param in node.param_names):
+            raise InputError(
+                path,
+                None,
+                f"The pipe {name!r} of this config has not been trained. Train it with 'spacy train', and give the "
+                "folder of the trained pipeline.",
+            )
+
+
+def check_projects(nlp: Language, config: PathLike) -> None:
+    """Make sure that a pipe of the pipeline makes entities of what is in the payload.
+
+    nlp (Language), config (str or Path): The pipeline, and what it was made from.
+    RAISES (InputError): If none does.
+    """
+    for meta in map(nlp.get_pipe_meta, nlp.pipe_names):
+        if "doc._.xproj" in meta.requires and {"doc.ents", "doc.spans"} & {*meta.assigns}:
+            return
+    raise InputError(
+        config,
+        None,
+        "Expected a pipeline that projects, with an xproj_matcher, xproj_projector or xproj_merger, but its pipes are "
+        f"{', '.join(nlp.pipe_names) or 'none'}.",
+    )
 
 
 def check_overrides(nlp: Language, path: Path, overrides: Mapping[str, Any]) -> None:
@@ -185,7 +222,7 @@ def fit_once(nlp: Language, docs: Iterable[Doc], folder: Path, key: Key, *, warn
     key (dict[str, str]): What the result depends on.
     warn (bool): Warn if what is there was made with another key.
     RETURNS (Fitted): The fitted pipeline.
-    RAISES (XprojError): If the folder holds other things, or the Docs cannot be used.
+    RAISES (XprojError): If the folder holds other things, or the Docs cannot be used: none has a source side.
     """
     check_replaceable(folder)
     note = read_note(folder)
@@ -195,6 +232,11 @@ def fit_once(nlp: Language, docs: Iterable[Doc], folder: Path, key: Key, *, warn
     if before != key and warn:
         warn_of_changes(folder, before, key)
     names = fit(nlp, docs)
+    if not names and (left := unfitted(nlp)) and all(doc._.xproj is None for doc in docs):
+        raise XprojError(
+            f"There is nothing to fit {', '.join(left)} on: not one Doc of the input has a source side in doc._.xproj. "
+            "Give a bitext, as 'xproj translate' writes it, or a .tsv of source<TAB>target lines."
+        )
     with replacing_folder(folder, key=key, fitted=names) as new:
         nlp.to_disk(new)
     return Fitted(nlp, folder, file_hash(folder), names)
@@ -215,6 +257,8 @@ def fitted_beside(nlp: Language, docs: Iterable[Doc], out: Path, key: Key) -> It
         if mine and (is_single(out) or not out.exists()):
             shutil.rmtree(folder, ignore_errors=True)
         raise
+    except KeyboardInterrupt as err:
+        raise err if isinstance(err, Stopped) else Stopped("begins with the first Doc, and fits nothing anew") from None
 
 
 def is_single(out: Path) -> bool:

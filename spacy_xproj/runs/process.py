@@ -4,7 +4,9 @@ import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
+from time import perf_counter
 from typing import Optional, Protocol
 
 import spacy
@@ -17,6 +19,7 @@ from ..corpus.shards import doc_files, read_file, write_file
 from ..errors import XprojError
 from ..files import read_lines, write_lines
 from ..keys import Key
+from ..progress import seconds
 from .pipelines import DocReader, is_single
 from .shards import Progress, Work, map_shards, write_shards
 
@@ -65,12 +68,39 @@ class PipelineStep:
         return _loaded(self.folder, self.state).vocab
 
     def __call__(self, docs: Iterable[Doc], tally: Tally) -> Iterator[Doc]:
-        return self.annotate(_loaded(self.folder, self.state).pipe(docs), self.state, tally.counts)
+        return self.annotate(run_pipes(_loaded(self.folder, self.state), docs), self.state, tally.counts)
 
 
 @functools.lru_cache(maxsize=1)
 def _loaded(folder: Path, state: str) -> Language:
     return spacy.load(folder)
+
+
+def run_pipes(nlp: Language, docs: Iterable[Doc]) -> Iterator[Doc]:
+    """`nlp.pipe`. Whoever listens to how long pipes take is told (see `spacy_xproj.progress`)."""
+    spent = seconds()
+    if spent is None:
+        return nlp.pipe(docs)
+    names = nlp.pipe_names
+    docs = _timed(docs, "reading", spent, after=names[0] if names else "")
+    for name, after in zip_longest(names, names[1:], fillvalue=""):
+        docs = _timed(nlp.pipe(docs, disable=[other for other in names if other != name]), name, spent, after=after)
+    return docs
+
+
+def _timed(docs: Iterable[Doc], name: str, spent: dict[str, float], after: str) -> Iterator[Doc]:
+    """Pass Docs on, and add the seconds that they take to those of `name`; the pipe `after` it is not to have them."""
+    stream, end = iter(docs), object()
+    while True:
+        begin = perf_counter()
+        doc = next(stream, end)
+        passed = perf_counter() - begin
+        spent[name] += passed
+        if after:
+            spent[after] -= passed
+        if doc is end:
+            return
+        yield doc  # type: ignore[misc]
 
 
 def process(

@@ -11,7 +11,7 @@ from typing import Any, Optional
 
 import spacy
 from confection import Config
-from spacy.tokens import Doc, Span
+from spacy.tokens import Doc
 from spacy.training import Corpus
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
@@ -21,12 +21,13 @@ from thinc.api import require_gpu
 
 from ..codes import normalize_code
 from ..corpus import blank, read_docs, read_file, write_file
-from ..corpus.pairing import bare_copy, gold_doc
+from ..corpus.pairing import gold_doc
 from ..errors import InputError, XprojError
 from ..files import check_replaceable, file_hash, is_intact, replacing_folder, write_json
 from ..fitting import fit
 from ..keys import config_key, run_key, warn_of_changes
 from ..languages import set_language, spacy_lang
+from ..pipeline.entities import hard_doc
 from ..shipped import find_config
 from ..soft import SoftLabels
 from .pipelines import DocReader, load_pipeline
@@ -193,13 +194,28 @@ class SelfTrainingFiles:
         fit(nlp, texts)
         docs: list[Doc] = []
         held: list[Doc] = []
+        found = False
         for number, doc in enumerate(nlp.pipe(texts), 1):
             if not isinstance(doc._.xproj_soft, SoftLabels):
                 raise XprojError(f"The teachers of {self.teachers} gave no soft labels to text {number}.")
             kept = self.dev or number % self.every
             (docs if kept else held).append(doc if kept else hard_doc(doc))
+            found = found or bool(doc._.xproj_soft.entities(doc))
         if not docs or not (held or self.dev):
             raise InputError(self.raw, None, f"Too few texts to hold out one of each {self.every}. Give gold as 'dev'.")
+        if not found:
+            raise InputError(
+                self.raw,
+                None,
+                f"The teachers of {self.teachers} found not one entity in it: there is nothing to learn.",
+            )
+        if not self.dev and not any(doc.ents for doc in held):
+            raise InputError(
+                self.raw,
+                None,
+                f"The teachers found no entity in the {len(held)} texts that were held out, so nothing can be scored "
+                "by them. Give gold as 'dev', or hold out more.",
+            )
         if not self.dev:
             write_file(held, self.output / DEV)
         return write_file(docs, self.folder(1) / SOFT)
@@ -218,8 +234,10 @@ class SelfTrainingFiles:
         """Read the gold, as Docs with entities alone."""
         nlp = blank(self.code)
         docs = list(read_docs(path, nlp))
-        if not any(doc.has_annotation("ENT_IOB") for doc in docs):
-            raise InputError(path, None, "It is not labeled: expected gold entities to score the students by.")
+        if not any(doc.ents for doc in docs):
+            raise InputError(
+                path, None, "It is not labeled, or without an entity: expected gold to score the students by."
+            )
         return [gold_doc(doc, nlp) for doc in docs]
 
     # Training
@@ -245,10 +263,12 @@ class SelfTrainingFiles:
             raise InputError(self.config, None, f"The student cannot be made. {err}") from err
         set_language(nlp, self.code)
         shown = sys.stdout if self.progress else io.StringIO()
-        train(nlp, beside, use_gpu=self.use_gpu, stdout=shown, stderr=shown)
-        found = [beside / name for name in ("model-best", "model-last") if (beside / name).exists()]
-        found[0].rename(model)
-        shutil.rmtree(beside)
+        try:
+            train(nlp, beside, use_gpu=self.use_gpu, stdout=shown, stderr=shown)
+            found = [beside / name for name in ("model-best", "model-last") if (beside / name).exists()]
+            found[0].rename(model)
+        finally:
+            shutil.rmtree(beside)
 
     def score(self, model: Path) -> dict[str, Any]:
         """The scores of a student."""
@@ -291,18 +311,6 @@ def teacher_config(teachers: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         if block.get("factory") == "xproj_teacher":
             return {name: config.get(name, {}) for name in ("nlp", "components", "initialize")}, block
     raise InputError(teachers, None, f"Expected a pipeline with xproj_teacher, got {', '.join(pipes) or 'none'}.")
-
-
-def hard_doc(doc: Doc) -> Doc:
-    """A new Doc of the same words with the entities that its soft labels make most probable. Words of which nothing is
-    known are missing values."""
-    soft = doc._.xproj_soft
-    out = bare_copy(doc, doc.vocab)
-    ents = [Span(out, found.start, found.end, label=found.label) for found in soft.entities(doc)]
-    inside = {i for ent in ents for i in range(ent.start, ent.end)}
-    missing = [out[i : i + 1] for i, known in enumerate(soft.known) if not known and i not in inside]
-    out.set_ents(ents, missing=missing, default="outside")
-    return out
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import XprojError
+from ..errors import Stopped, XprojError
 from ..files import locked
 from .pipelines import PathLike
 from .rounds import SelfTrainingFiles
@@ -40,7 +40,9 @@ def self_train(raw: PathLike, config: PathLike, teachers: PathLike, output: Path
 
     raw, config, teachers, output (str or Path), settings: See `SelfTrainingFiles`.
     RETURNS (SelfTraining): How it went.
-    RAISES (XprojError): If a setting is out of range, or the input, a config or OUTPUT cannot be used.
+    RAISES (XprojError): If a setting is out of range, the input, a config or OUTPUT cannot be used, or the first
+        student finds nothing. Its round stays, to be looked at.
+    RAISES (Stopped): On an interrupt. What is finished stays.
     """
     with locked(output):
         files = SelfTrainingFiles(Path(raw), Path(config), Path(teachers), Path(output), **settings)
@@ -52,9 +54,17 @@ def self_train(raw: PathLike, config: PathLike, teachers: PathLike, output: Path
                 scores, made = files.round(len(done) + 1)
                 done.append(scores)
                 new += made
+                if not done[0]["score"]:
+                    raise XprojError(
+                        f"{files.folder(1)}: the first student finds nothing: its F1 is 0, so that there is nothing "
+                        "for a next round to learn from. Look at what it learnt from (soft.spacy in that folder), and "
+                        "give a training config that learns from soft labels, such as student_cpu, with more steps."
+                    )
         except XprojError:
             files.remove_if_nothing_is_finished()
             raise
+        except KeyboardInterrupt:
+            raise Stopped(f"goes on from round {len(done) + 1} of {files.rounds}") from None
         best = best_round(done, files.min_gain)
         reason = "patience" if len(done) - best >= files.patience else "rounds"
         model = files.keep(best, {"best": best, "reason": reason, "rounds": done})

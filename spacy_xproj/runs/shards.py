@@ -1,19 +1,21 @@
 """Docs into a folder of numbered shards. A run that was stopped goes on with the first shard that is not finished."""
 
+import signal
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any, Optional, Union
 
 from spacy.tokens import Doc
 
-from ..corpus.manifest import MANIFEST, Manifest, plain
+from ..corpus.manifest import MANIFEST, REJECTED, Manifest, plain
 from ..corpus.shards import write_file
-from ..errors import XprojError
+from ..errors import Stopped, XprojError
 from ..files import remove_leftovers
 from ..keys import Key, warn_of_changes
 
@@ -69,6 +71,7 @@ def write_shards(
     RETURNS (Counter): The counts of all shards.
     RAISES (XprojError): If the folder holds other things. An error of this kind that comes from `docs` after the
         first shard removes the shards: the input has to be mended, and then they are made from something else.
+    RAISES (Stopped): On an interrupt. What is finished stays.
     """
     old = Manifest.read(Path(out))
     if old is not None and old.key == key and old.is_finished():
@@ -89,6 +92,8 @@ def write_shards(
     except XprojError:
         manifest.remove()
         raise
+    except KeyboardInterrupt:
+        raise Stopped(f"goes on from shard {number + 1}") from None
     manifest.remove(number)
     manifest.total, manifest.counts = number, plain(counts - before)  # what was counted after the last Doc
     manifest.save()
@@ -118,6 +123,7 @@ def map_shards(
     RETURNS (Manifest): Of all shards, also of those made by earlier runs.
     RAISES (XprojError): If the folder holds other things. An error of this kind that comes from `work` before any shard
         is finished leaves no folder.
+    RAISES (Stopped): On an interrupt. What is finished stays.
     """
     out = Path(out)
     if any(Path(file).parent.resolve() == out.resolve() for file in inputs):
@@ -149,20 +155,34 @@ def map_shards(
         if not any(manifest.shards):
             manifest.remove()
         raise
+    except KeyboardInterrupt:
+        for number in manifest.unfinished():
+            for suffix in (".spacy", REJECTED):  # of workers that were ended
+                remove_leftovers(manifest.path(number).with_suffix(suffix))
+        done = sum(map(bool, manifest.shards))
+        raise Stopped(f"goes on from shard {done + 1} of {len(inputs)}") from None
     return manifest
 
 
 def _in_processes(
     work: Work, todo: dict[int, tuple[Path, Path]], n_process: int, finish: Callable[[int, dict], None]
 ) -> None:
+    others = active_children()
     # "spawn": forked children of a process that uses threads, as torch does, can hang.
     with ProcessPoolExecutor(min(n_process, len(todo)), mp_context=get_context("spawn")) as pool:
-        futures = {pool.submit(work, *files): number for number, files in todo.items()}
+        with _interrupts_held():  # workers inherit this: Ctrl-C goes to all processes, and is this one's to answer
+            futures = {pool.submit(work, *files): number for number, files in todo.items()}
         left = dict(futures)
         try:
             for future in as_completed(futures):
-                finish(left.pop(future), future.result())
+                number = left[future]
+                finish(number, future.result())
+                del left[future]
         except BaseException as err:
+            if isinstance(err, KeyboardInterrupt):
+                for worker in active_children():
+                    if worker not in others:
+                        worker.terminate()
             pool.shutdown(wait=True, cancel_futures=True)
             for future, number in left.items():
                 if not future.cancelled() and future.exception() is None:
@@ -173,3 +193,14 @@ def _in_processes(
                     "to go on, with a smaller --n-process or --shard."
                 ) from err
             raise
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold interrupts back, from this thread and from processes that it starts. One that comes in between is met in the
+    end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -22,7 +22,6 @@ def tune(
     source_lang: str = "en",
     limit: int = 0,
     device: str = "auto",
-    progress: bool = False,
 ) -> Tuned:
     """Fine-tune an encoder on parallel text without labels.
 
@@ -34,13 +33,12 @@ def tune(
     lang, source_lang (str): The languages of a .tsv, whose rules split it into words.
     limit (int): Read no more Docs than this. 0: all.
     device (str): "cpu", "cuda", "cuda:1" ..., or "auto": a GPU if there is one.
-    progress (bool): Show a bar with the losses.
     RETURNS (Tuned): How it went.
     RAISES (XprojError): If the input, the model or OUT cannot be used.
     """
     docs = DocReader([bitext], blank(lang), source_lang=source_lang, limit=limit)
     with locked(out):
-        return tune_model(_pairs(docs), out, model, settings, device=device, progress=progress)
+        return tune_model(_pairs(docs), out, model, settings, device=device)
 
 
 def _pairs(docs: DocReader) -> Iterator[SentencePair]:

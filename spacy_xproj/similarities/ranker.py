@@ -10,6 +10,7 @@ from thinc.api import Model
 
 from ..bitext import SentencePair
 from ..errors import check_at_least, check_below_one
+from ..progress import steps
 from ..state import State
 from ..ty import GoldPair, WeighedCells
 from .adaptation import Adaptation
@@ -109,7 +110,7 @@ class Ranker(State):
             self.start_from({stage: self.weight(stage) for stage in STAGES})
         self.evidence.fit(pairs)
         self.lexicon = self.voter = None
-        self.stats = CorpusStats(pairs) if pairs else None
+        self.stats = CorpusStats(steps(pairs, "words", len(pairs))) if pairs else None
         if self.use_lexicon and pairs:
             self.lexicon, self.voter = self.learn_lexicon(pairs), self.weight("corpus")
 
@@ -117,7 +118,7 @@ class Ranker(State):
         """The lexicon of the projections by the first pass."""
         found = PairLexicon()
         self.prepare(pairs)
-        for pair in pairs:
+        for pair in steps(pairs, "entities", len(pairs)):
             if pair.spans:
                 first = self.first_pass(pair, skip=self.idle())
                 for span, mine in enumerate(self.votes(first)):

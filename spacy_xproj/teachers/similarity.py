@@ -12,6 +12,7 @@ from ..corpus.readers import read_docs
 from ..errors import InputError, NotFittedError, XprojError
 from ..languages import blank
 from ..part import as_part
+from ..progress import steps
 from ..state import State
 from .vectors import NgramVectors, SentenceVectors
 
@@ -244,7 +245,7 @@ def train(
     means = np.stack([vectors[answers == k].mean(axis=0) for k in range(len(sizes))])
     params = {"U": start, "V": start.copy(), "P": means}
     optimizer = Adam(learn_rate, L2=0.0, grad_clip=1.0)
-    for _ in range(epochs):
+    for _ in steps(range(epochs), "epochs", epochs):
         order = rng.permutation(len(vectors))
         for i in range(0, len(order), BATCH):
             batch = order[i : i + BATCH]

@@ -1,0 +1,175 @@
+"""Ctrl-C in each verb that writes: exit code 130, a message that says how to go on, nothing half-written; the same
+command then gives the bytes of a run that was left alone."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from spacy_xproj.corpus.manifest import Manifest
+from spacy_xproj.translators.memory import Memory
+from tests.aligners.tiny_encoders import make_encoder
+from tests.conftest import CONFIGS, ROOT, VERSES, names
+from tests.runs.test_kill import contents
+from tests.runs.test_rounds import SMALL, TEACHERS, gold, texts
+
+torch = pytest.importorskip("torch")
+
+STUDENT = {**SMALL, "training.max_steps": 8, "training.eval_frequency": 4}
+OPTIONS = [part for name, value in STUDENT.items() if name != "nlp.lang" for part in (f"--{name}", value)]
+# For each verb: its words; the output before which it is interrupted, as it is put in its place; and what it then says.
+VERBS = {
+    "convert": ("convert src.conll out/x --shard 1 --lang es", "/00002.spacy", r"goes on from shard 3\."),
+    "convert to a file": ("convert src.conll out/x.spacy --lang es", "/x.spacy", "begins anew"),
+    "translate": (
+        f"translate src.conll out/x --lang es --shard 1 --config {CONFIGS / 'translate.cfg'} "
+        "--components.xproj_translator.forward.path memory.db",
+        "/x/00001.spacy",
+        "goes on from shard 2 of 5",
+    ),
+    "project": (
+        "project bitext.spacy out/x --lang es --shard 1 --config project_match",
+        "/x/00003.spacy",
+        "goes on from shard 4 of 5",
+    ),
+    "project to a file": (
+        "project bitext.spacy out/x.spacy --lang es --config project_match",
+        "/x.spacy",
+        "begins with the first Doc, and fits nothing anew",
+    ),
+    "teach": ("teach raw.txt out/x --shard 3 --config teach.cfg", "/x/00002.spacy", "goes on from shard 3 of 4"),
+    "fit": ("fit bitext.spacy out/x --lang es --config project_match", "/x", "begins anew"),
+    "selftrain": (
+        "selftrain raw.txt out/x --teachers teach.cfg --config student_cpu --dev dev.spacy --lang es --rounds 2 "
+        f"--patience 9 {' '.join(str(json.dumps(o).replace(' ', '') if isinstance(o, list) else o) for o in OPTIONS)}",
+        "round-2/soft.spacy",
+        "goes on from round 2 of 2",
+    ),
+    "tune": (
+        "tune bitext.spacy out/x --model encoder --steps 5 --every 1 --layer 3 --batch-tokens 300 --device cpu",
+        "step-000000003",
+        "goes on from step 3 of 5",
+    ),
+}
+SLOW = ("project", "teach", "selftrain", "tune", "project to a file", "fit")
+
+
+@pytest.fixture
+def work(corpus, monkeypatch):
+    """A folder with what the verbs read. They write to `out/`, beside which nothing else is."""
+    make_encoder(corpus / "encoder", positions=130)
+    (corpus / "raw.txt").write_text("\n".join(texts(12, 0)) + "\n", encoding="utf-8")
+    (corpus / "teach.cfg").write_text(TEACHERS)
+    gold(corpus / "dev.spacy", texts(4, 1))
+    memory = Memory(corpus / "memory.db")
+    memory.add(VERSES, "en", "es")
+    monkeypatch.chdir(corpus)
+    return corpus
+
+
+def in_child(words, log, before=""):
+    """Run a command in another process, which interrupts itself before it puts `before` in its place.
+
+    RETURNS (int, str): The exit code, and what was said.
+    """
+    sys.stdout.flush()
+    child = os.fork()
+    if not child:
+        code = 1
+        try:
+            with open(log, "w", encoding="utf-8") as file:
+                os.dup2(file.fileno(), 1)
+                os.dup2(file.fileno(), 2)
+                sys.stdout = sys.stderr = open(os.dup(1), "w", encoding="utf-8", buffering=1)  # noqa: SIM115
+                sys.stdin = open(os.devnull)  # noqa: SIM115
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+                torch.set_num_threads(1)
+
+                def watch(event, args):
+                    if before and event == "os.rename" and str(args[1]).endswith(before):
+                        os.kill(os.getpid(), signal.SIGINT)
+
+                sys.addaudithook(watch)
+                from spacy_xproj.cli import app
+
+                try:
+                    app([*words.split()], prog_name="xproj")
+                except SystemExit as err:
+                    code = int(err.code or 0)
+                sys.stdout.flush()
+        except BaseException:
+            traceback.print_exc()
+        os._exit(code)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFEXITED(status), status
+    return os.WEXITSTATUS(status), " ".join(log.read_text(encoding="utf-8").split())
+
+
+@pytest.mark.parametrize("verb", [pytest.param(v, marks=pytest.mark.slow) if v in SLOW else v for v in VERBS])
+def test_interrupted_and_run_again(work, verb):
+    words, moment, message = VERBS[verb]
+    code, text = in_child(words, work / "log.txt")
+    assert code == 0, text
+    want = contents(work / "out")
+    shutil.rmtree(work / "out")
+    code, text = in_child(words, work / "log.txt", moment)
+    assert code == 130 and "Traceback" not in text, text
+    assert re.search(f"Stopped. The same command {message}", text), text
+    left = names(work / "out") if (work / "out").exists() else set()
+    assert not [name for name in left if name.endswith((".tmp", ".lock")) or "/." in name.replace("/.xproj.json", "")]
+    code, text = in_child(words, work / "log.txt")
+    assert code == 0, text
+    assert contents(work / "out") == want
+
+
+def running(group):
+    """The processes of a group that are not over."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it ended meanwhile
+            state, _, number = path.read_text().rpartition(")")[2].split()[:3]
+            if int(number) == group and state not in "ZX":
+                found.append(path.parent.name)
+    return found
+
+
+@pytest.mark.slow
+def test_the_group_with_two_workers(corpus):
+    """As in a terminal, all processes get the signal."""
+    command = [sys.executable, "-m", "spacy_xproj", "project", "bitext.spacy", "out/x", "--lang", "es", "--shard", "1"]
+    command += ["--config", "project_match", "--n-process", "2"]
+    given = {"cwd": corpus, "env": {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}}
+    subprocess.run(command, check=True, capture_output=True, **given)
+    want = contents(corpus / "out")
+    shutil.rmtree(corpus / "out")
+    with open(corpus / "log.txt", "w", encoding="utf-8") as log:
+        run = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, **given)
+        while not (manifest := Manifest.read(corpus / "out" / "x")) or not any(manifest.shards):
+            assert run.poll() is None, (corpus / "log.txt").read_text()
+            time.sleep(0.02)
+        os.killpg(run.pid, signal.SIGINT)
+        code = run.wait()
+    text = " ".join((corpus / "log.txt").read_text(encoding="utf-8").split())
+    assert code == 130 and "Traceback" not in text, text
+    assert re.search(r"The same command goes on from shard [2-5] of 5\.", text), text
+    end = time.monotonic() + 30  # the process that multiprocessing keeps for clearing up ends last
+    while running(run.pid) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not running(run.pid)
+    assert not [name for name in names(corpus / "out") if name.endswith((".tmp", ".lock"))]
+    finished = {
+        corpus / "out" / "x" / n: s for s in Manifest.read(corpus / "out" / "x").shards for n in s.get("files", ())
+    }
+    before = {file: file.stat().st_mtime_ns for file in finished}
+    subprocess.run(command, check=True, capture_output=True, **given)
+    assert contents(corpus / "out") == want
+    assert {file: file.stat().st_mtime_ns for file in before} == before
