@@ -25,6 +25,7 @@ def fit_cli(
     """Write a pipeline with everything fitted on a bitext."""
     names = LabelFilter.parse(labels, label_map)
     fitted = fit(bitext, out, config, lang, source_lang, parse_config_overrides(ctx.args), labels=names).names
-    if not fitted:
-        msg.warn("Nothing in this pipeline was left to fit.")
-    msg.good(f"Saved to {out}; fitted: {', '.join(fitted) or 'nothing'}")
+    if fitted:
+        msg.good(f"Saved to {out}; fitted: {', '.join(fitted)}")
+    else:
+        msg.warn(f"Nothing was left to fit: all that learns is fitted, or has its links. {out} is a copy of {config}.")

@@ -27,6 +27,10 @@ def teach_cli(
     with progress_bar(out) as progress:
         found = teach(raw, out, config, lang, only or (), n_process, shard, overrides, progress)
     show_fitted(out)
-    msg.good(f"Labeled {found['tokens']} tokens in {found['docs']} Docs: {out}")
+    labeled = f"Labeled {found['tokens']} tokens in {found['docs']} Docs: {out}"
+    if found["entities"]:
+        msg.good(labeled)
+    else:
+        msg.warn(f"{labeled}. No entity is likelier than none: a student of these labels will find nothing.")
     entities = {f"entities: {kind}": n for kind, n in found["entities"].items()}
     show_counts({**{key: found[key] for key in ("masked_share", "outside_share", "mean_entropy")}, **entities})

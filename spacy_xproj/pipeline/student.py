@@ -11,7 +11,7 @@ from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
 from spacy.training import Example, validate_examples, validate_get_examples
-from spacy.util import check_lexeme_norms
+from spacy.util import check_lexeme_norms, logger
 from thinc.api import Config, Model
 
 from ..errors import XprojError
@@ -19,7 +19,7 @@ from ..soft import find_entities
 from ..students.losses import LOSSES
 from ..students.supervision import gold_rows, soft_labels, soft_rows, soft_types
 from ..tags import TAG_ROLES, TagScheme, make_tags
-from .entities import set_entities
+from .entities import hard_doc, set_entities
 
 SPANS_KEY = "xproj_student"
 TARGETS = ("auto", "soft", "gold", "mix")
@@ -135,6 +135,7 @@ class Student(TrainablePipe):
         self.spans_key = spans_key
         self.overwrite = overwrite
         self.scorer = scorer
+        self._said = False  # that soft labels stood in for gold
 
     # Labels
 
@@ -311,3 +312,28 @@ class Student(TrainablePipe):
                 min_score=self.min_score,
                 overwrite=self.overwrite,
             )
+
+    # Scoring
+
+    def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
+        """Score the entities against gold. In a Doc without gold that has soft labels, the entities that these make
+        most probable stand in for it (see `find_entities`), which is said once in spaCy's log.
+
+        examples (Iterable[Example]): With predicted entities.
+        RETURNS (dict[str, Any]): The scores of `scorer`.
+        """
+        given = list(examples)
+        stand_in = [
+            not eg.reference.has_annotation("ENT_IOB") and eg.reference._.xproj_soft is not None for eg in given
+        ]
+        if any(stand_in) and not self._said:
+            self._said = True
+            logger.warning(
+                "%s: %d of %d Docs to score by have soft labels and no gold. The score is against the entities that "
+                "the soft labels make most probable: it says how well the student agrees with its teachers.",
+                self.name,
+                sum(stand_in),
+                len(given),
+            )
+        scored = [Example(eg.predicted, hard_doc(eg.reference)) if soft else eg for eg, soft in zip(given, stand_in)]
+        return super().score(scored, **kwargs)

@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ..codes import normalize_code
+from ..errors import InputError
 from ..files import locked
+from ..fitting import xproj_pipes
 from ..keys import run_key
 from ..labels import ALL, LabelFilter
 from .pipelines import DocReader, Fitted, PathLike, fit_once, keyed_pipeline
@@ -30,9 +32,17 @@ def fit(
     overrides (Optional[dict[str, Any]]): Config values by dotted name.
     labels (LabelFilter): New names of the labels of source entities, and those to keep.
     RETURNS (Fitted): The pipeline, and which pipes were fitted.
-    RAISES (XprojError): If the input cannot be used, or the folder holds other things.
+    RAISES (XprojError): If the input cannot be used, nothing in the pipeline learns from it, or the folder holds other
+        things.
     """
     nlp, key = keyed_pipeline(config, lang, overrides)
+    if not any(pipe.fittable() for _, pipe in xproj_pipes(nlp)):
+        raise InputError(
+            config,
+            None,
+            "Nothing in this pipeline learns from a bitext, so there is nothing to fit. Use it as it is, or add an "
+            "xproj_aligner or another pipe that learns.",
+        )
     key |= run_key({"input": bitext}, {"source language": normalize_code(source_lang), **labels.options()})
     docs = DocReader([bitext], nlp, source_lang=source_lang, labels=labels)
     check_labels(docs)

@@ -12,7 +12,7 @@ from ..files import locked, write_json
 from ..keys import run_key
 from ..labels import ALL, LabelFilter
 from ..pipeline.base import check_whole
-from .pipelines import DocReader, PathLike, fitted_beside, is_single, keyed_pipeline
+from .pipelines import DocReader, PathLike, check_projects, fitted_beside, is_single, keyed_pipeline
 from .process import PipelineStep, check_processes, process
 from .shards import Progress
 from .sources import check_labels
@@ -49,11 +49,12 @@ def project(
     progress (Optional[Progress]): Called with the numbers of finished and of all shards, or of Docs.
     labels (LabelFilter): New names of the labels of source entities, and those to keep.
     RETURNS (Counter): `docs`, `source_spans`, `projected`, and what was not projected by reason.
-    RAISES (XprojError): If the input cannot be used.
+    RAISES (XprojError): If the input cannot be used, or the pipeline does not project.
     """
     out = Path(out)
     check_processes(out, n_process)
     nlp, key = keyed_pipeline(config, lang, overrides)
+    check_projects(nlp, config)
     if fit_on or not is_single(out):
         check_whole(nlp, "Give OUT as one .spacy file and no --fit-on, or give the links as --alignments.")
     inputs = {"input": bitext, "alignments": alignments, **{f"--fit-on text {i}": p for i, p in enumerate(fit_on, 1)}}

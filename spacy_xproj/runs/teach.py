@@ -16,7 +16,7 @@ from ..fitting import xproj_pipes
 from ..keys import run_key
 from ..pipeline.teacher import SoftLabeler
 from ..shipped import find_config
-from .pipelines import DocReader, PathLike, fitted_beside, keyed_pipeline
+from .pipelines import DocReader, PathLike, fitted_beside, is_single, keyed_pipeline
 from .process import PipelineStep, check_processes, process
 from .shards import Progress
 
@@ -47,7 +47,7 @@ def teach(
     overrides (Optional[dict[str, Any]]): Config values by dotted name.
     progress (Optional[Progress]): Called with the numbers of finished and of all shards, or of Docs.
     RETURNS (dict): What stands in the report: see `report`.
-    RAISES (XprojError): If the input cannot be used, or the pipeline has no `xproj_teacher`.
+    RAISES (XprojError): If the input cannot be used, the pipeline has no `xproj_teacher`, or all tokens are masked.
     """
     out = Path(out)
     check_processes(out, n_process)
@@ -60,6 +60,16 @@ def teach(
         step = PipelineStep(fitted.folder, fitted.state, with_state)
         key["fitted pipeline"] = fitted.state
         counts = process(docs, out, step, key=key, shard=shard, n_process=n_process, progress=progress).counts
+        if counts["masked"] == counts["tokens"]:
+            if is_single(out):
+                out.unlink(missing_ok=True)
+            raise InputError(
+                raw,
+                None,
+                f"Of its {counts['tokens']} tokens all are masked: no student can learn from that. Do the teachers "
+                "agree on nothing, or have they never seen this language? See 'agreement' and 'projection' in the "
+                "config, and try one teacher alone with --only.",
+            )
         found = {"pipeline": fitted.state, **report(counts)}
         write_json(f"{out}.report.json", found)
     return found

@@ -75,6 +75,23 @@ def test_evaluate(model, data, tmp_path):
     assert scores["ents_f"] > 0.8 and set(scores["ents_per_type"]) <= set(TYPES)
 
 
+@pytest.mark.slow
+def test_soft_labels_stand_in_for_gold(model, data, tmp_path, caplog):
+    """Where the development set has soft labels alone, as `xproj teach` makes them, the score is against these."""
+    soft = data / "soft.spacy"
+    command("evaluate", model, soft, "--output", tmp_path / "scores.json")
+    assert json.loads((tmp_path / "scores.json").read_text())["ents_f"] > 0.8
+    caplog.clear()
+    more = ["--training.max_steps=30", "--training.eval_frequency=10", "--training.dropout=0.0"]
+    more += ["--training.optimizer.learn_rate=0.01", f"--paths.train={soft}", f"--paths.dev={soft}"]
+    command("train", CONFIG, "--output", tmp_path / "out", *SMALL, *more)
+    assert spacy.load(tmp_path / "out" / "model-best").meta["performance"]["ents_f"] > 0.3
+    said_so = [
+        record.getMessage() for record in caplog.records if "have soft labels and no gold" in record.getMessage()
+    ]
+    assert said_so == [f"xproj_student: 30 of 30 Docs {said_so[0].partition(' Docs ')[2]}"]
+
+
 def test_init_labels_and_train_with_them(data, tmp_path):
     command("init", "labels", CONFIG, tmp_path / "labels", *paths(data), *SMALL)
     assert json.loads((tmp_path / "labels" / "xproj_student.json").read_text()) == TYPES

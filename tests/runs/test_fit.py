@@ -78,8 +78,10 @@ def test_overrides(corpus):
 
 
 def test_nothing_to_fit(corpus):
-    assert fit(corpus / "bitext.spacy", corpus / "model", corpus / "match.cfg").names == []
-    assert spacy.load(corpus / "model").pipe_names == ["xproj_matcher"]
+    with pytest.raises(InputError, match="Nothing in this pipeline learns from a bitext"):
+        fit(corpus / "bitext.spacy", corpus / "model", corpus / "match.cfg")
+    fit(corpus / "bitext.spacy", corpus / "model", CONFIG, "es")
+    assert fit(corpus / "bitext.spacy", corpus / "copy", corpus / "model").names == []
 
 
 def test_what_cannot_be_used(corpus):
