@@ -11,6 +11,7 @@ from .config import config_cli
 from .convert import convert_cli, validate_cli
 from .evaluate import evaluate_cli
 from .fit import fit_cli
+from .pair import pair_cli
 from .project import project_cli
 from .selftrain import selftrain_cli
 from .split import split_cli
@@ -47,6 +48,7 @@ def options(
 
 app.command("convert")(handle_errors(convert_cli))
 app.command("validate")(handle_errors(validate_cli))
+app.command("pair")(handle_errors(pair_cli))
 app.command("translate", context_settings=OVERRIDES)(handle_errors(translate_cli))
 app.command("project", context_settings=OVERRIDES)(handle_errors(project_cli))
 app.command("evaluate", context_settings=OVERRIDES)(handle_errors(evaluate_cli))

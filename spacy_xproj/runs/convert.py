@@ -11,14 +11,13 @@ from spacy.tokens import Doc
 
 from ..corpus import Note, Report, blank, read_docs, write_as, write_file
 from ..corpus.formats import ending_format, named_format, to_json
+from ..corpus.sentence_pairs import LONG, sentence_marker, with_sentence_pairs
 from ..errors import InputError, XprojError
 from ..files import locked, replacing
 from ..keys import run_key
 from ..labels import ALL, LabelFilter
 from .pipelines import PathLike, is_single
 from .shards import write_shards
-
-LONG = 100  # tokens of a Doc without sentences that are worth a remark: the cost of what follows is quadratic
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def convert(
     if shard and form is not None:
         raise XprojError(f"{output}: --shard needs a folder as output: a name without such an ending.")
     reading = ReadOptions(lang, source_lang, format, encoding, spans_key, tuple(tag_names))
-    docs = labels.checked(prepared(reading.read(input, report), lang, sentences, licence))
+    docs = labels.checked(prepared(reading.read(input, report), sentences=sentences, licence=licence))
     docs = count_docs(docs, report.counts)
     with locked(output):
         if single and form is not None:
@@ -113,12 +112,12 @@ def convert(
     return +report.counts
 
 
-def prepared(docs: Iterable[Doc], lang: str, sentences: bool, licence: Optional[str] = None) -> Iterator[Doc]:
-    """Mark sentences and the licence on Docs."""
-    sentencizer = blank(lang).add_pipe("sentencizer") if sentences else None
-    for doc in docs:
-        if sentencizer is not None and not doc.has_annotation("SENT_START"):
-            doc = sentencizer(doc)
+def prepared(docs: Iterable[Doc], *, sentences: bool = False, licence: Optional[str] = None) -> Iterator[Doc]:
+    """Mark sentences and the licence on Docs. With a payload, sentences of both sides are marked and aligned."""
+    mark = sentence_marker()
+    for doc in with_sentence_pairs(docs) if sentences else docs:
+        if sentences:
+            mark(doc)
         if licence:
             doc.user_data["meta"] = {**doc.user_data.get("meta", {}), "licence": licence}
         yield doc

@@ -20,7 +20,7 @@ from ..errors import XprojError
 from ..files import read_lines, write_lines
 from ..keys import Key
 from ..progress import seconds
-from .pipelines import DocReader, is_single
+from .pipelines import is_single
 from .shards import Progress, Work, map_shards, write_shards
 
 PIECES = "pieces"  # in the key of a folder that holds the input in pieces, and is removed in the end
@@ -37,6 +37,16 @@ class Tally:
 
     counts: Counter = field(default_factory=Counter)
     rejected: dict[str, None] = field(default_factory=dict)
+
+
+class Reader(Protocol):
+    """Docs that can be read again and again, as by a `DocReader`."""
+
+    def read(self, counts: Counter) -> Iterator[Doc]:
+        """Read the Docs, and count what in the input is worth a remark."""
+
+    def shards(self) -> list[Path]:
+        """The files, if the input is a folder of several .spacy files that can be processed as they are."""
 
 
 class Step(Protocol):
@@ -104,7 +114,7 @@ def _timed(docs: Iterable[Doc], name: str, spent: dict[str, float], after: str) 
 
 
 def process(
-    docs: DocReader,
+    docs: Reader,
     out: Path,
     step: Step,
     *,
@@ -115,7 +125,7 @@ def process(
 ) -> Tally:
     """Take Docs through a step and write what comes out.
 
-    docs (DocReader): The input, in the vocab of the step.
+    docs (Reader): The input, in the vocab of the step.
     out (Path): A .spacy file, which is written as a whole; or a folder of shards, in which a run goes on where it was
         stopped.
     step (Step): What is done with the Docs. With several processes it must be picklable.
@@ -141,7 +151,7 @@ def process(
 
 
 def _process_shards(
-    docs: DocReader, out: Path, work: Work, key: Key, shard: int, n_process: int, progress: Optional[Progress]
+    docs: Reader, out: Path, work: Work, key: Key, shard: int, n_process: int, progress: Optional[Progress]
 ) -> Manifest:
     """Split the input where it is not in shards, so that each piece of it is read once, and process the shards."""
     files, counts, split = docs.shards(), Counter[str](), _pieces(out)

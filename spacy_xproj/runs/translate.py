@@ -103,7 +103,7 @@ class TranslationStep:
 
     def __call__(self, docs: Iterable[Doc], tally: Tally) -> Iterator[Doc]:
         """Label the source, translate it, and reject the sentences that have no translation."""
-        docs = prepared(docs, self.source_lang, self.sentences)
+        docs = prepared(docs, sentences=self.sentences)
         origin: dict[str, Any] = {}
         if self.labeler is not None:
             docs, origin = self.labeler(docs), self.labeler.provenance

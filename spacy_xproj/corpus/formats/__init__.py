@@ -69,16 +69,22 @@ def ending_format(path: Path) -> Optional[Format]:
     return next((form for form in formats().values() if path.suffix.lower() in form.suffixes), None)
 
 
-def find_format(source: Source) -> Format:
+def find_format(source: Source, default: Optional[str] = None) -> Format:
     """Find the format of a file by its content as a whole. The ending of its name decides between formats that the
     content does not tell apart.
 
     source (Source): The file or folder.
+    default (Optional[str]): The format of a file whose content fits it, and is not clearly of another, and whose name
+        has the ending of none.
     RETURNS (Format): The format.
     RAISES (InputError): If neither tells the format, or if the content fits several of which the ending is that of
         none.
     """
     known = {name: form for name, form in formats().items() if form.folder or not source.path.is_dir()}
+    if default is not None and not any(source.suffix in form.suffixes for form in known.values()):
+        verdicts = {name: form.detect(source) for name, form in known.items()}
+        if verdicts.get(default) == max(verdicts.values()) == POSSIBLE:
+            return known[default]
     return _choose(source, known, [name for name, form in known.items() if source.suffix in form.suffixes])
 
 
