@@ -51,6 +51,36 @@ def test_a_language_without_data(lines):
     assert [[e.text for e in doc.ents] for doc in read(lines / "o.spacy", "xx")] == [["Ana"], ["Roma"]]
 
 
+@pytest.fixture
+def ruler(lines):
+    """A pipeline that finds the names of the verses."""
+    nlp = spacy.blank("en")
+    patterns = [{"label": "PERSON", "pattern": "Ana"}, {"label": "GPE", "pattern": "Rome"}]
+    nlp.add_pipe("entity_ruler").add_patterns(patterns)
+    nlp.to_disk(lines / "model")
+    return "--source-model", lines / "model"
+
+
+@pytest.mark.parametrize("out", ["pairs.spacy", "pairs"])
+def test_a_source_model(lines, ruler, out):
+    """Plain lines on both sides: a model labels the source."""
+    names = "--label-map", "PERSON=PER,GPE=LOC", "--labels", "LOC"
+    text = good(*pair_args(lines, *ruler, *names, source="src.txt", out=out))
+    assert "Wrote 5 Docs with 1 source entities" in text
+    docs = read(lines / out)
+    assert [[tuple(span)[:3] for span in doc._.xproj.spans] for doc in docs] == [[], [], [], [], [(3, 4, "LOC")]]
+    assert all("source_model" in doc._.xproj.provenance and not doc._.xproj.unknown for doc in docs)
+    assert "not labeled" in bad(*pair_args(lines, source="src.txt"))
+    assert "It is labeled, so that --source-model" in bad(*pair_args(lines, *ruler))
+
+
+def test_labels(lines):
+    good(*pair_args(lines, "--label-map", "PER=PERSON", "--labels", "PERSON"))
+    assert [len(doc._.xproj.spans) for doc in read(lines / "pairs.spacy")] == [0, 0, 0, 1, 0]
+    assert "--labels names PERS, but no entity" in bad(*pair_args(lines, "--labels", "PERS", out="b.spacy"))
+    assert "has no entity" in bad(*pair_args(lines, "--label-map", "PER=,LOC=", out="b.spacy"))
+
+
 def test_tokens(lines):
     (lines / "tgt.tok").write_text("".join(f"{target.replace('casa', 'ca.sa')} .\n" for _, target in VERSES))
     good(*pair_args(lines, "--tokens", target="tgt.tok"))
@@ -116,7 +146,8 @@ def test_lines_that_are_shifted(data, tmp_path):
     ]
     (tmp_path / "s.jsonl").write_text("".join(json.dumps(record) + "\n" for record in labeled), encoding="utf-8")
     args = "pair", tmp_path / "s.jsonl", tmp_path / "t.txt", tmp_path / "o.spacy", "--lang", "de"
-    assert "but 199 of them seem to be the translations of a line before" in good(*args)
+    text = good(*args)
+    assert "but 200 of them seem to be the translations of a line before" in text, text
     (tmp_path / "t.txt").write_text("\n".join(texts), encoding="utf-8")
     assert "seem to" not in good(*args)
 
