@@ -3,11 +3,12 @@
 import json
 import sqlite3
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Optional
 
 from .codes import normal_form, normalize_code
 from .database import Database
+from .errors import XprojError
 from .texts import normalize, tighten
 from .ty import Translation
 
@@ -115,6 +116,7 @@ class Store(Database):
         origin: str = "",
         overwrite: bool = False,
         both: bool = False,
+        on_conflict: Optional[Callable[[str, str, str], None]] = None,
     ) -> dict[str, int]:
         """Add people's entries, in one transaction. Arguments and result are those of `Memory.add`."""
         source_lang, target_lang = normalize_code(source_lang), normalize_code(target_lang)
@@ -123,7 +125,10 @@ class Store(Database):
             for source, target in pairs:
                 rows = [(source_lang, target_lang, source, target), (target_lang, source_lang, target, source)]
                 for row in rows if both else rows[:1]:
-                    counts[_add(connection, [*row, origin], overwrite)] += 1
+                    done, old = _add(connection, [*row, origin], overwrite)
+                    counts[done] += 1
+                    if done == "conflicts" and on_conflict:
+                        on_conflict(row[2], old, row[3])
         return counts
 
     def entries(self, source_lang: str, target_lang: str) -> Iterator[tuple[str, str]]:
@@ -142,6 +147,33 @@ class Store(Database):
         """
         with self.connected() as connection:
             yield from connection.execute(query, (normalize_code(source_lang), normalize_code(target_lang)))
+
+    def languages(self) -> dict[tuple[str, str], tuple[int, int]]:
+        """Count the entries of each direction.
+
+        RETURNS (dict[(str, str), (int, int)]): By source and target language the number of entries given by people,
+            and of those given by backends.
+        """
+        query = (
+            "SELECT source_lang, target_lang, sum(backend = ''), sum(backend != '') FROM entries GROUP BY 1, 2 "
+            "ORDER BY 1, 2"
+        )
+        with self.connected() as connection:
+            return {(source, target): (n, m) for source, target, n, m in connection.execute(query)}
+
+    def check_languages(self, source_lang: str, target_lang: str) -> None:
+        """Make sure that there are entries of a direction.
+
+        source_lang, target_lang (str): Language codes.
+        RAISES (XprojError): If there are none. The message names the directions that there are.
+        """
+        known = self.languages()
+        if (normalize_code(source_lang), normalize_code(target_lang)) not in known:
+            listed = ", ".join(f"{source} → {target}" for source, target in known)
+            raise XprojError(
+                f"{self.path or 'The memory'} has nothing from {source_lang!r} to {target_lang!r}"
+                + (f", only {listed}." if listed else ": it is empty. Fill it with 'xproj memory'.")
+            )
 
     def people(self) -> Iterator[list[str]]:
         """What people translated, in the order in which it came.
@@ -174,17 +206,18 @@ class Store(Database):
             )
 
 
-def _add(connection: sqlite3.Connection, row: list[str], overwrite: bool) -> str:
-    """Add one entry, a row as `people` gives it, and say what came of it, by the name of its count."""
+def _add(connection: sqlite3.Connection, row: list[str], overwrite: bool) -> tuple[str, str]:
+    """Add one entry, a row as `people` gives it. Return the name of the count for what came of it, and the target that
+    was there before."""
     source_lang, target_lang, source, target, origin = row
     key = (normal_form(source_lang), normal_form(target_lang), "", normalize(source))
     if connection.execute(INSERT, (*key, target, None, origin, tighten(key[3]))).rowcount:
-        return "added"
+        return "added", ""
     where = "WHERE source_lang = ? AND target_lang = ? AND backend = ? AND source = ?"
     (old,) = connection.execute(f"SELECT target FROM entries {where}", key).fetchone()
     if old == target:
-        return "known"
+        return "known", old
     if overwrite:
         connection.execute(f"UPDATE entries SET target = ?, origin = ? {where}", (target, origin, *key))
-        return "replaced"
-    return "known" if normalize(old) == normalize(target) else "conflicts"
+        return "replaced", old
+    return "known" if normalize(old) == normalize(target) else "conflicts", old

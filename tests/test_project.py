@@ -15,7 +15,7 @@ RAW = srsly.read_yaml(ROOT / "project.yml")
 # Which arguments of a command it writes, by their places. Other paths are read, but for the value of --output.
 OUTPUTS = (
     (r"-m spacy xproj (convert|translate|project|teach) ", (1,)),
-    (r"scripts/memory\.py ", (1,)),
+    (r"-m spacy xproj memory ", (1,)),
     (r"-m spacy xproj split ", (1, 2)),
     (r"scripts/table\.py ", (0,)),
     (r"scripts/soft_quality\.py ", (1,)),
@@ -23,7 +23,7 @@ OUTPUTS = (
     (r"-m spacy package ", (1,)),
     (r"-m build ", (0,)),
 )
-FLAGS = {"--force", "--user-data", "--quiet", "--wheel", "--no-isolation"}
+FLAGS = {"--force", "--user-data", "--quiet", "--overwrite", "--wheel", "--no-isolation"}
 
 
 def config(lang):
@@ -41,7 +41,7 @@ def words_of(line):
     words = shlex.split(line)
     assert words[0] == "python", line
     words = words[1:] if words[1] != "-m" else words[3 if words[2] != "spacy" else 4 :]
-    if words[0] in {"convert", "translate", "project", "evaluate", "teach", "split"} and " xproj " in line:
+    if words[0] in {"convert", "translate", "project", "evaluate", "teach", "memory", "split"} and " xproj " in line:
         words = words[1:]
     positional, options, rest = [], [], iter(words)
     for word in rest:

@@ -11,6 +11,7 @@ from .config import config_cli
 from .convert import convert_cli, validate_cli
 from .evaluate import evaluate_cli
 from .fit import fit_cli
+from .memory import memory_cli
 from .pair import pair_cli
 from .project import project_cli
 from .selftrain import selftrain_cli
@@ -55,6 +56,7 @@ app.command("evaluate", context_settings=OVERRIDES)(handle_errors(evaluate_cli))
 app.command("teach", context_settings=OVERRIDES)(handle_errors(teach_cli))
 app.command("selftrain", context_settings=OVERRIDES)(handle_errors(selftrain_cli))
 app.command("fit", context_settings=OVERRIDES)(handle_errors(fit_cli))
+app.command("memory")(handle_errors(memory_cli))
 app.command("split")(handle_errors(split_cli))
 app.command("tune")(handle_errors(tune_cli))
 app.command("config")(handle_errors(config_cli))

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Optional, Union
 
@@ -71,6 +72,39 @@ def read_pairs(
             f"languages or had an empty side).{codes} Check the file and the language codes."
         )
         raise InputError(path, None, message)
+
+
+def read_parallel(
+    source: PathLike, target: PathLike, *, counts: Optional[Counter] = None, encoding: Optional[str] = None
+) -> Iterator[Pair]:
+    """Read translations from two files, whose lines are translations of each other.
+
+    source, target (str or Path): The files. They have the same number of lines.
+    counts (Optional[Counter]): Lines that are blank on a side are added as `skipped`.
+    encoding (Optional[str]): That of both. None: UTF-8, or what their byte order marks say.
+    YIELDS ((str, str)): Source text and target text.
+    RAISES (InputError): If a file cannot be read, one has more lines, or no line has text on both sides.
+    """
+    files = [Source(path, Options(encoding)) for path in (source, target)]
+    sides = zip_longest(*(file.lines(_report(file)) for file in files))
+    found = False
+    for a, b in sides:
+        if a is None or b is None:
+            longer, shorter = (target, source) if a is None else (source, target)
+            number = (a or b)[0]
+            raise InputError(
+                longer, number, f"{shorter} ends at line {number - 1}: both files must have the same number of lines."
+            )
+        if not a[1].strip() or not b[1].strip():
+            if counts is not None:
+                counts["skipped"] += 1
+            continue
+        if message := pair_problem(a[1], b[1]):
+            raise InputError(target, b[0], message)
+        found = True
+        yield a[1].strip(), b[1].strip()
+    if not found:
+        raise InputError(source, None, f"Expected lines with text here and in {target}, got none.")
 
 
 def write_pairs(

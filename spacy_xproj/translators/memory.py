@@ -172,6 +172,7 @@ class Memory(State):
         origin: str = "",
         overwrite: bool = False,
         both: bool = False,
+        on_conflict: Optional[Callable[[str, str, str], None]] = None,
     ) -> dict[str, int]:
         """Add translations made by people: all of them, or none if one of them is bad.
 
@@ -181,11 +182,13 @@ class Memory(State):
         overwrite (bool): Replace the target of a text that is there with another one. If not, the first one
             stays.
         both (bool): Add the other direction as well; a pair then counts twice.
+        on_conflict (Optional[Callable]): Called for each conflict with the text, its target in the memory, and the
+            target that was left out.
         RETURNS (dict[str, int]): How many were `added`, `known` (there with the same target), `conflicts`
             (there with another target, left as it was) and `replaced`.
         RAISES (XprojError): If a text is empty or not valid Unicode, or the memory is read-only.
         """
-        return self.store.add(_checked(pairs), source_lang, target_lang, origin, overwrite, both)
+        return self.store.add(_checked(pairs), source_lang, target_lang, origin, overwrite, both, on_conflict)
 
     # Serialization: what the translator behind gave is a cache, and not saved
 
