@@ -27,7 +27,6 @@ from spacy.cli.train import train as spacy_train
 from spacy.tokens import Doc
 
 from scripts.ranker_data import GIVEN, STATISTICAL, Row, sentence_pairs, training_rows
-from scripts.ranker_learning import bounds, learn, zero_weights
 from scripts.train_ranker import L2, groups, ranker_of
 from spacy_xproj.aligners.statistical import StatisticalAligner
 from spacy_xproj.bitext import SentencePair
@@ -37,13 +36,15 @@ from spacy_xproj.corpus.pairing import bare_copy
 from spacy_xproj.errors import XprojError
 from spacy_xproj.evaluate.bootstrap import counts, difference, f1, interval
 from spacy_xproj.files import replacing
-from spacy_xproj.similarities.corpus_stats import CorpusStats, pair_key
-from spacy_xproj.similarities.feature_names import FEATURES, PART, STAGES, with_parts
 from spacy_xproj.similarities.labels import Entity, Labels
-from spacy_xproj.similarities.learning import Group
 from spacy_xproj.similarities.lexicon import Lexicon
 from spacy_xproj.similarities.links import LinkSimilarity
-from spacy_xproj.similarities.ranker import Ranker, Scored, probabilities
+from spacy_xproj.similarities.ranker import Ranker
+from spacy_xproj.similarities.ranker.corpus import CorpusStats, pair_key
+from spacy_xproj.similarities.ranker.model import Scored
+from spacy_xproj.similarities.ranker.names import FEATURES, PART, STAGES, with_parts
+from spacy_xproj.similarities.ranker.training import Group, learn
+from spacy_xproj.similarities.ranker.weights import bounds, zero_weights
 from spacy_xproj.similarities.surface import SurfaceSimilarity
 
 from .common import DATA, ROOT, config
@@ -177,26 +178,24 @@ class Remembering(Ranker):
     def __init__(self, parts: dict[str, Any], pairs: Sequence[SentencePair]):
         super().__init__(evidence=parts)
         self.start_from(zero_weights(parts))
-        self._known: dict[int, Scored] = {}
+        self._known: dict[tuple[int, ...], Scored] = {}
         self.evidence.fit(list(pairs))
         self.stats = CorpusStats(pairs)
         self.prepare(pairs)
 
     def first_pass(
         self,
-        pair: SentencePair,
-        candidates: Optional[np.ndarray] = None,
+        pairs: Sequence[SentencePair],
+        candidates: Optional[Sequence[Optional[np.ndarray]]] = None,
         *,
         alone: bool = False,
         skip: Collection[str] = (),
     ) -> Scored:
-        key = pair_key(pair)
+        key = tuple(map(pair_key, pairs))
         if key not in self._known:
-            self._known[key] = super().first_pass(pair, candidates, alone=alone)
+            self._known[key] = super().first_pass(pairs, candidates, alone=alone)
         known = self._known[key]
-        weights = self.weight("corpus")
-        probs = probabilities(known.rows @ weights, known.null @ weights, known.cells.span)
-        return known._replace(rows=known.rows.copy(), null=known.null.copy(), probs=probs)
+        return self.weighed(known.batch, known.cells, known.features, self.weight("corpus"))
 
     def forget(self) -> None:
         self._known = {}

@@ -1,6 +1,6 @@
 """The fixed features of `Ranker.v1`, by what they look at."""
 
-from spacy_xproj.similarities.feature_names import COMMON, LABELS, NULL, PAIRS, QUALITY
+from spacy_xproj.similarities.ranker.names import COMMON, LABELS, NULL, PAIRS, QUALITY
 
 # fmt: off
 GROUPS = {

@@ -6,17 +6,19 @@ from pathlib import Path
 import numpy as np
 
 from scripts.ranker_data import GIVEN, given_rows, gold_docs, training_rows
-from scripts.ranker_learning import write_weights
 from scripts.train_ranker import train
 from spacy_xproj.errors import XprojError
 from spacy_xproj.files import file_hash, text_hash
-from spacy_xproj.similarities.weights import read_weights
+from spacy_xproj.similarities.ranker.weights import read_weights, write_weights
 
 from .common import ROOT
 
 DOMAINS = {"absa": "opinion targets", "reviews": "opinion targets"}  # one domain, although of two origins
 # What the weights depend on but for the data
-CODE = ("scripts/*ranker*.py", *(f"spacy_xproj/{part}*.py" for part in ("", "aligners/", "corpus/", "similarities/")))
+CODE = (
+    "scripts/*ranker*.py",
+    *(f"spacy_xproj/{part}*.py" for part in ("", "aligners/", "corpus/", "similarities/", "similarities/ranker/")),
+)
 
 
 def group(name: str, by: str) -> str:

@@ -29,8 +29,8 @@ from spacy_xproj.evaluate.bootstrap import counts, difference, f1, interval, lab
 from spacy_xproj.evaluate.calibration import calibration_error, precision_at, reliability, scored
 from spacy_xproj.evaluate.errors import error_types
 from spacy_xproj.files import replacing
-from spacy_xproj.similarities.feature_names import FEATURES, NULL
 from spacy_xproj.similarities.ranker import Ranker
+from spacy_xproj.similarities.ranker.names import FEATURES, NULL
 
 from . import figures
 from .common import DATA, ROOT, config, gold_pair
@@ -166,9 +166,9 @@ def shipped_weights(sets: Sequence[str], most: int = 200) -> list[dict[str, Any]
         docs, _ = linked(name, (*GIVEN[name], STATISTICAL)[0], config("project_match.cfg"))
         pairs = [pair for doc in docs for pair in doc._.xproj.pairs(tuple(t.text for t in doc))]
         ranker.fit(pairs)
-        found = [ranker.score(pair) for pair in [p for p in pairs if p.spans and p.target][:most]]
-        cells += [each.rows for each in found]
-        null += [each.null for each in found]
+        for _, found in ranker.passes([p for p in pairs if p.spans and p.target][:most]):
+            for rows, more in zip((cells, null), ranker.rows(found)):
+                rows.append(more)
     of_null = np.array([name in NULL for name in FEATURES])
     deviation = np.where(of_null, np.concatenate(null).std(axis=0), np.concatenate(cells).std(axis=0))
     rows = [

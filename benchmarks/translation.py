@@ -33,7 +33,7 @@ from spacy_xproj.corpus.pairing import gold_doc
 from spacy_xproj.evaluate.bootstrap import counts, difference, f1, interval
 from spacy_xproj.runs.project import count_projected
 from spacy_xproj.runs.split import is_dev
-from spacy_xproj.similarities.weights import read_weights
+from spacy_xproj.similarities.ranker.weights import read_weights
 
 from .common import DATA, ROOT, table
 from .folds import fold_weights

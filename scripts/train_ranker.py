@@ -18,16 +18,16 @@ import typer
 from wasabi import msg
 
 from scripts.ranker_data import ROOT, Row, training_rows
-from scripts.ranker_learning import bounds, learn, write_weights, zero_weights
-from spacy_xproj.similarities.corpus_stats import CorpusStats
-from spacy_xproj.similarities.gold_groups import gold_groups
-from spacy_xproj.similarities.learning import Group
 from spacy_xproj.similarities.ranker import Ranker
+from spacy_xproj.similarities.ranker.corpus import CorpusStats
+from spacy_xproj.similarities.ranker.training import Group, gold_groups, learn
+from spacy_xproj.similarities.ranker.weights import bounds, write_weights, zero_weights
+from spacy_xproj.ty import GoldPair
 
 L2 = 1e-4
 KEEP = 24  # rows a group that are learnt from: those that the stage before found likeliest
 MOST = 1000  # sentence pairs a row that are learnt from; statistics and lexicon are from all
-WEIGHTS = ROOT / "spacy_xproj" / "similarities" / "ranker_weights.json"
+WEIGHTS = ROOT / "spacy_xproj" / "similarities" / "ranker" / "weights.json"
 
 
 def ranker_of(weights: dict[str, np.ndarray], stats: Optional[CorpusStats] = None) -> Ranker:
@@ -44,20 +44,16 @@ def groups(ranker: Ranker, row: Row, *, keep: int = KEEP, lexicon: bool = False,
     lexicon (bool): Make a lexicon of the first pass, and take the features of the second.
     every (int): Take every so manieth sentence pair.
     """
-    out: list[Group] = []
     weights = ranker.weight("pairs" if lexicon else "corpus" if ranker.stats else "alone")
-    votes = ranker.learn_lexicon(row.pairs) if lexicon else None
+    ranker.lexicon = ranker.learn_lexicon(row.pairs) if lexicon else None
     every *= -(-len(row.pairs) // MOST)
-    for pair, gold in list(zip(row.pairs, row.gold))[::every]:
-        if not pair.spans or not pair.target:
-            continue
-        found = ranker.first_pass(pair)
-        if votes is not None:
-            found = ranker.second_pass(found, votes)
-        labels = [span.label for span in pair.spans]
-        here = gold_groups(found.cells, found.rows, found.null, labels, gold)
-        out += [likeliest(group, weights, keep) for group in here] if keep else here
-    return out
+    some = [GoldPair(pair, gold) for pair, gold in list(zip(row.pairs, row.gold))[::every]]
+    found: dict[int, list[Group]] = {}
+    for places, scored in ranker.passes([example.pair for example in some]):
+        here = gold_groups(scored.batch, scored.cells, *ranker.rows(scored), [some[k] for k in places])
+        for place, each in zip(places, here):
+            found[place] = [likeliest(group, weights, keep) for group in each] if keep else each
+    return [group for place in sorted(found) for group in found[place]]
 
 
 def all_groups(pool: Executor, data: Sequence[Row], rankers: Sequence[Ranker], **settings) -> list[Group]:

@@ -1,7 +1,7 @@
 """What a swappable part can do beyond its call. By default it does none of it."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Optional
 
 import numpy as np
@@ -50,13 +50,29 @@ class Part:
     def prepare(self, pairs: Iterable[SentencePair]) -> None:
         """Take note of the sentence pairs that it will be asked for next, about in this order."""
 
+    def score_pairs(
+        self, pairs: Sequence[SentencePair], candidates: Optional[Sequence[Optional[np.ndarray]]] = None
+    ) -> Iterable[Any]:
+        """Score the cells of some sentence pairs, as a similarity does in a call. The scores of each are those of a
+        call for it alone.
+
+        pairs (sequence of SentencePair): The sentence pairs.
+        candidates (Optional[sequence of int array (k, 2) or None]): As for `Similarity`, one a sentence pair.
+        RETURNS (iterable): The cells of each.
+        """
+        call: Any = self
+        return map(call, pairs, candidates or [None] * len(pairs))
+
     def considered(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> set[int]:
         """Return the source spans (set of int) that it has candidates for, be these worth a projection or not. Only a
         similarity that finds a span without a projection likelier than a bad one knows of such."""
         return set()
 
 
-CAPABILITIES = ("fittable", "fitted", "positional", "provenance", "key", "fit", "restart", "prepare", "considered")
+CAPABILITIES = (
+    *("fittable", "fitted", "positional", "provenance", "key", "fit", "restart", "prepare"),
+    *("score_pairs", "considered"),
+)
 
 
 class UserPart(Part):
@@ -74,8 +90,12 @@ class UserPart(Part):
     def __init__(self, call: Any):
         own = {name: getattr(call, name) for name in CAPABILITIES if hasattr(call, name)}
         kind = type(call).__name__
+        self.call = call
         vars(self).update({"fittable": "fit" in own, "provenance": kind, **own})
         self.key = str(self.key or getattr(call, "__name__", kind))
+
+    def __call__(self, *args: Any) -> Any:
+        return self.call(*args)
 
 
 def as_part(part: Any) -> Part:

@@ -90,8 +90,7 @@ def prior(folder):
 
 
 def weights(folder):
-    from scripts.ranker_learning import write_weights
-    from spacy_xproj.similarities.weights import read_weights
+    from spacy_xproj.similarities.ranker.weights import read_weights, write_weights
 
     write_weights(folder / "weights", {stage: 0.2 * w for stage, w in read_weights().items()}, {})
     return matcher("Ranker", weights=str(folder / "weights"))

@@ -1,13 +1,11 @@
 """`xproj_matcher`: extracts target candidates, scores them against the source spans, and assigns them."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Optional
 
 import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc, Span
-from spacy.util import minibatch
 from thinc.api import NumpyOps
 
 from ..bitext import Bitext, SentencePair
@@ -83,33 +81,29 @@ class ProjectionMatcher(TrainableProjection):
         self.order = order
         self.stop_words = frozenset(stop_words)
 
-    def pipe(self, stream: Iterable[Doc], *, batch_size: int = 128) -> Iterator[Doc]:
-        """Process a stream of Docs. The similarity can prepare for the sentence pairs of a batch before it is asked for
-        them one by one."""
-        yield from super().pipe(self.prepared(stream, batch_size), batch_size=batch_size)
+    def predict_pairs(self, pairs: Sequence[tuple[SentencePair, Doc]]) -> Iterator[PairResult]:
+        """Score and match. The similarity sees all sentence pairs at once: it can prepare for them, and a `Part` can
+        score them together."""
+        similarity = as_part(self.similarity)
+        alone = [pair for pair, _ in pairs]
+        candidates = [self.candidates(pair, doc) for pair, doc in pairs]
+        similarity.prepare(alone)
+        found: Iterable[Any]
+        if isinstance(self.similarity, Lazy):
+            found = map(self.similarity.open, alone, candidates)
+        else:
+            found = similarity.score_pairs(alone, candidates)
+        return map(self.matched, alone, candidates, found)
 
-    def prepared(self, stream: Iterable[Doc], batch_size: int) -> Iterator[Doc]:
-        """The Docs as they come; the sentence pairs of each batch go to the similarity's `prepare` first."""
-        for batch in minibatch(stream, size=batch_size):
-            pairs: list[SentencePair] = []
-            for doc in batch:
-                with suppress(XprojError):  # which comes again when it is this Doc's turn
-                    pairs += self.sentence_pairs([doc])
-            as_part(self.similarity).prepare([pair for pair in pairs if pair.spans and pair.target])
-            yield from batch
-
-    def predict_pair(self, pair: SentencePair, doc: Doc) -> PairResult:
-        found: Any
+    def matched(self, pair: SentencePair, candidates: Optional[np.ndarray], found: Any) -> PairResult:
+        """Choose among the cells of a sentence pair."""
         cells: Any
         who = f"{self.name}: the similarity {type(self.similarity).__name__}"
-        candidates = self.candidates(pair, doc)
         if isinstance(self.similarity, Lazy):
-            found = self.similarity.open(pair, candidates)
             check_finite(who, "score", found.score)
             cells = self.prune(found, pair.target)
             cells, (chosen, note) = choose(self.similarity, pair, cells, self.solver, self.n_projections)
         else:
-            found = self.similarity(pair, candidates)
             for values in found[3:]:
                 check_finite(who, "score", values)
             cells = self.prune(found, pair.target)

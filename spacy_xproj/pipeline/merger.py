@@ -8,7 +8,7 @@ from spacy.tokens import Doc, SpanGroup
 from ..bitext import Bitext, depths
 from ..errors import XprojError
 from .base import words
-from .projection_pipe import SPANS_KEY, Projection, ProjectionPipe
+from .projection_pipe import SPANS_KEY, Predicted, Projection, ProjectionPipe
 from .translator import CARRIED
 
 ENTS = "ents"
@@ -70,9 +70,13 @@ class Merger(ProjectionPipe):
             raise XprojError(f"{name}: keys must name one or more groups of spans, each once, not {list(keys)}.")
         self.keys = list(keys)
 
-    def predict(self, doc: Doc, bitext: Bitext) -> tuple[list[Projection], dict[int, str], list[str]]:
-        """Merge, without touching the Doc. See `ProjectionPipe.predict`; where a pipe before has left a report, its
-        reasons and notes stand."""
+    def predict(self, docs: list[Doc]) -> list[Predicted]:
+        """Merge, without touching the Docs. Where a pipe before has left a report, its reasons and notes stand."""
+        payloads = [(doc, self.payload(doc)) for doc in docs]
+        return [self.merged(doc, bitext) if bitext else Predicted(doc, None, [], {}, []) for doc, bitext in payloads]
+
+    def merged(self, doc: Doc, bitext: Bitext) -> Predicted:
+        """Merge the spans of one Doc."""
         votes = self.votes(doc, bitext)
         depth = [*depths(bitext.spans), 0]  # the last is for spans without a source span
         taken: dict[int, set[int]] = {level: set() for level in depth}
@@ -88,7 +92,8 @@ class Merger(ProjectionPipe):
         report = doc._.xproj_report or {}
         reasons = self.reasons(doc, bitext, report)
         reasons.update((v.source, "conflict") for v in votes if v.source >= 0)
-        return sorted(found), {k: why for k, why in reasons.items() if k not in placed}, list(report.get("notes", ()))
+        reasons = {k: why for k, why in reasons.items() if k not in placed}
+        return Predicted(doc, bitext, sorted(found), reasons, list(report.get("notes", ())))
 
     def votes(self, doc: Doc, bitext: Bitext) -> list[Vote]:
         """The spans of all groups that the Doc has, each once."""

@@ -1,7 +1,7 @@
 """What `xproj_projector` and `xproj_matcher` have in common: from source spans to entities, spans and a report."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 from spacy.language import Language
@@ -11,7 +11,8 @@ from spacy.training import Example
 
 from ..bitext import Bitext, SentencePair, SourceSpan, depths
 from ..errors import XprojError
-from .base import PayloadPipe, words
+from .base import BatchPipe, PayloadPipe, words
+from .batches import Step
 
 SPANS_KEY = "xproj"
 DOUBTFUL = ("keep", "drop", "mask")
@@ -32,6 +33,22 @@ class Projection(NamedTuple):
     label: str = ""
 
 
+class Predicted(NamedTuple):
+    """What is to be written on a Doc.
+
+    doc (Doc), bitext (Optional[Bitext]): The Doc and its payload.
+    found (list of Projection): In text order. They are disjoint but for those of nested source spans.
+    reasons (dict[int, str]): A reason code for each source span that has none.
+    notes (list of str): Notes for the report.
+    """
+
+    doc: Doc
+    bitext: Optional[Bitext]
+    found: list[Projection]
+    reasons: dict[int, str]
+    notes: list[str]
+
+
 def nesting_levels(pair: SentencePair) -> list[SentencePair]:
     """Return the sentence pair once for each level of nesting of its source spans, the outermost first.
 
@@ -47,7 +64,7 @@ def nesting_levels(pair: SentencePair) -> list[SentencePair]:
     ]
 
 
-class ProjectionPipe(PayloadPipe):
+class ProjectionPipe(BatchPipe, PayloadPipe):
     """A pipe that turns the payload's source spans into entities of the Doc.
 
     min_score (float): A projected span that scores below this is doubtful.
@@ -75,50 +92,56 @@ class ProjectionPipe(PayloadPipe):
         self.spans_key = spans_key
         self.annotate_ents = annotate_ents
 
-    def __call__(self, doc: Doc) -> Doc:
-        """Project the source spans of one Doc. Without a payload it passes untouched."""
-        bitext = self.payload(doc)
-        if bitext is not None:
-            self.set_annotations(doc, bitext, *self.predict(doc, bitext))
-        return doc
+    def steps(self) -> list[Step]:
+        """Project the source spans of a batch, then write what was found. Docs without a payload pass untouched."""
+        return [self.predict, self.annotate]
+
+    def annotate(self, found: list[Predicted]) -> list[Doc]:
+        for each in found:
+            if each.bitext is not None:
+                self.set_annotations(each.doc, each.bitext, each.found, each.reasons, each.notes)
+        return [each.doc for each in found]
 
     def score(self, examples: Iterable[Example], **kwargs: Any) -> dict[str, Any]:
         """Score the entities, for `nlp.evaluate`, by spaCy's own `get_ner_prf`."""
         return get_ner_prf(examples)
 
-    def predict(self, doc: Doc, bitext: Bitext) -> tuple[list[Projection], dict[int, str], list[str]]:
-        """Project the source spans, sentence pair by sentence pair, without touching the Doc.
+    def predict(self, docs: list[Doc]) -> list[Predicted]:
+        """Project the source spans of some Docs, sentence pair by sentence pair, without touching the Docs.
 
-        doc (Doc): The Doc.
-        bitext (Bitext): Its payload.
-        RETURNS (list of Projection, dict[int, str], list of str): The projections in text order, which are disjoint but
-            for those of nested source spans; a reason code for each source span that has none; notes for the report.
+        docs (list of Doc): The Docs.
+        RETURNS (list of Predicted): One a Doc.
         """
-        found: list[Projection] = []
-        notes: list[str] = []
-        if not bitext.spans:
-            return found, {}, notes
-        reasons = dict.fromkeys(range(len(bitext.spans)), "crosses_sentences")
-        for pair in bitext.pairs(words(doc)):
-            if not pair.spans:
-                continue
-            if not pair.target:
-                reasons.update(dict.fromkeys(pair.places, "not_translated"))
-                continue
-            for level in nesting_levels(pair):
-                rows, missed, note = self.predict_pair(level, doc)
-                if note:
-                    notes.append(note)
-                for k in level.places:
-                    del reasons[k]
-                offset = level.offset[1]
-                found.extend(Projection(a + offset, b + offset, level.places[k], score) for k, a, b, score in rows)
-                reasons.update((level.places[k], reason) for k, reason in missed.items())
-        found.sort()
-        return found, reasons, notes
+        out: list[Predicted] = []
+        todo: list[tuple[Predicted, SentencePair]] = []
+        for doc in docs:
+            bitext = self.payload(doc)
+            spans = bitext.spans if bitext is not None else ()
+            out.append(Predicted(doc, bitext, [], dict.fromkeys(range(len(spans)), "crosses_sentences"), []))
+            for pair in bitext.pairs(words(doc)) if bitext is not None and spans else ():
+                if pair.spans and not pair.target:
+                    out[-1].reasons.update(dict.fromkeys(pair.places, "not_translated"))
+                elif pair.spans:
+                    todo += [(out[-1], level) for level in nesting_levels(pair)]
+        results = self.predict_pairs([(pair, mine.doc) for mine, pair in todo])
+        for (mine, pair), (rows, missed, note) in zip(todo, results, strict=True):
+            if note:
+                mine.notes.append(note)
+            for k in pair.places:
+                del mine.reasons[k]
+            offset = pair.offset[1]
+            mine.found.extend(Projection(a + offset, b + offset, pair.places[k], score) for k, a, b, score in rows)
+            mine.reasons.update((pair.places[k], reason) for k, reason in missed.items())
+        for each in out:
+            each.found.sort()
+        return out
 
-    def predict_pair(self, pair: SentencePair, doc: Doc) -> PairResult:
-        """Project the source spans of one sentence pair of a Doc, none of which is nested in another."""
+    def predict_pairs(self, pairs: Sequence[tuple[SentencePair, Doc]]) -> Iterable[PairResult]:
+        """Project the source spans of some sentence pairs, none of which is nested in another of its pair.
+
+        pairs (sequence of (SentencePair, Doc)): The sentence pairs, each with its Doc.
+        RETURNS (iterable of PairResult): One a sentence pair.
+        """
         raise NotImplementedError
 
     def set_annotations(

@@ -1,5 +1,7 @@
 """`xproj_projector`: carries entities over along word links, by the heuristic of `heuristics.py`."""
 
+from collections.abc import Iterator, Sequence
+
 from spacy.language import Language
 from spacy.tokens import Doc
 
@@ -49,6 +51,7 @@ class Projector(ProjectionPipe):
         )
         self.heuristic = Heuristic(merge_gap, trim_punctuation, min_ratio, max_ratio, max_runs, overlap)
 
-    def predict_pair(self, pair: SentencePair, doc: Doc) -> PairResult:
-        runs, reasons = self.heuristic(pair.spans, pair.links, pair.target)
-        return runs, reasons, ""
+    def predict_pairs(self, pairs: Sequence[tuple[SentencePair, Doc]]) -> Iterator[PairResult]:
+        for pair, _ in pairs:
+            runs, reasons = self.heuristic(pair.spans, pair.links, pair.target)
+            yield runs, reasons, ""

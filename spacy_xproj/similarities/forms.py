@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 from anyascii import anyascii
 from rapidfuzz.distance import JaroWinkler
-from rapidfuzz.fuzz import partial_ratio
 from rapidfuzz.process import cdist
 
 SHORT = 2  # forms of so many characters or fewer are alike only if equal, and names
+SAME = 0.85  # words that are more alike than this are taken for one name
 AFFIX = 4  # a form that is a part of another has at least so many characters
 
 
@@ -71,17 +71,3 @@ def similar(source: WordForms, target: WordForms) -> np.ndarray:
     found[np.array([not k for k in source.keys], bool)] = 0
     found[:, np.array([not k for k in target.keys], bool)] = 0
     return found.astype("f8")
-
-
-def affixed(source: WordForms, target: WordForms, rows: np.ndarray) -> np.ndarray:
-    """How well the shorter form of two is a part of the longer, for compounds and inflected names.
-
-    rows (bool array (m,)): The source words to look at.
-    RETURNS (float array (m, n)): In [0, 1]; 0 where the shorter has fewer than four characters, and in other rows.
-    """
-    found = np.zeros((len(source.keys), len(target.keys)))
-    places = np.flatnonzero(rows)
-    keys = [source.keys[i] for i in places.tolist()]
-    found[places] = cdist(keys, target.keys, scorer=partial_ratio, dtype=np.float32, score_cutoff=75) / 100
-    found[np.minimum(source.chars[:, None], target.chars) < AFFIX] = 0
-    return found

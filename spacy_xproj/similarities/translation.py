@@ -12,9 +12,8 @@ from ..errors import XprojError, check_at_least, check_share
 from ..part import as_part
 from ..state import State
 from ..ty import Cells, ScoringTranslator
-from .forms import WordForms, similar
+from .forms import SAME, WordForms, similar
 from .links import LinkSimilarity
-from .pair_signals import SAME
 from .score_cache import Key, Score, ScoreCache
 from .surface import SurfaceSimilarity
 

@@ -11,11 +11,11 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("apertium") is None, reason="the program apertium is not installed"),
     pytest.mark.skipif(not (DATA / "uner-en-ewt").exists(), reason=f"there is no data in {DATA}"),
 ]
-WEIGHTS = ROOT / "spacy_xproj" / "similarities" / "ranker_weights.json"
+WEIGHTS = ROOT / "spacy_xproj" / "similarities" / "ranker" / "weights.json"
 if not WEIGHTS.exists():
     import spacy_xproj
 
-    WEIGHTS = spacy_xproj.__path__[0] + "/similarities/ranker_weights.json"
+    WEIGHTS = spacy_xproj.__path__[0] + "/similarities/ranker/weights.json"
 
 
 @pytest.fixture(scope="module")

@@ -4,14 +4,11 @@ import numpy as np
 import pytest
 from thinc.api import Adam
 
-from scripts.ranker_learning import learn
 from spacy_xproj.errors import XprojError
 from spacy_xproj.registry import registry
-from spacy_xproj.similarities.adaptation import Adaptation
-from spacy_xproj.similarities.feature_names import FEATURES, PLACE, STAGES
-from spacy_xproj.similarities.gold_groups import gold_groups
-from spacy_xproj.similarities.learning import Group, loss, stack
 from spacy_xproj.similarities.ranker import Ranker
+from spacy_xproj.similarities.ranker.names import FEATURES, PLACE, STAGES
+from spacy_xproj.similarities.ranker.training import Adaptation, Group, learn, loss, stack
 from spacy_xproj.ty import GoldPair, Trainable
 from tests.conftest import bitext
 
@@ -55,13 +52,7 @@ def train(ranker, examples, steps=60, rate=0.05):
 
 
 def groups_of(ranker, examples):
-    groups = {}
-    for example in examples:
-        labels = [span.label for span in example.pair.spans]
-        for stage, found in ranker.stages(example.pair):
-            mine = gold_groups(found.cells, found.rows, found.null, labels, example.gold)
-            groups.setdefault(stage, []).extend(mine)
-    return groups
+    return {stage: [group for some in mine for group in some] for stage, mine in ranker.groups(examples).items()}
 
 
 def weights(ranker):
@@ -252,8 +243,8 @@ def test_own_votes_are_those_that_were_cast():
     ranker = fitted(examples, prior=0.0)
     example = examples[0]
     columns = [PLACE["pair_share"], PLACE["pair_known"], PLACE["pair_count"]]
-    assert not ranker.score(example.pair).rows[:, columns].any()
+    assert not ranker.rows(ranker.score(example.pair))[0][:, columns].any()
     train(ranker, examples, 40)
-    assert not ranker.score(example.pair).rows[:, columns].any()
+    assert not ranker.rows(ranker.score(example.pair))[0][:, columns].any()
     again = Ranker().from_bytes(ranker.to_bytes())
-    assert not again.score(example.pair).rows[:, columns].any()
+    assert not again.rows(again.score(example.pair))[0][:, columns].any()

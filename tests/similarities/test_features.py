@@ -3,11 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from spacy_xproj.similarities.corpus_stats import CorpusStats, pair_key
-from spacy_xproj.similarities.feature_names import FEATURES, PLACE
-from spacy_xproj.similarities.features import features
-from spacy_xproj.similarities.forms import WordForms, affixed, describe, similar
-from spacy_xproj.similarities.pair_signals import PairSignals
+from spacy_xproj.similarities.forms import WordForms, describe, similar
+from spacy_xproj.similarities.ranker.batch import Batch
+from spacy_xproj.similarities.ranker.corpus import CorpusStats, pair_key
+from spacy_xproj.similarities.ranker.features import features, rows
+from spacy_xproj.similarities.ranker.names import FEATURES, PLACE
 from tests.conftest import bitext
 
 WORDS = ["Ana", "Roma", "lives", "in", "EU", ",", ".", "1999", "Regionalpolitik", "the"]
@@ -73,30 +73,30 @@ def reference(pair, span, a, b):
 
 @given(pairs())
 def test_against_plain_loops(pair):
-    signals = PairSignals(pair)
-    cells = signals.candidates(4)
-    rows = features(signals, cells)
-    for row, k, a, b in zip(rows, *(x.tolist() for x in cells)):
+    batch = Batch([pair])
+    cells = batch.candidates(4)
+    table = rows(batch, cells, features(batch, cells), PLACE)[0]
+    for row, k, a, b in zip(table, *(x.tolist() for x in cells)):
         for name, value in reference(pair, k, a, b).items():
             assert row[PLACE[name]] == pytest.approx(float(value), abs=1e-6), name
 
 
 @given(pairs())
 def test_candidates(pair):
-    signals = PairSignals(pair)
-    cells = signals.candidates(3)
-    rows = list(zip(*(x.tolist() for x in cells)))
-    assert rows == sorted(set(rows))
-    some = signals.linked | (signals.mine > 0.85) | signals.part
+    batch = Batch([pair])
+    cells = batch.candidates(3)
+    found = list(zip(*(x.tolist() for x in cells)))
+    assert found == sorted(set(found))
+    some = batch.linked | (batch.mine > 0.85) | batch.part
     for k in range(len(pair.spans)):
-        linked = np.flatnonzero(signals.linked[k])
+        linked = np.flatnonzero(batch.linked[k])
         for a in range(len(pair.target)):
             for b in range(a + 1, len(pair.target) + 1):
                 short = b - a <= 3 or (a in linked and b - 1 in linked)
                 ends = not describe(pair.target[a]).punct and pair.target[b - 1] != ","
                 long_ends = b - a > 3 and short
-                assert ((k, a, b) in rows) == bool(some[k, a:b].any() and short and (ends or long_ends))
-    given_cells = signals.given(np.array([[0, 1]]))
+                assert ((k, a, b) in found) == bool(some[k, a:b].any() and short and (ends or long_ends))
+    given_cells = batch.candidates(3, [np.array([[0, 1]])])
     assert given_cells.span.tolist() == np.flatnonzero(some[:, 0]).tolist()
 
 
@@ -109,8 +109,8 @@ def test_forms():
     assert like[0, 0] > 0.8 and like[1, 2] == 1
     assert not like[3].any() and not like[:, 4].any()  # punctuation
     assert not like[4].any()  # a short common word
-    found = affixed(source, target, np.ones(len(source.forms), bool))
-    assert found[2, 1] == 1 and found[1, 1] == 0
+    whole = bitext("policy EU", [(0, 1, "X"), (1, 2, "X")], "").pairs(("EU-policy",))[0]
+    assert Batch([whole]).part.tolist() == [[True], [False]]
 
 
 def test_features_are_named_once_and_documented():
@@ -129,9 +129,10 @@ def test_statistics_and_own_votes():
     assert stats.target.values[stats.target.ids(["en", "ana", "nothing"])].tolist() == [2, 1, 0]
     pair = corpus()[0]
     source, target = stats.source.ids(WordForms(pair.source).forms), stats.target.ids(WordForms(pair.target).forms)
-    share = stats.lexical(pair, source, target, own=False)
+    linked = np.eye(3, dtype=bool)[None]
+    share = stats.share(source[None], target[None], linked, np.array([False]))[0]
     assert share[1, 1] == pytest.approx(2 / 3) and share[0, 0] == pytest.approx(1 / 2) and share[0, 1] == 0
-    share = stats.lexical(pair, source, target, own=True)
+    share = stats.share(source[None], target[None], linked, np.array([True]))[0]
     assert share[1, 1] == pytest.approx(1 / 2) and share[0, 0] == 0
 
 

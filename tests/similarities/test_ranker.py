@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 import spacy
 
-from scripts.ranker_learning import AGAINST, FOR, bounds, learn, write_weights
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.fitting import unfitted
 from spacy_xproj.registry import registry
-from spacy_xproj.similarities.feature_names import FEATURES, PLACE, STAGES
-from spacy_xproj.similarities.learning import Group
 from spacy_xproj.similarities.ranker import Ranker
+from spacy_xproj.similarities.ranker.features import worth
+from spacy_xproj.similarities.ranker.names import FEATURES, PLACE, STAGES
+from spacy_xproj.similarities.ranker.training import Group, learn
+from spacy_xproj.similarities.ranker.weights import AGAINST, FOR, bounds, write_weights
 from spacy_xproj.ty import Similarity
 from tests.conftest import bitext, ents, payload_doc
 
@@ -52,9 +53,9 @@ def test_null_takes_part():
     for pair in some_pairs():
         if pair.spans:
             found = ranker.score(pair)
-            assert all(p.sum() == pytest.approx(1) for p in found.probs)
+            assert found.null + np.bincount(found.cells.span, found.probs, len(pair.spans)) == pytest.approx(1)
             cells = ranker(pair)
-            null = np.array([p[0] for p in found.probs])[cells.span]
+            null = found.null[cells.span]
             assert (cells.score > null).all()
             assert cells.objective == pytest.approx(np.log(cells.score / null))
     assert not len(ranker(some_pairs()[-1]).span)
@@ -64,6 +65,28 @@ def test_given_candidates_only():
     cells = Ranker()(some_pairs()[0], np.array([[0, 1], [0, 2], [2, 4], [1, 2]]))
     assert set(zip(*plain(cells)[1:3])) <= {(0, 1), (0, 2), (2, 4)}
     assert len(cells.span)
+
+
+def test_the_same_bits_alone_and_in_any_batch():
+    pairs = some_pairs() + [pair._replace(target=pair.target * 9) for pair in some_pairs()]
+    given = [None if k % 3 else np.array([[0, 1], [1, 2], [0, 3]]) for k in range(len(pairs))]
+    for ranker, corpus in ((Ranker(), []), (Ranker(lexicon=False), pairs), (Ranker(), pairs[:5])):
+        ranker.fit(corpus)
+        alone = [plain(ranker(pair, spans)) for pair, spans in zip(pairs, given)]
+        assert list(map(plain, ranker.score_pairs(pairs, given))) == alone
+        assert list(map(plain, ranker.score_pairs(pairs[::-1], given[::-1])))[::-1] == alone
+        assert any(len(cells[0]) for cells in alone)
+
+
+def test_rows_times_weights_are_what_cells_are_worth():
+    """The quick way of scoring and the rows that training sees say the same."""
+    ranker = Ranker()
+    ranker.fit(some_pairs())
+    for _, found in ranker.passes(some_pairs()):
+        rows, null = ranker.rows(found)
+        quick = worth(found.batch, found.cells, found.features, ranker.weight("pairs"), ranker.place)
+        for these, those in zip(quick, (rows, null)):
+            assert these == pytest.approx(those @ ranker.weight("pairs"), abs=1e-9)
 
 
 def test_empty():
@@ -103,10 +126,10 @@ def test_own_votes_are_taken_out():
     (key,) = {"rome"}
     assert set(ranker.lexicon.pairs[key]) & {"roma"}
     found = ranker.score(pairs[0])  # the only sentence with Rome
-    assert not found.rows[:, list(FEATURES).index("pair_share")][found.cells.span == 1].any()
+    assert not ranker.rows(found)[0][:, PLACE["pair_share"]][found.cells.span == 1].any()
     alike = pairs[0]._replace(target=("Ana", "vive", "hoy", "en", "Roma"))
     found = ranker.score(alike._replace(links=np.array([[0, 0], [3, 4]], "i4"), scores=np.ones(2, "f4")))
-    assert found.rows[:, list(FEATURES).index("pair_share")][found.cells.span == 1].any()
+    assert ranker.rows(found)[0][:, PLACE["pair_share"]][found.cells.span == 1].any()
 
 
 @pytest.mark.parametrize("data", [b"", b"\x80", b"rubbish"])

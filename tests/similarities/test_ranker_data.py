@@ -3,8 +3,9 @@
 import numpy as np
 
 from scripts.ranker_data import given_rows
-from scripts.ranker_learning import learn, zero_weights
 from scripts.train_ranker import groups, ranker_of
+from spacy_xproj.similarities.ranker.training import learn
+from spacy_xproj.similarities.ranker.weights import zero_weights
 
 
 def test_what_german_teaches_about_spanish(data):

@@ -10,17 +10,16 @@ from spacy.cli.train import train
 from spacy.tokens import Span
 from thinc.api import Adam
 
-from scripts.ranker_learning import bounds, write_weights
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.fitting import fit, unfitted
 from spacy_xproj.runs.pipelines import load_pipeline
-from spacy_xproj.similarities.feature_names import FEATURES, STAGES, with_parts
 from spacy_xproj.similarities.lexicon import Lexicon
 from spacy_xproj.similarities.links import LinkSimilarity
 from spacy_xproj.similarities.ranker import Ranker
-from spacy_xproj.similarities.ranker_evidence import LIKELY, likeliest
+from spacy_xproj.similarities.ranker.evidence import LIKELY, likeliest
+from spacy_xproj.similarities.ranker.names import FEATURES, STAGES, with_parts
+from spacy_xproj.similarities.ranker.weights import bounds, read_weights, write_weights
 from spacy_xproj.similarities.surface import SurfaceSimilarity
-from spacy_xproj.similarities.weights import read_weights
 from spacy_xproj.ty import Cells, GoldPair
 from tests.conftest import CONFIGS, bitext, ents, payload_doc
 
@@ -66,13 +65,11 @@ class CostlyOracle(Oracle):
         return np.array([self.score_of(pair, a, b) for a, b in zip(start.tolist(), end.tolist())])
 
 
-def columns(found, part):
-    place = {name: k for k, name in enumerate(with_parts([part]))}
-    return (
-        dict(zip(zip(*(x.tolist() for x in found.cells)), found.rows[:, place[part]].tolist())),
-        dict(zip(zip(*(x.tolist() for x in found.cells)), found.rows[:, place[f"{part}_gap"]].tolist())),
-        found.null[:, place[f"null_{part}"]].tolist(),
-    )
+def columns(ranker, found, part):
+    cells = list(zip(*(x.tolist() for x in found.cells)))
+    rows, null = ranker.rows(found)
+    score, gap = (dict(zip(cells, rows[:, ranker.place[name]].tolist())) for name in (part, f"{part}_gap"))
+    return score, gap, null[:, ranker.place[f"null_{part}"]].tolist()
 
 
 def plain(cells):
@@ -93,17 +90,18 @@ def weighty(*parts, **values):
 def test_features_of_a_part(made):
     ranker = Ranker(evidence={"said": made(Roma=0.8, en_Roma=0.2)})
     found = ranker.score(pairs()[0])
-    assert found.rows.shape[1] == found.null.shape[1] == len(FEATURES) + 3
-    score, gap, null = columns(found, "said")
+    rows, null_rows = ranker.rows(found)
+    assert rows.shape[1] == null_rows.shape[1] == len(FEATURES) + 3
+    score, gap, null = columns(ranker, found, "said")
     assert score[1, 3, 4] == 0.8 and gap[1, 3, 4] == 0.0
     assert gap[1, 2, 4] == pytest.approx(score[1, 2, 4] - 0.8) and score[1, 2, 4] in (0.2, 0.0)
     assert null == pytest.approx([1.0, 0.2])
-    assert not found.rows[:, -1].any() and not found.null[:, len(FEATURES) : -1].any()
+    assert not rows[:, -1].any() and not null_rows[:, len(FEATURES) : -1].any()
 
 
 def test_a_part_that_says_nothing_of_a_sentence_pair_is_as_if_missing():
-    found = Ranker(evidence={"said": Oracle(Roma=0.8)}).score(pairs()[1])
-    assert not found.rows[:, len(FEATURES) :].any() and not found.null[:, len(FEATURES) :].any()
+    ranker = Ranker(evidence={"said": Oracle(Roma=0.8)})
+    assert not any(rows[:, len(FEATURES) :].any() for rows in ranker.rows(ranker.score(pairs()[1])))
 
 
 def test_without_weights_it_changes_nothing_and_says_so_once():
@@ -148,7 +146,7 @@ def test_likeliest():
 def test_several_parts_in_the_order_of_their_names():
     assert with_parts(["b", "a"])[len(FEATURES) :] == ("a", "a_gap", "null_a", "b", "b_gap", "null_b")
     ranker = Ranker(evidence={"b": Oracle(Roma=0.25), "a": Oracle(Roma=0.75)})
-    rows = ranker.score(pairs()[0]).rows
+    rows = ranker.rows(ranker.score(pairs()[0]))[0]
     assert rows[:, len(FEATURES)].max() == 0.75 and rows[:, len(FEATURES) + 3].max() == 0.25
 
 
@@ -167,7 +165,7 @@ def test_parts_that_learn_are_fitted_with_it():
     ranker.fit(pairs() * 2)
     assert ranker.fitted and ranker.evidence.parts["lexicon"].fitted
     other = pairs()[0]._replace(target=("Ana", "vive", "hoy", "en", "Roma"))
-    assert ranker.score(other).rows[:, len(FEATURES)].any()
+    assert ranker.rows(ranker.score(other))[0][:, len(FEATURES)].any()
 
 
 def test_parts_are_told_what_comes():
@@ -380,7 +378,7 @@ def test_links_without_the_view():
         warnings.simplefilter("error")
         links(pairs()[0])
     ranker = Ranker(evidence={"forward": links})
-    assert not ranker.score(pairs()[0]).rows[:, len(FEATURES) :].any()
+    assert not ranker.rows(ranker.score(pairs()[0]))[0][:, len(FEATURES) :].any()
     assert all(stage in ranker.weights for stage in STAGES)
 
 

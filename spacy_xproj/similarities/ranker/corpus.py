@@ -3,12 +3,12 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 
-from ..bitext import SentencePair
-from .forms import WordForms, similar
+from ...bitext import SentencePair
+from ..forms import WordForms, similar
 
 ANCHOR = 0.92  # forms of names as like as this are taken for translations of each other
 ANCHOR_CHARS = 4
@@ -33,9 +33,10 @@ class FormCounts:
         self.index = {form: k for k, form in enumerate(sorted(counts))}
         self.values = np.array([*(counts[form] for form in self.index), 0.0], "f4")
 
-    def ids(self, forms: Iterable[str]) -> np.ndarray:
+    def ids(self, forms: Iterable[Optional[str]]) -> np.ndarray:
+        """The places of forms; of None, too, which is never there."""
         unknown = len(self.index)
-        return np.array([self.index.get(form, unknown) for form in forms], "i8")
+        return np.array([unknown if form is None else self.index.get(form, unknown) for form in forms], "i8")
 
     def state(self) -> list:
         return [list(self.index), self.values.tobytes()]
@@ -107,25 +108,25 @@ class CorpusStats:
         """
         return np.log((self.target.values[target].astype("f8") + 0.5) / max(self.size, 1)) / 5
 
-    def lexical(self, pair: SentencePair, source: np.ndarray, target: np.ndarray, own: bool) -> np.ndarray:
-        """The share of the links of each source word's form that lead to each target word's form.
+    def share(self, source: np.ndarray, target: np.ndarray, linked: np.ndarray, own: np.ndarray) -> np.ndarray:
+        """Return the share of the links of each source word's form that lead to each target word's form.
 
-        source, target (int arrays (m,), (n,)): The places of the forms.
-        own (bool): The pair is one of the corpus, and its own links are taken out.
-        RETURNS (float array (m, n)): In [0, 1).
+        source, target (int arrays (B, M), (B, N)): The places of the forms in B sentence pairs.
+        linked (bool array (B, M, N)): Which words are linked.
+        own (bool array (B,)): Those of the corpus. Their own links are taken out.
+        RETURNS (float array (B, M, N)): In [0, 1).
         """
-        count = np.zeros((len(source), len(target)))
+        count = np.zeros(linked.shape)
         if len(self.keys):
-            wanted = source[:, None] * (len(self.target.index) + 1) + target
+            wanted = source[:, :, None] * (len(self.target.index) + 1) + target[:, None]
             place = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
             count = np.where(self.keys[place] == wanted, self.links[place], 0.0)
         total = self.linked[source].astype("f8")
-        if own:
-            grid = np.zeros(count.shape)
-            grid[pair.links[:, 0], pair.links[:, 1]] = 1
-            count = np.maximum(count - grid, 0)
-            total = np.maximum(total - grid.sum(1), 0)
-        return count / (total[:, None] + 1)
+        if own.any():
+            mine = linked & own[:, None, None]
+            count = np.maximum(count - mine, 0)
+            total = np.maximum(total - mine.sum(2), 0)
+        return count / (total[:, :, None] + 1)
 
     def state(self) -> dict[str, Any]:
         """Plain data, equal for equal statistics."""

@@ -4,9 +4,7 @@ A row of features is an array in the order of `FEATURES`. Those of "not projecte
 0 there, and "not projected" has 0 elsewhere. After them come those of further evidence, see `with_parts`.
 """
 
-from collections.abc import Callable, Iterable
-
-import numpy as np
+from collections.abc import Iterable
 
 # Sums over the words of the candidate. "Linked" is linked to the source span.
 SUMS = {
@@ -152,34 +150,21 @@ FEATURES: dict[str, str] = {
 PLACE = {name: k for k, name in enumerate(FEATURES)}
 STAGES = ("alone", "corpus", "pairs")  # without a corpus; with its counts; with the lexicon of a first pass, too
 
+# What else a feature is counted by: its values are repeated where the condition holds, under a second name.
+CONDITIONS = ("quality", "common", *NAMES)
+LINKED = ("certain", "uncertain")
+REPEATED: dict[str, tuple[str, tuple[str, ...]]] = {
+    **{name: ("quality", LINKED if of == "linked" else (of,)) for name, of in QUALITY.items()},
+    **{name: ("common", LINKED if of == "linked" else (of,)) for name, of in COMMON.items()},
+    **{f"{name}_{label}": (label, (name,)) for label in NAMES for name in BY_LABEL},
+}
 
 PART = ("{}", "{}_gap", "null_{}")  # of a part of further evidence: see `RankerEvidence`
 
 
 def with_parts(parts: Iterable[str] = ()) -> tuple[str, ...]:
-    """All features: the fixed ones, then those of further evidence, part by part in the order of their names.
+    """Return the names of all features: the fixed ones, then those of further evidence, by the order of the parts.
 
     parts (iterable of str): Their names.
     """
     return (*FEATURES, *(name.format(part) for part in sorted(parts) for name in PART))
-
-
-def lowest(parts: Iterable[str] = ()) -> np.ndarray:
-    """The lowest weight that each feature may have when given weights are trained: float array (features,). What a part
-    of further evidence says of a candidate speaks for it. There is no bound for the fixed features.
-
-    parts (iterable of str): As in `with_parts`.
-    """
-    low = np.full(len(with_parts(parts)), -np.inf)
-    for k in range(len(FEATURES), len(low), len(PART)):
-        low[k : k + 2] = 0
-    return low
-
-
-def feature_setter(x: np.ndarray) -> Callable[[str, object], None]:
-    """A function that puts values into the column of a feature."""
-
-    def set_feature(name: str, values: object) -> None:
-        x[:, PLACE[name]] = values
-
-    return set_feature

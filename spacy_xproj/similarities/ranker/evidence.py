@@ -5,14 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from ..bitext import SentencePair
-from ..errors import XprojError
-from ..part import Composite, check_parts
-from ..ty import Cells, Similarity, check_finite
-from .feature_names import FEATURES, PART, with_parts
-from .fused import cell_keys, fill_scores
-from .lazy import Costly
-from .pair_signals import Candidates
+from ...errors import XprojError
+from ...part import Composite, check_parts
+from ...ty import Cells, Similarity, check_finite
+from ..fused import cell_keys, fill_scores
+from ..lazy import Costly
+from .batch import Batch, Candidates
+from .features import Features
+from .names import FEATURES, PART, with_parts
 
 LIKELY = 8  # cells of a source span that a costly part is asked for
 
@@ -42,51 +42,48 @@ class RankerEvidence(Composite):
     def members(self) -> dict[str, Any]:
         return self.parts
 
-    def add(
-        self,
-        pair: SentencePair,
-        cells: Candidates,
-        rows: np.ndarray,
-        null: np.ndarray,
-        weights: np.ndarray,
-        *,
-        skip: Collection[str],
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The features of cells and of "not projected", with those of the parts.
+    def features(
+        self, batch: Batch, cells: Candidates, known: np.ndarray, weights: np.ndarray, *, skip: Collection[str]
+    ) -> Features:
+        """The features of the parts.
 
-        cells (Candidates), rows, null (float arrays): As in `Scored`, with the fixed features only.
-        weights (float array (features,)): What tells which cells a costly part is asked for.
+        known (float array (n,)): Log weights of the cells by all other features, which tell what to ask a costly part.
+        weights (float array (features,)): What the features of a part are worth to those asked after it.
         skip (collection of str): Parts that are not asked. Their features are 0.
-        RETURNS (float array (n, features), float array (spans, features)): New arrays.
         """
-        room = ((0, 0), (0, len(PART) * len(self.parts)))
-        rows, null = np.pad(rows, room), np.pad(null, room)
-        spans = np.unique(np.stack([cells.start, cells.end], axis=1), axis=0)
-        keys = cell_keys(Cells(*cells, np.zeros(len(rows))), pair)
-        places = {name: len(FEATURES) + len(PART) * k for k, name in enumerate(self.parts)}
-        for name in sorted(places, key=lambda name: name in self.costly):  # these last
-            if not len(spans) or name in skip:
+        out = Features([], [], [])
+        for k, name in sorted(enumerate(self.parts), key=lambda item: item[1] in self.costly):  # these last
+            if name in skip:
                 continue
-            part: Any = self.parts[name]
-            score = np.zeros(len(keys))
-            if name in self.costly:
-                which = likeliest(rows @ weights, cells.span)
-                score[which] = part.score_cells(pair, *(field[which] for field in cells))
-            else:
-                found = part(pair, spans)
-                fill_scores(score, keys, found, cell_keys(found, pair))
-            check_finite(f"{self.owner}: its evidence {name!r}", "score", score)
-            self.fill(places[name], score, cells.span, rows, null)
-        return rows, null
+            score = self.scores(name, batch, cells, known)
+            best = np.zeros(len(batch.pair))
+            np.maximum.at(best, cells.span, score)
+            says = np.maximum.reduceat(best, batch.first[:-1])[batch.pair] > 0
+            of_cell, gap, null = (form.format(name) for form in PART)
+            less = np.where(says[cells.span], score - best[cells.span], 0)
+            out += Features([], [(of_cell, score), (gap, less)], [(null, np.where(says, 1 - best, 0))])
+            at = len(FEATURES) + len(PART) * k
+            known = known + weights[at] * score + weights[at + 1] * less
+        return out
 
-    @staticmethod
-    def fill(at: int, score: np.ndarray, span: np.ndarray, rows: np.ndarray, null: np.ndarray) -> None:
-        """Put the features of one part into its columns, the first of which is `at`."""
-        best = np.zeros(len(null))
-        np.maximum.at(best, span, score)
-        if best.any():
-            rows[:, at], rows[:, at + 1] = score, score - best[span]
-            null[:, at + 2] = 1 - best
+    def scores(self, name: str, batch: Batch, cells: Candidates, known: np.ndarray) -> np.ndarray:
+        """The scores of all cells by one part."""
+        part: Any = self.parts[name]
+        score = np.zeros(len(cells.span))
+        ends = np.searchsorted(cells.span, batch.first).tolist()
+        for pair, first, i, j in zip(batch.pairs, batch.first.tolist(), ends, ends[1:]):
+            if i == j:
+                continue
+            mine = Cells(cells.span[i:j] - first, cells.start[i:j], cells.end[i:j], score[i:j])
+            if name in self.costly:
+                which = likeliest(known[i:j], mine.span)
+                mine.score[which] = part.score_cells(pair, *(field[which] for field in mine[:3]))
+            else:
+                spans = np.unique(np.stack([mine.start, mine.end], axis=1), axis=0)
+                found = part(pair, spans)
+                fill_scores(mine.score, cell_keys(mine, pair), found, cell_keys(found, pair))
+        check_finite(f"{self.owner}: its evidence {name!r}", "score", score)
+        return score
 
     def without_weights(self, weights: Iterable[np.ndarray]) -> list[str]:
         """The parts that count for nothing, as all their weights are 0.

@@ -8,40 +8,37 @@ from typing import Any, NamedTuple, Optional
 import numpy as np
 from thinc.api import Model
 
-from ..bitext import SentencePair
-from ..errors import check_at_least, check_below_one
-from ..progress import steps
-from ..state import State
-from ..ty import GoldPair, WeighedCells
-from .adaptation import Adaptation
-from .corpus_stats import CorpusStats, pair_key
-from .feature_names import FEATURES, STAGES, lowest, with_parts
-from .features import features, null_features
-from .gold_groups import gold_groups
-from .learning import Group
-from .pair_features import add_pair_features
-from .pair_lexicon import PairLexicon, Vote, votes
-from .pair_signals import Candidates, PairSignals
-from .ranker_evidence import RankerEvidence
-from .weights import NAME, by_name, read_weights
+from ...bitext import SentencePair
+from ...errors import check_at_least, check_below_one
+from ...progress import steps, tell
+from ...state import State
+from ...ty import GoldPair, WeighedCells
+from .batch import Batch, Candidates, batches
+from .corpus import CorpusStats, pair_key
+from .evidence import RankerEvidence
+from .features import Features, features, rows, worth
+from .lexicon import PairLexicon, Votes, pair_features, votes
+from .names import FEATURES, STAGES, with_parts
+from .training import Adaptation, Group, gold_groups
+from .weights import NAME, by_name, lowest, read_weights
 
 PRIOR = 30.0
 MEASURED = 1000  # sentence pairs that the scale of the features is measured on
 
 
 class Scored(NamedTuple):
-    """A sentence pair's cells, with what was computed on the way.
+    """The cells of a batch, with what was computed on the way.
 
-    cells (Candidates): In order of source span.
-    rows, null (float arrays): Their features, and those of null, a row a source span.
-    probs (list of float arrays): For each source span, P(null), then P of its cells.
+    features (Features): Of the cells, and of "not projected".
+    probs (float array (n,)): The probability of each cell.
+    null (float array (K,)): That of "not projected" for each source span.
     """
 
-    signals: PairSignals
+    batch: Batch
     cells: Candidates
-    rows: np.ndarray
+    features: Features
+    probs: np.ndarray
     null: np.ndarray
-    probs: list[np.ndarray]
 
 
 class Ranker(State):
@@ -80,6 +77,7 @@ class Ranker(State):
         check_below_one(NAME, floor=floor)
         self.max_length, self.use_lexicon, self.floor, self.prior = max_length, lexicon, floor, prior
         self.evidence = RankerEvidence(evidence or {}, NAME)
+        self.place = {name: k for k, name in enumerate(with_parts(self.evidence.parts))}
         self._warned = False
         self.start_from(read_weights(weights or None, self.evidence.parts))
         self.stats: Optional[CorpusStats] = None
@@ -118,11 +116,11 @@ class Ranker(State):
         """The lexicon of the projections by the first pass."""
         found = PairLexicon()
         self.prepare(pairs)
-        for pair in steps(pairs, "entities", len(pairs)):
-            if pair.spans:
-                first = self.first_pass(pair, skip=self.idle())
-                for span, mine in enumerate(self.votes(first)):
-                    found.add(first.signals.key(span), mine)
+        some, done = [pair for pair in pairs if pair.spans], 0
+        for places, first in self.passes(some, skip=self.idle(), last="corpus"):
+            found.add(first.batch, votes(first.cells, first.probs, first.null))
+            done += len(places)
+            tell("entities", done, len(some))
         return found
 
     def __call__(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> WeighedCells:
@@ -133,24 +131,36 @@ class Ranker(State):
         RETURNS (WeighedCells): Those likelier than null. `score` is the probability, and `objective` its log ratio to
             that of null, so that the highest total is the likeliest joint assignment.
         """
-        if not pair.spans or not pair.target:
-            none = np.zeros(0, "i8")
-            return WeighedCells(none, none, none, np.zeros(0), np.zeros(0))
+        return self.score_pairs([pair], [candidates])[0]
+
+    def score_pairs(
+        self, pairs: Sequence[SentencePair], candidates: Optional[Sequence[Optional[np.ndarray]]] = None
+    ) -> list[WeighedCells]:
+        """Score the cells of many sentence pairs. The result for each is the same as alone.
+
+        pairs, candidates (sequences): As in a call, one a sentence pair.
+        RETURNS (list of WeighedCells): One a sentence pair.
+        """
         idle = self.idle()
-        if idle and not self._warned:
+        if idle and not self._warned and any(pair.spans and pair.target for pair in pairs):
             self._warned = True
             warnings.warn(
                 f"{NAME} has no weights for its evidence {', '.join(map(repr, idle))}, which changes nothing as it is. "
                 "Train it on gold projections: spacy train with configs/matcher.cfg and this evidence.",
                 stacklevel=2,
             )
-        found = self.score(pair, candidates, skip=idle)
-        k = found.cells.span
-        probs = np.concatenate([np.zeros(0), *(p[1:] for p in found.probs)])
-        null = np.array([p[0] for p in found.probs])[k]
-        keep = (probs > null) & (probs >= self.floor)
-        ratio = np.log(probs[keep] / np.maximum(null[keep], 1e-12))
-        return WeighedCells(k[keep], found.cells.start[keep], found.cells.end[keep], probs[keep], ratio)
+        none = np.zeros(0, "i8")
+        out = [WeighedCells(none, none, none, np.zeros(0), np.zeros(0))] * len(pairs)
+        for places, (batch, cells, _, probs, nulls) in self.passes(pairs, candidates, skip=idle):
+            null = nulls[cells.span]
+            keep = np.flatnonzero((probs > null) & (probs >= self.floor))
+            k, a, b, score = cells.span[keep], cells.start[keep], cells.end[keep], probs[keep]
+            ratio = np.log(score / np.maximum(null[keep], 1e-12))
+            k = k - batch.first[batch.pair[k]]
+            ends = np.searchsorted(cells.span[keep], batch.first).tolist()
+            for place, i, j in zip(places, ends, ends[1:]):
+                out[place] = WeighedCells(k[i:j], a[i:j], b[i:j], score[i:j], ratio[i:j])
+        return out
 
     def idle(self) -> list[str]:
         """Return the evidence that has no weights. It is needed in training only."""
@@ -158,28 +168,44 @@ class Ranker(State):
             return []
         return self.evidence.without_weights(self.weights.values())
 
-    def score(
-        self, pair: SentencePair, candidates: Optional[np.ndarray] = None, *, skip: Collection[str] = ()
-    ) -> Scored:
-        """All cells of one sentence pair, with their features and probabilities."""
-        first = self.first_pass(pair, candidates, skip=skip)
-        if self.lexicon is None:
-            return first
-        return self.second_pass(first, self.lexicon)
+    def passes(
+        self,
+        pairs: Sequence[SentencePair],
+        candidates: Optional[Sequence[Optional[np.ndarray]]] = None,
+        *,
+        skip: Collection[str] = (),
+        last: str = STAGES[-1],
+    ) -> Iterator[tuple[list[int], Scored]]:
+        """Score all cells, in batches.
+
+        skip (collection of str): Evidence that is not computed, as it has no weights.
+        last (str): The last stage, if there is so much.
+        YIELDS (list of int, Scored): The places of some sentence pairs, and their cells in the last stage. Those
+            without spans or target words are left out.
+        """
+        some = [k for k, pair in enumerate(pairs) if pair.spans and pair.target]
+        for places in batches([pairs[k] for k in some]):
+            places = [some[k] for k in places]
+            given = None if candidates is None else [candidates[k] for k in places]
+            found = self.first_pass([pairs[k] for k in places], given, skip=skip)
+            if self.lexicon is not None and last == STAGES[-1]:
+                found = self.second_pass(found, self.lexicon)
+            yield places, found
+
+    def score(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> Scored:
+        """All cells of one sentence pair, which has spans and target words."""
+        return next(self.passes([pair], [candidates]))[1]
 
     def considered(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> set[int]:
         """The source spans that have candidates, be these likelier than null or not."""
         if not pair.spans or not pair.target:
             return set()
-        return set(self.cells(PairSignals(pair, self.stats), candidates).span.tolist())
-
-    def cells(self, signals: PairSignals, candidates: Optional[np.ndarray]) -> Candidates:
-        return signals.candidates(self.max_length) if candidates is None else signals.given(candidates)
+        return set(Batch([pair], self.stats).candidates(self.max_length, [candidates]).span.tolist())
 
     def first_pass(
         self,
-        pair: SentencePair,
-        candidates: Optional[np.ndarray] = None,
+        pairs: Sequence[SentencePair],
+        candidates: Optional[Sequence[Optional[np.ndarray]]] = None,
         *,
         alone: bool = False,
         skip: Collection[str] = (),
@@ -187,34 +213,37 @@ class Ranker(State):
         """Without the lexicon.
 
         alone (bool): Without the corpus, too.
-        skip (collection of str): Evidence that is not computed, as it has no weights.
         """
         stats = None if alone else self.stats
-        signals = PairSignals(pair, stats)
-        cells = self.cells(signals, candidates)
-        rows, null = features(signals, cells), null_features(signals)
-        weights = self.weight("alone" if stats is None else "corpus")
+        batch = Batch(pairs, stats)
+        cells = batch.candidates(self.max_length, candidates)
+        found, weights = features(batch, cells), self.weight("alone" if stats is None else "corpus")
         if self.evidence.parts:
             skip = {*skip, *(self.evidence.learners() if stats is None else ())}
-            rows, null = self.evidence.add(pair, cells, rows, null, weights, skip=skip)
-        return Scored(signals, cells, rows, null, probabilities(rows @ weights, null @ weights, cells.span))
+            known = worth(batch, cells, found, weights, self.place)[0]
+            found += self.evidence.features(batch, cells, known, weights, skip=skip)
+        return self.weighed(batch, cells, found, weights)
 
     def second_pass(self, first: Scored, lexicon: PairLexicon) -> Scored:
         """With it. The votes of a sentence pair of the corpus are taken out."""
-        signals, cells, rows, null, _ = first
-        own: list[list[Vote]] = [[] for _ in null]
-        if signals.own:
-            voter = self.weight("corpus") if self.voter is None else self.voter
-            own = self.votes(first._replace(probs=probabilities(rows @ voter, null @ voter, cells.span)))
-        add_pair_features(signals, rows, null, cells, lexicon, own)
-        weights = self.weight("pairs")
-        return first._replace(probs=probabilities(rows @ weights, null @ weights, cells.span))
+        batch, cells = first.batch, first.cells
+        own = None
+        if batch.own.any():
+            if self.voter is not None and not np.array_equal(self.voter, self.weight("corpus")):
+                first = self.weighed(batch, cells, first.features, self.voter)
+            own = votes(cells, first.probs, first.null)
+            own = Votes(*(field[batch.own[batch.pair[own.span]]] for field in own))
+        found = first.features + pair_features(batch, cells, lexicon, own)
+        return self.weighed(batch, cells, found, self.weight("pairs"))
 
-    def votes(self, found: Scored) -> list[list[Vote]]:
-        """What each source span says to the lexicon."""
-        start, end, target = found.cells.start, found.cells.end, found.signals.target
-        ends = np.searchsorted(found.cells.span, np.arange(len(found.null) + 1)).tolist()
-        return [votes(p, start[i:j], end[i:j], target) for p, i, j in zip(found.probs, ends, ends[1:])]
+    def weighed(self, batch: Batch, cells: Candidates, found: Features, weights: np.ndarray) -> Scored:
+        """Cells with the probabilities by some weights."""
+        probs, null = probabilities(*worth(batch, cells, found, weights, self.place), cells.span)
+        return Scored(batch, cells, found, probs, null)
+
+    def rows(self, found: Scored) -> tuple[np.ndarray, np.ndarray]:
+        """The features of cells and of "not projected" as rows, in the order of the weights."""
+        return rows(found.batch, found.cells, found.features, self.place)
 
     # Training on gold
 
@@ -229,10 +258,8 @@ class Ranker(State):
         pairs (iterable of SentencePair): The scale of the features is measured on the first of them.
         """
         self.start_from({stage: self.weight(stage) for stage in STAGES})
-        some = islice((pair for pair in pairs if pair.spans and pair.target), MEASURED)
-        self.adaptation.begin(
-            (stage, rows) for pair in some for stage, found in self.stages(pair) for rows in (found.rows, found.null)
-        )
+        some = list(islice((pair for pair in pairs if pair.spans and pair.target), MEASURED))
+        self.adaptation.begin((stage, each) for _, stage, found in self.stages(some) for each in self.rows(found))
 
     def gradient(self, batch: Sequence[GoldPair]) -> float:
         """Add the gradient of minus the mean log probability of the right answers, and of the prior, to the model's.
@@ -245,22 +272,36 @@ class Ranker(State):
             self.begin([example.pair for example in batch])
         self.prepare(example.pair for example in batch)
         groups: dict[str, list[Group]] = {}
-        for pair, gold, complete, candidates in batch:
-            labels = [span.label for span in pair.spans]
-            for stage, found in self.stages(pair, candidates):
-                mine = gold_groups(found.cells, found.rows, found.null, labels, gold, complete)
-                groups.setdefault(stage, []).extend(mine)
-                self.adaptation.seen[pair_key(pair)] = len(mine)
+        for stage, mine in self.groups(batch).items():
+            for example, some in zip(batch, mine):
+                self.adaptation.seen[pair_key(example.pair)] = len(some)
+            groups[stage] = [group for some in mine for group in some]
         return self.adaptation.gradient(groups, self.weights, self.prior)
 
-    def stages(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> Iterator[tuple[str, Scored]]:
-        """The stages that there are. The rows of a later one may be those of an earlier one, changed."""
-        yield "alone", self.first_pass(pair, candidates, alone=True)
-        if self.stats is not None:
-            first = self.first_pass(pair, candidates)
-            yield "corpus", first
-            if self.lexicon is not None:
-                yield "pairs", self.second_pass(first, self.lexicon)
+    def groups(self, examples: Sequence[GoldPair]) -> dict[str, list[list[Group]]]:
+        """What there is to learn from some sentence pairs: by stage, for each of them."""
+        out: dict[str, list[list[Group]]] = {}
+        candidates = [example.candidates for example in examples]
+        for places, stage, found in self.stages([example.pair for example in examples], candidates):
+            mine = out.setdefault(stage, [[] for _ in examples])
+            some = gold_groups(found.batch, found.cells, *self.rows(found), [examples[k] for k in places])
+            for place, each in zip(places, some):
+                mine[place] = each
+        return out
+
+    def stages(
+        self, pairs: Sequence[SentencePair], candidates: Optional[Sequence[Optional[np.ndarray]]] = None
+    ) -> Iterator[tuple[list[int], str, Scored]]:
+        """Yield the stages that apply, batch by batch: places of sentence pairs, stage, their cells."""
+        for places in batches(pairs):
+            some = [pairs[k] for k in places]
+            given = None if candidates is None else [candidates[k] for k in places]
+            yield places, "alone", self.first_pass(some, given, alone=True)
+            if self.stats is not None:
+                first = self.first_pass(some, given)
+                yield places, "corpus", first
+                if self.lexicon is not None:
+                    yield places, "pairs", self.second_pass(first, self.lexicon)
 
     def start_from(self, weights: dict[str, np.ndarray]) -> None:
         """Take other weights, and forget what was learnt from gold."""
@@ -304,17 +345,18 @@ class Ranker(State):
         return self.evidence.parts
 
 
-def probabilities(cells: np.ndarray, null: np.ndarray, span: np.ndarray) -> list[np.ndarray]:
-    """Softmax over null and the cells of each source span.
+def probabilities(cells: np.ndarray, null: np.ndarray, span: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Softmax over "not projected" and the cells of each source span.
 
-    cells, null (float arrays (n,), (spans,)): Log weights.
+    cells, null (float arrays (n,), (K,)): Log weights.
     span (int array (n,)): The source span of each cell, ascending.
-    RETURNS (list of float array): For each source span, null first.
+    RETURNS (float arrays (n,), (K,)): The probabilities.
     """
-    out = []
-    ends = np.searchsorted(span, np.arange(len(null) + 1)).tolist()
-    for z0, i, j in zip(null, ends, ends[1:]):
-        z = np.concatenate([[z0], cells[i:j]])
-        p = np.exp(z - z.max())
-        out.append(p / p.sum())
-    return out
+    many = np.bincount(span, minlength=len(null)) + 1
+    starts = np.cumsum(many) - many
+    place = np.arange(len(span)) + span + 1  # null comes before the cells of its span
+    z = np.zeros(len(cells) + len(null))
+    z[starts], z[place] = null, cells
+    z = np.exp(z - np.repeat(np.maximum.reduceat(z, starts), many))
+    z /= np.repeat(np.add.reduceat(z, starts), many)
+    return z[place], z[starts]
