@@ -9,17 +9,19 @@ A word without a counterpart leaves the walk where it is. Jumps wider than WIDTH
 flattened by a square root, as the walk counts each link twice: a name can stand anywhere. The other direction is the
 same with the sides exchanged.
 
-Sentence pairs are worked on in padded groups. All sums run in the order of the words and padding adds zeros behind
-them, so that a pair gets the same numbers in any group (a matrix product would not promise that).
+Sentence pairs are worked on in groups, word by word: the states of all pairs that have such a word lie one after the
+other in one array, with zeros between the pairs for the jumps to end in. The sums of a pair do not depend on what lies
+beside it, so that it gets the same numbers in any group.
 """
 
 from collections.abc import Iterator
-from typing import Optional
+from itertools import pairwise
+from typing import NamedTuple, Optional
 
 import numpy as np
 
 WIDTH = 6
-GROUP = 1 << 16  # padded cells of a group: small enough for the cache
+GROUP = 1 << 18  # cells of a group: few calls, and all within some 10 MB
 LONGEST = 1000  # a pair with more words on a side keeps what the lexical model says
 SMALL = 1e-300
 
@@ -62,80 +64,134 @@ def walk(
     counts (float array (2, 2 WIDTH + 3)): The expected jumps are added to it, as `learnt_jumps` takes them.
     """
     cell, word_m, word_n = (np.cumsum(x) - x for x in (m * width, m, n))
-    usable = (width == n) & (np.minimum(m, n) > 0) & (np.maximum(m, n) <= LONGEST)
-    for pairs in _groups(m, n, np.flatnonzero(usable)):
-        rows, columns = (np.arange(x[pairs].max()) for x in (m, n))
-        in_m, in_n = rows < m[pairs, None], columns < n[pairs, None]
-        inside = in_m[:, :, None] & in_n[:, None, :]
-        at = np.where(inside, cell[pairs, None, None] + rows[:, None] * n[pairs, None, None] + columns, 0)
-        null_n = nulls[0][np.where(in_n, word_n[pairs, None] + columns, 0)]
-        null_m = nulls[1][np.where(in_m, word_m[pairs, None] + rows, 0)]
-        for k, null, axes in ((0, null_n, (2, 0, 1)), (1, null_m, (1, 0, 2))):
-            emission = np.where(inside, weights[k][at], 0).transpose(axes)  # (step, pair, state)
-            sizes = (m[pairs], n[pairs]) if k == 0 else (n[pairs], m[pairs])
-            found = _forward_backward(np.ascontiguousarray(emission), null.T, *sizes, jumps[k])
-            posteriors[k][at[inside]] = found.transpose(np.argsort(axes))[inside]
+    usable = np.flatnonzero((width == n) & (np.minimum(m, n) > 0) & (np.maximum(m, n) <= LONGEST))
+    ones = np.ones_like(n)
+    directions = (m, n, n, ones, word_n), (n, m, ones, n, word_m)  # states, steps, cells from one to the next, word
+    for k, (states, steps, to_state, to_step, word) in enumerate(directions):
+        weight, posterior = np.append(weights[k], 0), np.append(posteriors[k], 0)  # the last is for all gaps
+        for pairs in _groups(states, steps, usable):
+            layout = _layout(cell[pairs], states[pairs], to_state[pairs], to_step[pairs], len(weight) - 1)
+            found = _forward_backward(layout, weight, nulls[k], word[pairs], steps[pairs], jumps[k], posterior)
             if counts is not None:
-                counts[k] += _expected(found, sizes[0])
+                counts[k] += _expected(found, layout, states[pairs])
+        posteriors[k][:] = posterior[:-1]
 
 
-def _groups(m: np.ndarray, n: np.ndarray, pairs: np.ndarray) -> Iterator[np.ndarray]:
-    """Pairs of like size, so that there is little to pad."""
-    pairs = pairs[np.lexsort((m[pairs], m[pairs] + n[pairs]))]
-    start = rows = columns = 0
-    for k, (a, b) in enumerate(zip(m[pairs].tolist(), n[pairs].tolist())):
-        rows, columns = max(rows, a), max(columns, b)
-        if k > start and rows * columns * (k + 1 - start) > GROUP:
+def _groups(states: np.ndarray, steps: np.ndarray, pairs: np.ndarray) -> Iterator[np.ndarray]:
+    """Some pairs at once, the longest first, so that those with a step are always the first ones."""
+    pairs = pairs[np.argsort(-steps[pairs], kind="stable")]
+    start = total = 0
+    for k, size in enumerate((steps[pairs] * (states[pairs] + WIDTH)).tolist()):
+        if total + size > GROUP and k > start:
             yield pairs[start:k]
-            start, rows, columns = k, a, b
+            start, total = k, 0
+        total += size
     if start < len(pairs):
         yield pairs[start:]
 
 
-def _total(x: np.ndarray) -> np.ndarray:
-    return np.cumsum(x, axis=-1)[..., -1:]  # np.sum would group the terms by how many there are, padding included
+class Layout(NamedTuple):
+    """Where the states of a group of pairs lie. After those of a pair come WIDTH gaps.
+
+    pair (int array (s,)): The pair of each state and gap.
+    start (int array (b,)): The first state of each pair.
+    inside (float array (s,)): 1 for a state, 0 for a gap.
+    cell, to_step (int arrays (s,)): Its cell at the first step, and how far from there to that of the next one.
+    """
+
+    pair: np.ndarray
+    start: np.ndarray
+    inside: np.ndarray
+    cell: np.ndarray
+    to_step: np.ndarray
+
+    def part(self, n_pairs: int) -> "Layout":
+        """That of the first pairs only."""
+        if n_pairs == len(self.start):
+            return self
+        end = self.start[n_pairs]
+        return Layout(self.pair[:end], self.start[:n_pairs], *(x[:end] for x in self[2:]))
+
+    def total(self, x: np.ndarray) -> np.ndarray:
+        """The sum over the states of each pair."""
+        return np.add.reduceat(x, self.start)
 
 
-def _move(x: np.ndarray, jump: np.ndarray) -> np.ndarray:
-    """sum_k jump(i - k) x_k for each state i."""
-    size = x.shape[-1]
-    out = np.repeat(_total(x) * jump[-1], size, axis=-1)
-    for d in range(max(-WIDTH, 1 - size), min(WIDTH, size - 1) + 1):
-        out[..., max(d, 0) : size + min(d, 0)] += (jump[d + WIDTH] - jump[-1]) * x[..., max(-d, 0) : size - max(d, 0)]
-    return np.maximum(out, 0)
+def _layout(cell: np.ndarray, states: np.ndarray, to_state: np.ndarray, to_step: np.ndarray, gap: int) -> Layout:
+    width = states + WIDTH
+    pair, start = np.repeat(np.arange(len(states)), width), np.cumsum(width) - width
+    state = np.arange(len(pair)) - start[pair]
+    inside = state < states[pair]
+    at = np.where(inside, cell[pair] + state * to_state[pair], gap)
+    return Layout(pair, start, inside.astype(float), at, np.where(inside, to_step[pair], 0))
+
+
+def _move(x: np.ndarray, jump: np.ndarray, layout: Layout) -> np.ndarray:
+    """sum_k jump(i - k) x_k for each state i. What it gives for gaps means nothing."""
+    near = (jump[:-1] - jump[-1])[::-1]
+    padded = np.zeros(len(x) + 2 * WIDTH)
+    padded[WIDTH:-WIDTH] = x
+    # numpy is fast with kernels of up to 11
+    out = np.correlate(padded[:-WIDTH], near[: WIDTH + 1]) + np.correlate(padded[WIDTH + 1 :], near[WIDTH + 1 :])
+    out += (layout.total(x) * jump[-1])[layout.pair]
+    return np.maximum(out, 0, out=out)
 
 
 def _forward_backward(
-    emission: np.ndarray, null: np.ndarray, states: np.ndarray, steps: np.ndarray, jump: np.ndarray
-) -> np.ndarray:
-    """Posteriors of the states (step, pair, state), each step scaled by itself."""
-    inside = (np.arange(emission.shape[2]) < states[:, None]).astype(float)
+    whole: Layout,
+    weight: np.ndarray,
+    null: np.ndarray,
+    word: np.ndarray,
+    steps: np.ndarray,
+    jump: np.ndarray,
+    posterior: np.ndarray,
+) -> list[np.ndarray]:
+    """Posteriors of the states at each step, which are also put into their cells. Each step is scaled by itself."""
     back = np.append(jump[-2::-1], jump[-1])
-    share = 1 / np.maximum(_move(inside, back), SMALL)  # of one state's jumps, which end inside
-    arrived, place = np.empty_like(emission), np.empty_like(emission)
-    for j in range(len(emission)):
-        before = _move(place[j - 1] * share, jump) if j else inside / states[:, None]
-        stayed = (place[j - 1] if j else before) * null[j][:, None]
-        alpha = before * emission[j]
-        scale = 1 / np.maximum(_total(alpha + stayed), SMALL)
-        arrived[j], place[j] = alpha * scale, (alpha + stayed) * scale
-    beta = inside
-    for j in reversed(range(len(emission))):
-        beta = np.where((j < steps)[:, None], beta / np.maximum(_total(place[j] * beta), SMALL), inside)
-        arrived[j] *= beta
-        ahead = _move(emission[j] * beta, back) * share + null[j][:, None] * beta
-        beta = np.where((j < steps)[:, None], ahead, inside)
-    return np.minimum(arrived, 1)
+    share = whole.inside / np.maximum(_move(whole.inside, back, whole), SMALL)  # of one state's jumps, which end inside
+    layouts = [whole.part(n) for n in np.searchsorted(-steps, -np.arange(steps[0])).tolist()]  # pairs with a step
+    cells, emissions, left = [], [], []
+    arrived: list[np.ndarray] = []
+    place: list[np.ndarray] = []
+    for j, layout in enumerate(layouts):
+        pair, size = layout.pair, len(layout.pair)
+        cells.append(layout.cell + j * layout.to_step)
+        emissions.append(weight[cells[j]])
+        left.append(null[word[: len(layout.start)] + j][pair])
+        if j:
+            here = place[j - 1][:size]
+            before = _move(here * share[:size], jump, layout)
+        else:
+            here = before = layout.inside / layout.total(layout.inside)[pair]
+        alpha = before * emissions[j]
+        stayed = here * left[j]
+        stayed += alpha
+        scale = (1 / np.maximum(layout.total(stayed), SMALL))[pair]
+        arrived.append(alpha * scale)
+        place.append(stayed * scale)
+    ahead = whole.inside.copy()
+    for j in reversed(range(len(layouts))):
+        layout, size = layouts[j], len(layouts[j].pair)
+        beta = ahead[:size]
+        beta = beta / np.maximum(layout.total(place[j] * beta), SMALL)[layout.pair]
+        arrived[j] = np.minimum(arrived[j] * beta, 1)
+        posterior[cells[j]] = arrived[j]
+        ahead[:size] = _move(emissions[j] * beta, back, layout) * share[:size] + left[j] * beta
+    return arrived
 
 
-def _expected(posterior: np.ndarray, states: np.ndarray) -> np.ndarray:
+def _expected(posterior: list[np.ndarray], layout: Layout, states: np.ndarray) -> np.ndarray:
     """Expected jumps from each word to the next, as if their counterparts were independent given both sentences."""
-    here, there = posterior[:-1], posterior[1:]
-    size = posterior.shape[2]
     out = np.zeros(2 * WIDTH + 3)
-    for d in range(max(-WIDTH, 1 - size), min(WIDTH, size - 1) + 1):
-        out[d + WIDTH] = (here[..., max(-d, 0) : size - max(d, 0)] * there[..., max(d, 0) : size + min(d, 0)]).sum()
-    jumps = here.sum(axis=2) * there.sum(axis=2)
-    out[-2] = max(0, jumps.sum() - out.sum())
-    out[-1] = (jumps * np.maximum(0, states - 2 * WIDTH - 1)).sum()
+    padded = np.zeros(len(layout.pair) + 2 * WIDTH)
+    for here, there in pairwise(posterior):
+        size = len(there)
+        padded[WIDTH : WIDTH + size], padded[WIDTH + size :] = there, 0
+        for d in range(2 * WIDTH + 1):
+            out[d] += np.einsum("i,i", here[:size], padded[d : d + size])
+        now = layout.part(int(layout.pair[size - 1]) + 1)
+        jumps = now.total(here[:size]) * now.total(there)
+        out[-2] += jumps.sum()
+        out[-1] += (jumps * np.maximum(0, states[: len(jumps)] - 2 * WIDTH - 1)).sum()
+    out[-2] = max(0, out[-2] - out[:-2].sum())
     return out

@@ -1,10 +1,10 @@
 """`spacy_xproj.Statistical.v1`: word links learnt from the corpus itself, with no model and nothing to install."""
 
 from array import array
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from copy import copy
 from functools import cached_property
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, Optional
 
 import numpy as np
@@ -25,6 +25,7 @@ from .symmetrize import SYMMETRIZATIONS
 
 NAME = "spacy_xproj.Statistical.v1"
 ROOT = 3  # words that share so many first letters may be cognates
+MOST_WORDS = 1 << 18  # of which the stem is kept in mind
 DTYPES = ("<i8", "<f4", "<f4", "<f4", "<f4", "<f4", "<f4")  # of the fields of Table
 
 
@@ -93,6 +94,7 @@ class StatisticalAligner(State):
         self.roots: dict[str, int] = {}
         self.root_of_stem = np.array([self.roots.setdefault(_root(s), len(self.roots)) for s in stems], "i4")
         self.__dict__.pop("provenance", None)
+        self._forget_words()
 
     @property
     def fitted(self) -> bool:
@@ -116,11 +118,13 @@ class StatisticalAligner(State):
         stems: dict[str, int] = {}
         sides = array("i"), array("i")
         lengths = array("q"), array("q")
+        number = WordValues(lambda word: stems.setdefault(self._stem(word), len(stems)))
         for pair in pairs:
             if pair.source and pair.target:
                 for words, ids, length in zip((pair.source, pair.target), sides, lengths):
-                    ids.extend(stems.setdefault(self._stem(word), len(stems)) for word in words)
+                    ids.extend(map(number.__getitem__, words))
                     length.append(len(words))
+        del number
         if not stems:
             raise XprojError(f"{NAME} was given no sentence pair with words on both sides to fit on.")
         prior = self._prior_counts(stems)
@@ -156,9 +160,9 @@ class StatisticalAligner(State):
         return [links for part in chunks(m, n) for links in self._align(pairs[part], m[part], n[part], self.table)]
 
     def _align(self, pairs: Sequence[SentencePair], m: np.ndarray, n: np.ndarray, table: Table) -> list[Links]:
-        new_roots: dict[str, int] = {}
-        source = self._words([w for pair in pairs for w in pair.source], new_roots)
-        target = self._words([w for pair in pairs for w in pair.target], new_roots)
+        if len(self._numbers) > MOST_WORDS:
+            self._forget_words()
+        source, target = (self._words([getattr(pair, side) for pair in pairs]) for side in ("source", "target"))
         cells, posteriors = self.model.align(Batch(m, n, source, target), table)
         score = np.sqrt(posteriors.forward * posteriors.reverse)
         chosen, directed = self._choose(cells, posteriors, score, len(source.stem), len(target.stem))
@@ -169,15 +173,13 @@ class StatisticalAligner(State):
         ends = np.searchsorted(pair_of, np.arange(len(m) + 1))
         out = []
         for a, b in pairwise(ends.tolist()):
-            keep = np.arange(a, b)
+            here, values = links[a:b], [x[a:b] for x in views]
             if directed is not None:
-                here = links[a:b]
                 both = SYMMETRIZATIONS[self.symmetrization](here[directed[0][a:b]], here[directed[1][a:b]])
                 wanted = set(map(tuple, both.tolist()))
-                keep = keep[[tuple(link) in wanted for link in here.tolist()]]
-            forward, reverse, posterior = (x[keep] for x in views)
-            evidence = {"forward": forward, "reverse": reverse, "posterior": posterior}
-            out.append(Links(links[keep], posterior.copy(), evidence))
+                keep = np.array([tuple(link) in wanted for link in here.tolist()], bool)
+                here, values = here[keep], [x[keep] for x in values]
+            out.append(Links(here, values[2], dict(zip(("forward", "reverse", "posterior"), values))))
         return out
 
     def _choose(
@@ -194,16 +196,24 @@ class StatisticalAligner(State):
     def _stem(self, word: str) -> str:
         return word.lower()[: self.stem or None]
 
-    def _words(self, words: list[str], new_roots: dict[str, int]) -> StemmedWords:
-        stems = [self._stem(word) for word in words]
-        ids = np.array([self.stems.get(stem, len(self.stems)) for stem in stems], "i4")
-        roots = np.append(self.root_of_stem, -1)[ids]
-        for k in np.flatnonzero(roots < 0).tolist():
-            root = _root(stems[k])
-            roots[k] = self.roots.get(root, -1)
-            if roots[k] < 0:
-                roots[k] = len(self.roots) + new_roots.setdefault(root, len(new_roots))
-        return StemmedWords(ids, roots)
+    def _words(self, sides: list[tuple[str, ...]]) -> StemmedWords:
+        numbers = np.array(list(map(self._numbers.__getitem__, chain.from_iterable(sides))), "i8")
+        return StemmedWords(numbers & 0xFFFFFFFF, numbers >> 32)
+
+    def _number(self, word: str) -> int:
+        """Of a word: its root · 2^32 + its stem. A stem that was not seen has the number after the last."""
+        stem = self._stem(word)
+        number = self.stems.get(stem, len(self.stems))
+        if number < len(self.stems):
+            return (int(self.root_of_stem[number]) << 32) | number
+        root = _root(stem)
+        known = self.roots.get(root)
+        if known is None:
+            known = len(self.roots) + self._new_roots.setdefault(root, len(self._new_roots))
+        return (known << 32) | number
+
+    def _forget_words(self) -> None:
+        self._numbers, self._new_roots = WordValues(self._number), dict[str, int]()
 
     def prior_aligner(self) -> Optional["StatisticalAligner"]:
         """The prior, read anew where it is in a file.
@@ -254,6 +264,18 @@ class StatisticalAligner(State):
             return {}
         self.prior, self._prior = None, self._blank()
         return {"prior": self._prior}
+
+
+class WordValues(dict[str, int]):
+    """What a function gives for words, each of which it is asked for once."""
+
+    def __init__(self, function: Callable[[str], int]):
+        super().__init__()
+        self.function = function
+
+    def __missing__(self, word: str) -> int:
+        value = self[word] = self.function(word)
+        return value
 
 
 def _root(stem: str) -> str:
