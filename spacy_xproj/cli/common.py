@@ -40,6 +40,10 @@ SourceModel = Annotated[
     ),
 ]
 
+License = Annotated[
+    Optional[str], typer.Option("--license", "--licence", help="License of the data, which follows them.")
+]
+
 LANGUAGES = {"lang", "source_lang"}  # the parameters of verbs that are language codes
 
 INTERRUPTED = 130  # what shells give for a program that Ctrl-C ended

@@ -9,7 +9,7 @@ from wasabi import msg
 from ..corpus import FORMATS, Note, Report
 from ..labels import LabelFilter
 from ..runs.convert import ReadOptions, convert, report_file, validate
-from .common import LabelMap, Labels, show_counts
+from .common import LabelMap, Labels, License, show_counts
 
 Lang = Annotated[str, typer.Option(help="Language code of the texts.")]
 SourceLang = Annotated[Optional[str], typer.Option(help="Language code of the source side, for a bitext.")]
@@ -35,7 +35,7 @@ def convert_cli(
     spans_key: SpansKey = None,
     tag_names: TagNames = "",
     sentences: Annotated[bool, typer.Option(help="Mark sentences by punctuation.")] = False,
-    licence: Annotated[Optional[str], typer.Option(help="Licence of the data, which follows them.")] = None,
+    license: License = None,
     labels: Labels = "",
     label_map: LabelMap = "",
     report: ReportPath = None,
@@ -54,7 +54,7 @@ def convert_cli(
             spans_key=spans_key,
             tag_names=names(tag_names),
             sentences=sentences,
-            licence=licence,
+            license=license,
             labels=LabelFilter.parse(labels, label_map),
             report=notes,
         )

@@ -28,7 +28,7 @@ def pair_cli(
     label_map: LabelMap = "",
     source_model: SourceModel = None,
     encoding: Annotated[Optional[str], typer.Option(help="Encoding, such as cp1252. By default UTF-8.")] = None,
-    licence: Annotated[Optional[str], typer.Option(help="Licence of the data, which follows them.")] = None,
+    license: Annotated[Optional[str], typer.Option(help="Licence of the data, which follows them.")] = None,
     shard: Annotated[int, typer.Option(min=0, help="Docs a shard, where OUT is a folder. 0: 1000.")] = 0,
 ) -> None:
     """Pair a labeled source file with target lines, ready for 'xproj project'."""
@@ -46,7 +46,7 @@ def pair_cli(
             target_format=target_format,
             tokens=tokens,
             sentences=sentences,
-            licence=licence,
+            license=license,
             encoding=encoding,
             labels=LabelFilter.parse(labels, label_map),
             source_model=source_model,

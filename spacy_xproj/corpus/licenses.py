@@ -71,5 +71,5 @@ def note(names: list[str]) -> str:
 
 
 def licenses(docs: Iterable[Doc]) -> list[str]:
-    """Find the licenses of Docs (list of str, sorted), which `xproj convert --licence` wrote on them."""
-    return sorted({str(name) for doc in docs if (name := (doc.user_data.get("meta") or {}).get("licence"))})
+    """Find the licenses of Docs (list of str, sorted), which `xproj convert --license` wrote on them."""
+    return sorted({str(name) for doc in docs if (name := (doc.user_data.get("meta") or {}).get("license"))})

@@ -66,7 +66,7 @@ def convert(
     spans_key: Optional[str] = None,
     tag_names: Sequence[str] = (),
     sentences: bool = False,
-    licence: Optional[str] = None,
+    license: Optional[str] = None,
     labels: LabelFilter = ALL,
     report: Optional[Report] = None,
 ) -> Counter:
@@ -78,7 +78,7 @@ def convert(
     shard (int): Docs a shard. 0: 1000.
     to (Optional[str]): Format of the output. None: by its ending.
     sentences (bool): Mark sentences, by punctuation, in Docs that have none marked.
-    licence (Optional[str]): The licence of the data, which follows them as `meta["licence"]`.
+    license (Optional[str]): The license of the data, which follows them as `meta["license"]`.
     labels (LabelFilter): New names of labels, and those to keep.
     report (Optional[Report]): Lists repairs with their lines.
     RETURNS (Counter): The numbers of `docs`, `tokens` and `ents`, and of whatever was worth a remark.
@@ -92,7 +92,7 @@ def convert(
     if shard and form is not None:
         raise XprojError(f"{output}: --shard needs a folder as output: a name without such an ending.")
     reading = ReadOptions(lang, source_lang, format, encoding, spans_key, tuple(tag_names))
-    docs = labels.checked(prepared(reading.read(input, report), sentences=sentences, licence=licence))
+    docs = labels.checked(prepared(reading.read(input, report), sentences=sentences, license=license))
     docs = count_docs(docs, report.counts)
     with locked(output):
         if single and form is not None:
@@ -103,7 +103,7 @@ def convert(
             options = {
                 **asdict(reading),
                 "sentences": sentences,
-                "licence": licence,
+                "license": license,
                 "shard size": shard,
                 **labels.options(),
             }
@@ -112,14 +112,14 @@ def convert(
     return +report.counts
 
 
-def prepared(docs: Iterable[Doc], *, sentences: bool = False, licence: Optional[str] = None) -> Iterator[Doc]:
-    """Mark sentences and the licence on Docs. With a payload, sentences of both sides are marked and aligned."""
+def prepared(docs: Iterable[Doc], *, sentences: bool = False, license: Optional[str] = None) -> Iterator[Doc]:
+    """Mark sentences and the license on Docs. With a payload, sentences of both sides are marked and aligned."""
     mark = sentence_marker()
     for doc in with_sentence_pairs(docs) if sentences else docs:
         if sentences:
             mark(doc)
-        if licence:
-            doc.user_data["meta"] = {**doc.user_data.get("meta", {}), "licence": licence}
+        if license:
+            doc.user_data["meta"] = {**doc.user_data.get("meta", {}), "license": license}
         yield doc
 
 

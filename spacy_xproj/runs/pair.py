@@ -41,7 +41,7 @@ def pair(
     target_format: Optional[str] = None,
     tokens: bool = False,
     sentences: bool = False,
-    licence: Optional[str] = None,
+    license: Optional[str] = None,
     encoding: Optional[str] = None,
     labels: LabelFilter = ALL,
     source_model: Optional[PathLike] = None,
@@ -59,7 +59,7 @@ def pair(
     format, target_format (Optional[str]): The formats of the files. None: by their content.
     tokens (bool): A raw text is tokens with blanks between them.
     sentences (bool): Find the sentences of both sides, and align them.
-    licence (Optional[str]): The licence of the data, which follows them as `meta["licence"]`.
+    license (Optional[str]): The license of the data, which follows them as `meta["license"]`.
     encoding (Optional[str]): The encoding of both files. None: UTF-8, or what the byte order mark says.
     labels (LabelFilter): New names of the labels, and those to keep.
     source_model (Optional[str or Path]): Labels the source, which must be unlabeled. See `SourceLabeler`.
@@ -80,7 +80,7 @@ def pair(
         "target format": target_format,
         "tokens": tokens,
         "sentences": sentences,
-        "licence": licence,
+        "license": license,
         "encoding": encoding,
         **labels.options(),
     }
@@ -93,7 +93,7 @@ def pair(
         if agreed.warning:
             warnings.warn(agreed.warning, stacklevel=2)
         reader = PairReader(agreed, source_lang, alignments, sentences)
-        step = PairStep(sides[1].nlp.vocab, labels, labeler, licence)
+        step = PairStep(sides[1].nlp.vocab, labels, labeler, license)
         return +process(reader, out, step, key=key, shard=shard, progress=progress).counts
 
 
@@ -177,18 +177,18 @@ class PairStep:
     vocab (Vocab): That of the Docs.
     labels (LabelFilter): New names of the labels, and those to keep.
     labeler (Optional[SourceLabeler]): Labels the source.
-    licence (Optional[str]): The licence of the data.
+    license (Optional[str]): The license of the data.
     """
 
     vocab: Vocab
     labels: LabelFilter = ALL
     labeler: Optional[SourceLabeler] = None
-    licence: Optional[str] = None
+    license: Optional[str] = None
 
     def __call__(self, docs: Iterable[Doc], tally: Tally) -> Iterator[Doc]:
         docs = (doc for doc in docs if _is_pair(doc, tally.counts))
         docs = self.labels.apply(docs) if self.labeler is None else label_payloads(docs, self.labeler)
-        for doc in prepared(docs, licence=self.licence):
+        for doc in prepared(docs, license=self.license):
             bitext = doc._.xproj
             tally.counts.update(docs=1, source_spans=len(bitext.spans))
             tally.counts["source_docs_without_labels"] += len(bitext.unknown) == len(bitext.words)

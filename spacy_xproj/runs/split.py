@@ -36,7 +36,7 @@ def split(
     train, dev (str or Path): Where to write the training and the development data, .spacy.
     share (float): The share of the development data, between 0 and 1.
     user_data (bool): Keep payloads and soft labels. Training a NER needs none of them, and files without them can be
-        read without this package. The licence of the data stays in any case.
+        read without this package. The license of the data stays in any case.
     RETURNS (Part, Part): What the training and the development data hold.
     RAISES (XprojError): If the input cannot be used, or a part would have no Doc or no entity. Nothing is written then.
     """
@@ -88,5 +88,5 @@ def is_dev(text: str, share: float) -> bool:
 
 def _without_user_data(doc: Doc) -> Doc:
     found = licenses([doc])
-    doc.user_data = {"meta": {"licence": found[0]}} if found else {}
+    doc.user_data = {"meta": {"license": found[0]}} if found else {}
     return doc

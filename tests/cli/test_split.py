@@ -23,7 +23,7 @@ def corpus(path, label=lambda text: "PER", soft=False):
     nlp = spacy.blank("es")
     docs = list(nlp.pipe(TEXTS))
     for doc in docs:
-        doc.user_data["meta"] = {"licence": "CC0"}
+        doc.user_data["meta"] = {"license": "CC0"}
         doc._.xproj = bitext("one")
         if soft:
             doc._.xproj_soft = SoftLabels(("O", "B-PER"), [[0, 1], *[[1, 0]] * (len(doc) - 1)])
@@ -45,7 +45,7 @@ def test_split(tmp_path):
         [text for text in TEXTS if is_dev(text, 0.3) == dev] for dev in (False, True)
     ]
     assert f"train.spacy: {len(docs[0])} Docs" in text and f"PER {len(docs[0])} {len(docs[1])}" in text
-    assert all(doc.user_data == {"meta": {"licence": "CC0"}} and len(doc.ents) == 1 for part in docs for doc in part)
+    assert all(doc.user_data == {"meta": {"license": "CC0"}} and len(doc.ents) == 1 for part in docs for doc in part)
     assert names(tmp_path) == {"all.spacy", "new/train.spacy", "new/dev.spacy"}
 
 

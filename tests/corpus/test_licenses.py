@@ -16,10 +16,10 @@ from tests.conftest import CONFIGS, ROOT
 
 @pytest.fixture
 def data(tmp_path):
-    """Gold under a license, as `xproj convert --licence` and the split leave it."""
+    """Gold under a license, as `xproj convert --license` and the split leave it."""
 
     def made(name):
-        convert(ROOT / "assets" / "train.es.jsonl", tmp_path / "all.spacy", lang="es", licence=name)
+        convert(ROOT / "assets" / "train.es.jsonl", tmp_path / "all.spacy", lang="es", license=name)
         split(tmp_path / "all.spacy", tmp_path / "train.spacy", tmp_path / "dev.spacy")
         return tmp_path
 
@@ -29,7 +29,7 @@ def data(tmp_path):
 def test_the_split_keeps_the_license_and_no_payload(data):
     folder = data("CC BY 4.0")
     docs = list(DocBin().from_disk(folder / "dev.spacy").get_docs(spacy.blank("es").vocab))
-    assert docs and all(doc.user_data == {"meta": {"licence": "CC BY 4.0"}} for doc in docs)
+    assert docs and all(doc.user_data == {"meta": {"license": "CC BY 4.0"}} for doc in docs)
 
 
 def test_a_license_becomes_a_source(data, no_warnings):

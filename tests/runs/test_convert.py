@@ -134,15 +134,18 @@ def test_validate_lists_every_problem(tmp_path):
     assert "empty" in said(run(validate_cli, path))
 
 
-def test_sentences_and_licence_follow_the_docs(tmp_path):
+def test_sentences_and_license_follow_the_docs(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text(json.dumps({"text": "Yes. " * 60, "spans": [], "meta": {"n": 1}}))
     result = run(convert_cli, path, tmp_path / "a.spacy")
     assert "--sentences" in said(result)
-    result = run(convert_cli, path, tmp_path / "a.spacy", "--sentences", "--licence", "CC BY-NC 4.0")
+    result = run(convert_cli, path, tmp_path / "b.spacy", "--sentences", "--licence", "CC BY-NC 4.0")
+    assert result.exit_code == 0
+    result = run(convert_cli, path, tmp_path / "a.spacy", "--sentences", "--license", "CC BY-NC 4.0")
+    assert (tmp_path / "b.spacy").read_bytes() == (tmp_path / "a.spacy").read_bytes()
     assert "--sentences" not in said(result)
     (doc,) = read_docs(tmp_path / "a.spacy", blank("en"))
-    assert len(list(doc.sents)) == 60 and doc.user_data["meta"] == {"n": 1, "licence": "CC BY-NC 4.0"}
+    assert len(list(doc.sents)) == 60 and doc.user_data["meta"] == {"n": 1, "license": "CC BY-NC 4.0"}
 
 
 @pytest.mark.parametrize(
