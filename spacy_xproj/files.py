@@ -84,9 +84,10 @@ def replacing_folder(path: Union[str, Path], **note: Any) -> Iterator[Path]:
     """
     path = Path(path).resolve()  # of a link, what it leads to is replaced
     check_replaceable(path)
-    new, old = (path.with_name(f".{path.name}.{kind}") for kind in ("new", "old"))
+    new, old = _beside(path)
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
+    (new / NOTE).write_text("{}", encoding="utf-8")  # it is ours from the beginning
     try:
         yield new
         files = sorted(file.relative_to(new).as_posix() for file in new.rglob("*") if file.is_file())
@@ -104,10 +105,13 @@ def check_replaceable(path: Union[str, Path]) -> None:
     """Make sure that a verb may write a folder: it is new or empty, or a verb wrote it and nothing was put into it.
 
     path (str or Path): The folder.
-    RAISES (XprojError): If it may not be replaced.
+    RAISES (XprojError): If it may not be replaced, or something else is where it is to be written beside its place.
     """
     path = Path(path).resolve()
     _recover(path)
+    for beside in _beside(path):
+        if beside.exists() and not _is_ours(beside):
+            raise XprojError(f"{beside} is in the way: {path.name} is put together there. Move it.")
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         return
     note = read_note(path)
@@ -137,12 +141,23 @@ def is_intact(path: Union[str, Path], state: Optional[str]) -> bool:
     return state is not None and Path(path).exists() and file_hash(path) == state
 
 
+def _beside(path: Path) -> tuple[Path, Path]:
+    """Where a folder is written before it is put in its place, and where the one before it is put meanwhile."""
+    return path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a verb wrote this folder, or began to."""
+    return (folder / NOTE).is_file() or (folder.is_dir() and not any(folder.iterdir()))
+
+
 def _recover(path: Path) -> None:
     """Put back what a process that was killed had renamed, and not yet replaced."""
-    old = path.with_name(f".{path.name}.old")
-    if old.exists() and not path.exists():
-        os.replace(old, path)
-    shutil.rmtree(old, ignore_errors=True)
+    old = _beside(path)[1]
+    if old.exists() and _is_ours(old):
+        if not path.exists():
+            os.replace(old, path)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 @contextmanager

@@ -120,3 +120,17 @@ def test_runs_wait_for_each_other(tmp_path):
         other.join(60)
     assert [other.exitcode for other in others] == [0, 0, 0]
     assert names(tmp_path) == set()
+
+
+@pytest.mark.parametrize("kind", ["new", "old"])
+def test_folders_beside_it_that_are_not_ours_stay(tmp_path, kind):
+    out, other = tmp_path / "out", tmp_path / f".out.{kind}"
+    other.mkdir()
+    (other / "mine.txt").write_text("mine")
+    for _ in range(2):
+        with pytest.raises(XprojError, match=rf"\.out\.{kind} is in the way"):
+            write(out)
+        assert read_note(out) is None and names(tmp_path) == {f".out.{kind}/mine.txt"}
+    (other / "mine.txt").unlink()  # an empty one can be of a process that was killed
+    write(out)
+    assert names(tmp_path) == {f"out/{NOTE}", "out/deep/a.txt"}

@@ -8,7 +8,7 @@ from wasabi import msg
 
 from ..labels import LabelFilter
 from ..runs.pair import pair
-from .common import LabelMap, Labels, SourceModel, progress_bar, show_counts
+from .common import LabelMap, Labels, License, SourceModel, progress_bar, show_counts
 
 
 def pair_cli(
@@ -28,7 +28,7 @@ def pair_cli(
     label_map: LabelMap = "",
     source_model: SourceModel = None,
     encoding: Annotated[Optional[str], typer.Option(help="Encoding, such as cp1252. By default UTF-8.")] = None,
-    license: Annotated[Optional[str], typer.Option(help="Licence of the data, which follows them.")] = None,
+    license: License = None,
     shard: Annotated[int, typer.Option(min=0, help="Docs a shard, where OUT is a folder. 0: 1000.")] = 0,
 ) -> None:
     """Pair a labeled source file with target lines, ready for 'xproj project'."""

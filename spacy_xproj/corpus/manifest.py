@@ -80,6 +80,10 @@ class Manifest:
         """The numbers of the shards that are still to be made, of those whose number is known."""
         return [number for number in range(len(self.shards)) if not self.is_intact(number)]
 
+    def is_whole(self) -> bool:
+        """Whether all shards were finished, be they still as they were written or not."""
+        return self.total == len(self.shards) and all(self.shards)
+
     def is_finished(self) -> bool:
         """Whether all shards are there as they were written."""
         return self.total == len(self.shards) and not self.unfinished()

@@ -28,6 +28,11 @@ class WordAligner(BatchPipe, PayloadPipe):
         super().__init__(nlp, name)
         self.aligner = aligner
         self.overwrite = overwrite
+        self._lost = False  # whether a Doc failed whose place in the corpus counts
+
+    def restart(self) -> None:
+        super().restart()
+        self._lost = False
 
     def wants(self, bitext: Bitext) -> bool:
         """False for links that are there already; a sentence pair can also have been aligned and have none."""
@@ -39,10 +44,20 @@ class WordAligner(BatchPipe, PayloadPipe):
     def process(self, docs: list[Doc]) -> list[Doc]:
         """Align the Docs of one batch. Those without a payload, or with links and `overwrite = false`, pass untouched.
         None is changed if one fails."""
+        positional = as_part(self.aligner).positional
+        if self._lost:
+            raise XprojError(
+                f"{self.name}: a Doc before this one has a payload that cannot be used, and nobody knows how many "
+                "lines of the file are its own. Mend it, or leave it out of the text and of the file."
+            )
         todo: list[tuple[Doc, Bitext]] = []
         pairs: list[SentencePair] = []
         for doc in docs:
-            bitext = self.payload(doc)
+            try:
+                bitext = self.payload(doc)
+            except XprojError:
+                self._lost = positional and len(docs) == 1
+                raise
             if bitext is not None and self.wants(bitext):
                 todo.append((doc, bitext))
                 pairs.extend(bitext.pairs(words(doc)))

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from spacy.language import Language
-from spacy.tokens import Doc, SpanGroup
+from spacy.tokens import Doc, Span, SpanGroup
 
 from ..bitext import Bitext, depths
 from ..errors import XprojError
@@ -98,15 +98,18 @@ class Merger(ProjectionPipe):
     def votes(self, doc: Doc, bitext: Bitext) -> list[Vote]:
         """The spans of all groups that the Doc has, each once."""
         places = {s.id: k for k, s in enumerate(bitext.spans) if s.id}
+        # A ruler gives its entities ids, too, which can be the same: those of projections are also in a group.
+        projected = [g for key, g in doc.spans.items() if key in (CARRIED, *self.keys) or "scores" in g.attrs]
+        known = {(*_at(span), span.id_) for group in projected for span in group if span.id_ in places}
         groups = [doc.ents if key == ENTS else doc.spans[key] for key in self.keys if key == ENTS or key in doc.spans]
         found: dict[tuple[int, int, str], Vote] = {}
         for n, group in enumerate(groups):
             ones = [1.0] * len(group)
             scores = group.attrs.get("scores", ones) if isinstance(group, SpanGroup) else ones
             for span, score in zip(group, scores):
-                at = (span.start, span.end, span.label_)
+                at = _at(span)
                 old = found.get(at, Vote(0, n, 0.0, *at, -1))
-                source = old.source if old.source >= 0 else places.get(span.id_, -1)
+                source = old.source if old.source >= 0 else places[span.id_] if (*at, span.id_) in known else -1
                 share = old.score + float(score) / len(groups)
                 found[at] = old._replace(votes=old.votes + 1, score=share, source=source)
         return list(found.values())
@@ -119,3 +122,7 @@ class Merger(ProjectionPipe):
             out.update(dict.fromkeys(pair.places, "not_carried" if pair.target else "not_translated"))
         out.update((k, before.get((s.id, s.start, s.end), out[k])) for k, s in enumerate(bitext.spans))
         return out
+
+
+def _at(span: Span) -> tuple[int, int, str]:
+    return span.start, span.end, span.label_

@@ -21,9 +21,7 @@ from ..files import read_lines, write_lines
 from ..keys import Key
 from ..progress import seconds
 from .pipelines import is_single
-from .shards import Progress, Work, map_shards, write_shards
-
-PIECES = "pieces"  # in the key of a folder that holds the input in pieces, and is removed in the end
+from .shards import PIECES, Progress, Work, map_shards, write_shards
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """Docs into a folder of numbered shards. A run that was stopped goes on with the first shard that is not finished."""
 
+import os
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,6 +21,8 @@ from ..files import remove_leftovers
 from ..keys import Key, warn_of_changes
 
 SHARD = 1000
+INSTEAD = "in place of"  # in the key of a folder that takes the place of another one once it is whole
+PIECES = "pieces"  # in the key of a folder that holds the input in pieces, and is removed in the end
 Progress = Callable[[int, int], Any]  # is told how many are done, and of how many; 0: nobody knows
 Work = Callable[[Path, Path], dict]
 
@@ -43,11 +46,54 @@ def open_folder(out: Union[str, Path], key: Key, total: Optional[int] = None) ->
     if old is not None:
         if old.key == key and (total is None or old.total == total):
             return old
-        warn_of_changes(out, old.key, key)
+        if PIECES not in old.key:  # of these nothing is lost, and what they are for says so itself
+            warn_of_changes(out, old.key, key)
         old.remove()
     out.mkdir(parents=True, exist_ok=True)
     new = Manifest(out, key, total)
     new.save()
+    return new
+
+
+def writing_place(out: Path, key: Key) -> tuple[Path, Key]:
+    """Where to write shards: in their folder; or beside it, as long as finished shards of another key are there, so
+    that an input or a step that fails removes nothing.
+
+    out (Path): The folder.
+    key (dict[str, str]): What the shards are to be made from.
+    RETURNS (Path, dict[str, str]): The folder to write to, and the key to write with.
+    """
+    old, beside, marked = Manifest.read(out), out.with_name(f".{out.name}.new"), {**key, INSTEAD: out.name}
+    left = Manifest.read(beside)
+    if PIECES not in key and old is not None and old.key != key and old.is_whole():
+        warn_of_changes(out, old.key, key)
+        return beside, marked
+    if left is not None and left.key == marked and left.is_whole():  # a process was killed while it moved them
+        settle(left, out, key)
+    elif left is not None and INSTEAD in left.key:
+        left.remove()
+    return out, key
+
+
+def settle(made: Manifest, out: Path, key: Key) -> Manifest:
+    """Put shards in the place of others, if they are not there.
+
+    made (Manifest): The shards, all finished.
+    out (Path), key (dict[str, str]): As of `writing_place`.
+    RETURNS (Manifest): Of the shards in their place.
+    """
+    if made.folder == out:
+        return made
+    if (old := Manifest.read(out)) is not None and old.key != key:
+        old.remove()
+    out.mkdir(parents=True, exist_ok=True)
+    new = Manifest(out, key, made.total, [*made.shards], made.counts)
+    new.save()
+    for shard in new.shards:
+        for name in shard["files"]:
+            if (made.folder / name).exists():
+                os.replace(made.folder / name, out / name)
+    made.remove()
     return new
 
 
@@ -73,12 +119,13 @@ def write_shards(
         first shard removes the shards: the input has to be mended, and then they are made from something else.
     RAISES (Stopped): On an interrupt. What is finished stays.
     """
-    old = Manifest.read(Path(out))
+    out = Path(out)
+    old = Manifest.read(out)
     if old is not None and old.key == key and old.is_finished():
         return old.totals()
     docs, counts, number = iter(docs), Counter() if counts is None else counts, 0
     before, batch = Counter(counts), list(islice(docs, shard or SHARD))
-    manifest = open_folder(out, key)  # an input that cannot be read at all has removed nothing
+    manifest = open_folder(*writing_place(out, key))  # an input that cannot be read at all has removed nothing
     try:
         while batch:
             if not manifest.is_intact(number):
@@ -97,7 +144,7 @@ def write_shards(
     manifest.remove(number)
     manifest.total, manifest.counts = number, plain(counts - before)  # what was counted after the last Doc
     manifest.save()
-    return manifest.totals()
+    return settle(manifest, out, key).totals()
 
 
 def map_shards(
@@ -128,7 +175,7 @@ def map_shards(
     out = Path(out)
     if any(Path(file).parent.resolve() == out.resolve() for file in inputs):
         raise XprojError(f"{out}: the output folder holds the inputs. Give another one.")
-    manifest = open_folder(out, key, len(inputs))
+    manifest = open_folder(*writing_place(out, key), len(inputs))
     todo = manifest.unfinished()
     for number in todo:
         manifest.shards[number] = {}
@@ -161,7 +208,7 @@ def map_shards(
                 remove_leftovers(manifest.path(number).with_suffix(suffix))
         done = sum(map(bool, manifest.shards))
         raise Stopped(f"goes on from shard {done + 1} of {len(inputs)}") from None
-    return manifest
+    return settle(manifest, out, key)
 
 
 def _in_processes(

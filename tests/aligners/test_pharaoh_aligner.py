@@ -118,3 +118,20 @@ def test_each_pass_over_a_corpus_begins_at_the_first_line(path, inside):
     want = [[[0, 1], [1, 0]], [], [[0, 0]], [[0, 0], [2, 2]]]
     for found in (map(nlp, [doc.copy() for doc in docs]), nlp.pipe(doc.copy() for doc in docs), nlp.pipe(docs)):
         assert [doc._.xproj.links.tolist() for doc in found] == want
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 128])
+def test_a_payload_that_is_broken_shifts_no_links(path, batch_size):
+    """Nobody knows how many lines of the file belong to it, so what comes after it gets none, and says so."""
+    nlp = spacy.blank("es")
+    nlp.add_pipe("xproj_aligner", config={"aligner": {"@xproj_aligners": "spacy_xproj.Pharaoh.v1", "path": str(path)}})
+    failed = []
+    nlp.set_error_handler(lambda name, proc, docs, err: failed.append((docs[0].text.strip(), str(err))))
+    good, rest = (payload_doc(nlp, target, source) for target, source in (("a b", "v w"), ("d", "y")))
+    broken = payload_doc(nlp, "c", "x", sents=(((0, 1), (0, 9)),))
+    for _ in range(2):  # each corpus begins anew
+        failed.clear()
+        docs = list(nlp.pipe([doc.copy() for doc in (good, broken, rest)], batch_size=batch_size))
+        assert [doc._.xproj.links.tolist() for doc in docs] == [[[0, 1], [1, 0]]]
+        assert [text for text, _ in failed] == ["c", "d"]
+        assert "a Doc before this one has a payload that cannot be used" in failed[1][1]

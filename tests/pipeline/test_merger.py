@@ -116,3 +116,23 @@ def test_nested_source_spans():
     doc.spans["xproj"] = SpanGroup(doc, name="xproj", spans=spans)
     assert ents(nlp(doc)) == [(0, 3, "ORG")]
     assert [s.id_ for s in doc.spans["xproj"]] == ["bank", "city"] and missed(doc) == {"city": "conflict"}
+
+
+def test_ids_of_a_ruler_are_not_those_of_source_spans():
+    """The patterns of an entity ruler can be called as the spans of a payload are, such as "s0"."""
+    nlp = spacy.blank("es")
+    patterns = [{"label": "ORG", "pattern": "b", "id": "p"}]
+    nlp.add_pipe("entity_ruler").add_patterns(patterns)
+    nlp.add_pipe(NAME, config={"keys": ["ents", "xproj"]})
+    doc = nlp(doc_with(nlp, linked=[P, L]))
+    assert ents(doc) == [(0, 1, "PER"), (1, 2, "ORG"), (2, 4, "LOC")]
+    assert [span.id_ for span in doc.spans["xproj"]] == ["p", "", "l"]
+    assert doc._.xproj_report["projected"] == 2
+
+
+def test_entities_of_a_projection_keep_their_source_span():
+    nlp = made(keys=["ents", "other"])
+    doc = doc_with(nlp, linked=[P], scores=[0.5])
+    doc.set_ents(list(doc.spans["xproj"]))
+    doc = nlp(doc)
+    assert [e.id_ for e in doc.ents] == ["p"] and missed(doc) == {"l": "not_carried"}

@@ -293,3 +293,21 @@ def test_names_that_are_none(corpus, monkeypatch):
         with pytest.raises(XprojError, match="Give OUT a name"):
             project(corpus / "bitext.spacy", out, CONFIG, "es")
     assert names(corpus) == before
+
+
+def test_other_options_after_a_kill_are_warned_of_once(corpus, monkeypatch):
+    """What is left then is a fitted pipeline, and the input in pieces."""
+
+    def killed(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("spacy_xproj.runs.process.map_shards", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(corpus, "out", shard=2)
+    assert {"out.fitted/meta.json", "out.input/manifest.json"} <= names(corpus)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        run(corpus, "out", shard=2, overrides={"components.xproj_matcher.min_score": 0.25})
+    changed = [str(each.message) for each in said if "was made from something else" in str(each.message)]
+    assert len(changed) == 1 and "out.fitted was made" in changed[0] and "min_score" in changed[0]

@@ -1,6 +1,8 @@
 import json
+import os
 import subprocess
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import catalogue
@@ -12,6 +14,7 @@ from spacy.vocab import Vocab
 
 from spacy_xproj.bitext import Bitext
 from spacy_xproj.corpus import doc_files, file_hash, read_docs, read_file, text_hash, write_file
+from spacy_xproj.corpus.manifest import Manifest
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.runs.shards import map_shards, write_shards
 
@@ -322,3 +325,59 @@ def test_an_input_that_cannot_be_read_removes_nothing(tmp_path):
     with pytest.raises(InputError, match="no format"):
         write_shards(fail(), tmp_path / "out", key={**KEY, "input": "other"}, shard=2)
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+
+
+@pytest.mark.parametrize("error", [InputError("in.conll", 7, "bad"), KeyboardInterrupt()], ids=["error", "interrupt"])
+def test_finished_shards_stay_until_those_of_another_key_are_made(tmp_path, error):
+    out, other = tmp_path / "out", {**KEY, "input": "other"}
+    write_shards(make_docs(4), out, key=KEY, shard=1)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="made anew"), pytest.raises(type(error)):
+            write_shards(Stopped(5, error), out, key=other, shard=2)
+        assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    beside = tmp_path / ".out.new"
+    assert beside.exists() == isinstance(error, KeyboardInterrupt)
+    first = {path: path.stat().st_mtime_ns for path in beside.glob("*.spacy")}
+    assert write_shards(make_docs(4), out, key=KEY, shard=1) == {"docs": 4}  # the old ones, as they are
+    with pytest.warns(UserWarning, match="made anew"):
+        write_shards(make_docs(7), out, key=other, shard=2)
+    assert names(out) == ["00000.spacy", "00001.spacy", "00002.spacy", "00003.spacy", "manifest.json"]
+    assert not beside.exists() and Manifest.read(out).key == other
+    assert [(out / path.name).stat().st_mtime_ns for path in first] == [*first.values()]
+    write_shards(make_docs(7), tmp_path / "whole", key=other, shard=2)
+    assert all((out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes() for name in names(out))
+
+
+def test_work_that_fails_leaves_finished_shards_of_another_key(tmp_path, inputs):
+    def fail(source, target):
+        raise InputError(source, None, "broken")
+
+    out = tmp_path / "out"
+    map_shards(inputs, out, copy, key=KEY)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with pytest.warns(UserWarning, match="made anew"), pytest.raises(InputError):
+        map_shards(inputs, out, fail, key={**KEY, "config": "c"})
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert not (tmp_path / ".out.new").exists()
+
+
+@pytest.mark.parametrize("moved", [0, 1, 2, 3])
+def test_killed_while_shards_are_put_in_place_of_others(tmp_path, monkeypatch, moved):
+    out, other, replace, calls = tmp_path / "out", {**KEY, "input": "other"}, os.replace, []
+
+    def killed(source, target):
+        if Path(source).parent.name == ".out.new" and Path(target).parent.name == "out":
+            calls.append(target)
+            if len(calls) > moved:
+                raise KeyboardInterrupt
+        replace(source, target)
+
+    write_shards(make_docs(3), out, key=KEY, shard=1)
+    with monkeypatch.context() as patch, pytest.warns(UserWarning, match="made anew"):
+        patch.setattr(os, "replace", killed)
+        with suppress(KeyboardInterrupt):
+            write_shards(make_docs(6), out, key=other, shard=2)
+    assert write_shards(make_docs(6), out, key=other, shard=2) == {"docs": 6}
+    assert names(out) == ["00000.spacy", "00001.spacy", "00002.spacy", "manifest.json"]
+    assert texts(out) == [doc.text for doc in make_docs(6)] and not (tmp_path / ".out.new").exists()
