@@ -121,6 +121,19 @@ def show_fitted(out: Path) -> None:
         msg.info(f"Fitted {', '.join(note['fitted'])}: {out}.fitted")
 
 
+def show_labels(found: dict[str, dict[str, int]]) -> None:
+    """Show what was counted by label as a table. See `by_label`."""
+    if found:
+        kinds = list(next(iter(found.values())))
+        header = ("label", *(kind.replace("_", " ") for kind in kinds))
+        msg.table(
+            [(label, *(row[kind] for kind in kinds)) for label, row in found.items()],
+            header=header,
+            aligns=["l"] + ["r"] * len(kinds),
+            divider=True,
+        )
+
+
 def show_counts(counts: dict[str, int]) -> None:
     """Show counts as a table, by name."""
     if counts:

@@ -1,5 +1,6 @@
 """`xproj convert` and `xproj validate`: corpora from one format into another, and what is wrong with them."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -9,7 +10,8 @@ from wasabi import msg
 from ..corpus import FORMATS, Note, Report
 from ..labels import LabelFilter
 from ..runs.convert import ReadOptions, convert, report_file, validate
-from .common import LabelMap, Labels, License, show_counts
+from ..runs.label_counts import by_label, others
+from .common import LabelMap, Labels, License, show_counts, show_labels
 
 Lang = Annotated[str, typer.Option(help="Language code of the texts.")]
 SourceLang = Annotated[Optional[str], typer.Option(help="Language code of the source side, for a bitext.")]
@@ -99,11 +101,12 @@ def names(listed: str) -> list[str]:
     return [name.strip() for name in listed.split(",") if name.strip()]
 
 
-def show_report(counts: dict[str, int], report: Report) -> None:
-    """Show counts as a table, with the first lines that they count."""
+def show_report(counts: Counter, report: Report) -> None:
+    """Show counts as a table, with the first lines that they count, and those by label as another."""
     rows = {}
-    for name, n in counts.items():
+    for name, n in others(counts).items():
         lines = report.examples.get(name)
         more = ", ..." if lines and n > len(lines) else ""
         rows[f"{name} (line {', '.join(map(str, lines))}{more})" if lines else name] = n
     show_counts(rows)
+    show_labels(by_label(counts))

@@ -9,7 +9,7 @@ from wasabi import msg
 
 from ..labels import LabelFilter
 from ..runs.evaluate import evaluate
-from .common import LabelMap, Labels, show_counts
+from .common import LabelMap, Labels, show_counts, show_labels
 
 
 def evaluate_cli(
@@ -44,4 +44,7 @@ def evaluate_cli(
     show_counts({f"error: {k}": v for k, v in found["errors"].items()})
     show_counts({f"not projected: {k}": v for k, v in found["not_projected"].items()})
     show_counts({f"note: {k}": v for k, v in found["notes"].items()})
+    if found["doubtful"]:
+        show_counts({"doubtful": found["doubtful"]})
+    show_labels(found["by_label"])
     show_counts(found["input"])

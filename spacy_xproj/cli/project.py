@@ -8,8 +8,9 @@ from spacy.cli._util import parse_config_overrides
 from wasabi import msg
 
 from ..labels import LabelFilter
+from ..runs.label_counts import by_label, others
 from ..runs.project import project
-from .common import LabelMap, Labels, progress_bar, show_counts, show_fitted
+from .common import LabelMap, Labels, progress_bar, show_counts, show_fitted, show_labels
 
 
 def project_cli(
@@ -55,4 +56,5 @@ def project_cli(
         )
         return
     msg.good(f"Projected {counts['projected']} of {counts['source_spans']} entities in {counts['docs']} Docs: {out}")
-    show_counts({k: v for k, v in counts.items() if ":" in k})
+    show_counts({k: v for k, v in others(counts).items() if ":" in k or (k == "doubtful" and v)})
+    show_labels(by_label(counts))

@@ -8,8 +8,9 @@ from spacy.cli._util import parse_config_overrides
 from wasabi import msg
 
 from ..labels import LabelFilter
+from ..runs.label_counts import by_label, others
 from ..runs.translate import translate
-from .common import LabelMap, Labels, SourceModel, progress_bar, show_counts
+from .common import LabelMap, Labels, SourceModel, progress_bar, show_counts, show_labels
 
 
 def translate_cli(
@@ -42,7 +43,13 @@ def translate_cli(
             labels=LabelFilter.parse(labels, label_map),
             source_model=source_model,
         )
-    msg.good(f"Wrote {counts['docs']} of {counts['source_docs']} Docs to {out}")
+    found = by_label(counts)
+    wrote = f"Wrote {counts['docs']} of {counts['source_docs']} Docs to {out}"
+    if found:
+        msg.good(wrote)
+    else:
+        msg.warn(f"{wrote}, but there is no entity to project in them. Give --source-model to label the source.")
     if counts["sentences_not_translated"]:
         msg.warn(f"Sentences without a translation are listed in {out}.missing.txt")
-    show_counts(counts)
+    show_counts(others(counts))
+    show_labels(found)

@@ -28,7 +28,8 @@ def score(examples: Sequence[Example]) -> dict[str, Any]:
         often; `ceiling_f` and `ceiling_drop_f`, the highest F1 of any projection that keeps types, without and with
         leaving out source spans that have no partner;
         `calibration_error` of the scores of the spans (None without any); `errors` and `causes`, counts by
-        `error_types` and `causes`; `not_projected`, counts by reason; `notes`;
+        `error_types` and `causes`; `not_projected`, counts by reason; `doubtful`, the number of spans that score
+        below `min_score`; `notes`;
         `n_docs`, `n_source`, `n_gold`, `n_projected`.
     """
     found = get_ner_prf(examples)
@@ -60,7 +61,7 @@ def projection_scores(examples: Sequence[Example]) -> dict[str, Any]:
     """The scores that depend on the payload and the report of the projection (see `score`)."""
     reasons: Counter = Counter()
     notes: Counter = Counter()
-    n_source = n_reported = partners = same_labels = 0
+    n_source = n_reported = n_doubtful = partners = same_labels = 0
     projected = [eg for eg in examples if eg.predicted._.xproj is not None]
     docs, gold = [eg.predicted for eg in projected], [eg.reference for eg in projected]
     n_gold = sum(len(eg.reference.ents) for eg in examples)
@@ -75,6 +76,7 @@ def projection_scores(examples: Sequence[Example]) -> dict[str, Any]:
         report = eg.predicted._.xproj_report or {}
         reasons.update(row["reason"] for row in report.get("missing", ()))
         notes.update(report.get("notes", ()))
+        n_doubtful += sum(report.get("doubtful", {}).values())
     points, right = scored(docs, gold)
     return {
         "projection_ratio": ratio(n_predicted, n_gold),
@@ -86,6 +88,7 @@ def projection_scores(examples: Sequence[Example]) -> dict[str, Any]:
         "errors": dict(sorted(error_types(docs, gold).items())),
         "causes": dict(sorted(causes(docs, gold).items())),
         "not_projected": dict(sorted(reasons.items())),
+        "doubtful": n_doubtful,
         "notes": dict(sorted(notes.items())),
         "n_docs": len(examples),
         "n_source": n_source,

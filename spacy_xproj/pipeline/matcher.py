@@ -27,7 +27,7 @@ DEFAULTS: dict[str, Any] = {
     "order": "longest",
     "stop_words": [],
     "min_score": 0.0,
-    "doubtful": "keep",
+    "doubtful": "drop",
     "spans_key": SPANS_KEY,
     "annotate_ents": True,
 }
@@ -63,7 +63,7 @@ class ProjectionMatcher(TrainableProjection):
         order: str,
         stop_words: list[str],
         min_score: float = 0.0,
-        doubtful: str = "keep",
+        doubtful: str = "drop",
         spans_key: str = SPANS_KEY,
         annotate_ents: bool = True,
     ):

@@ -15,7 +15,7 @@ ENTS = "ents"
 DEFAULTS = {
     "keys": [CARRIED, SPANS_KEY],
     "min_score": 0.0,
-    "doubtful": "keep",
+    "doubtful": "drop",
     "spans_key": SPANS_KEY,
     "annotate_ents": True,
 }
@@ -59,7 +59,7 @@ class Merger(ProjectionPipe):
         keys: list[str],
         *,
         min_score: float = 0.0,
-        doubtful: str = "keep",
+        doubtful: str = "drop",
         spans_key: str = SPANS_KEY,
         annotate_ents: bool = True,
     ):

@@ -1,5 +1,6 @@
 """What `xproj_projector` and `xproj_matcher` have in common: from source spans to entities, spans and a report."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Optional
 
@@ -68,8 +69,8 @@ class ProjectionPipe(BatchPipe, PayloadPipe):
     """A pipe that turns the payload's source spans into entities of the Doc.
 
     min_score (float): A projected span that scores below this is doubtful.
-    doubtful (str): "keep" it in `doc.ents`; "drop" it; or "mask" it: its tokens become missing values, which the NER
-        loss leaves out.
+    doubtful (str): "drop" a doubtful span from `doc.ents`; "mask" it: its tokens become missing values, which the NER
+        loss leaves out; or "keep" it, and only count it in the report.
     spans_key (str): The key in `doc.spans` of all projected spans, nested ones too.
     annotate_ents (bool): Set `doc.ents`. If not, it stays as it is, for a pipe that merges projections.
     """
@@ -80,7 +81,7 @@ class ProjectionPipe(BatchPipe, PayloadPipe):
         name: str,
         *,
         min_score: float = 0.0,
-        doubtful: str = "keep",
+        doubtful: str = "drop",
         spans_key: str = SPANS_KEY,
         annotate_ents: bool = True,
     ):
@@ -91,6 +92,20 @@ class ProjectionPipe(BatchPipe, PayloadPipe):
         self.doubtful = doubtful
         self.spans_key = spans_key
         self.annotate_ents = annotate_ents
+
+    @property
+    def idle(self) -> str:
+        """A sentence about a setting that changes nothing beside another one (str); "" if there is none."""
+        if self.min_score > 0 and self.doubtful == "keep":
+            return (
+                f"{self.name}: min_score = {self.min_score:g} leaves out no span while doubtful = 'keep'. Doubtful "
+                "spans are counted alone. Set doubtful to 'drop' or 'mask'."
+            )
+        if self.min_score <= 0 and self.doubtful == "mask":
+            return (
+                f"{self.name}: doubtful = 'mask' masks nothing while min_score = {self.min_score:g}. Set min_score too."
+            )
+        return ""
 
     def steps(self) -> list[Step]:
         """Project the source spans of a batch, then write what was found. Docs without a payload pass untouched."""
@@ -163,9 +178,12 @@ class ProjectionPipe(BatchPipe, PayloadPipe):
         taken: set[int] = set()
         masked: set[int] = set()
         missed: dict[int, str] = {}
+        doubtful: Counter = Counter()
         for each, span in sorted(spans.items(), key=lambda item: depth[item[0].source]):
             at = range(each.start, each.end)
-            if each.score < self.min_score and self.doubtful != "keep":
+            below = each.score < self.min_score
+            doubtful[span.label_] += below
+            if below and self.doubtful != "keep":
                 missed[each.source] = "masked" if self.doubtful == "mask" else "low_score"
                 masked.update(at if self.doubtful == "mask" else ())
             elif taken.isdisjoint(at):
@@ -190,5 +208,6 @@ class ProjectionPipe(BatchPipe, PayloadPipe):
                 for k, s in enumerate(bitext.spans)
                 if k in reasons
             ],
+            "doubtful": dict(sorted((+doubtful).items())),
             "notes": notes,
         }

@@ -17,7 +17,7 @@ DEFAULTS = {
     "max_runs": 1,
     "overlap": "longest",
     "min_score": 0.0,
-    "doubtful": "keep",
+    "doubtful": "drop",
     "spans_key": SPANS_KEY,
     "annotate_ents": True,
 }
@@ -42,7 +42,7 @@ class Projector(ProjectionPipe):
         max_runs: int,
         overlap: str,
         min_score: float = 0.0,
-        doubtful: str = "keep",
+        doubtful: str = "drop",
         spans_key: str = SPANS_KEY,
         annotate_ents: bool = True,
     ):

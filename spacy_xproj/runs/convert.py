@@ -16,6 +16,7 @@ from ..errors import InputError, XprojError
 from ..files import locked, replacing
 from ..keys import run_key
 from ..labels import ALL, LabelFilter
+from .label_counts import count_entities
 from .pipelines import PathLike, is_single
 from .shards import write_shards
 
@@ -124,9 +125,11 @@ def prepared(docs: Iterable[Doc], *, sentences: bool = False, license: Optional[
 
 
 def count_docs(docs: Iterable[Doc], counts: Counter) -> Iterator[Doc]:
-    """Count in passing `docs`, `tokens`, `ents`, Docs without labels, and long ones without sentences."""
+    """Count in passing `docs`, `tokens`, `ents`, Docs without labels, long ones without sentences, and what `by_label`
+    reads."""
     for doc in docs:
         counts.update(docs=1, tokens=len(doc), ents=len(doc.ents))
+        count_entities(doc, counts)
         counts["docs_without_labels"] += not doc.has_annotation("ENT_IOB")
         counts["long_docs_without_sentences"] += len(doc) > LONG and not doc.has_annotation("SENT_START")
         yield doc

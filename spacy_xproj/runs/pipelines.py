@@ -1,6 +1,7 @@
 """Pipelines of runs: made from a config, fitted once, saved with what they were made from."""
 
 import shutil
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from ..keys import FILLED, Key, config_key, run_key, warn_of_changes
 from ..labels import ALL, LabelFilter
 from ..languages import set_language
 from ..pipeline.portable import emptied
+from ..pipeline.projection_pipe import ProjectionPipe
 from ..shipped import find_config
 from ..state import stateful
 
@@ -40,7 +42,7 @@ def load_pipeline(config: PathLike, lang: Optional[str] = None, overrides: Optio
 def keyed_pipeline(
     config: PathLike, lang: Optional[str] = None, overrides: Optional[dict[str, Any]] = None
 ) -> tuple[Language, Key]:
-    """Build a pipeline from a config, or load one from a folder.
+    """Build a pipeline from a config, or load one from a folder. Warn of settings that change nothing.
 
     config (str or Path): A `.cfg`, the folder of a saved pipeline, or the name of a config that comes with the package.
     lang (Optional[str]): The target language, in place of the config's. A saved pipeline must agree with it.
@@ -58,6 +60,7 @@ def keyed_pipeline(
             set_language(nlp, code)
             check_overrides(nlp, path, overrides or {})
             check_trained(nlp, path)
+            warn_of_idle_settings(nlp)
             return nlp, run_key({"pipeline": path}, {"language": lang_code(nlp)}, nlp.config.interpolate())
         made: Config = load_config(path, overrides=overrides or {}, interpolate=False)
         code = lang or made.interpolate().get("nlp", {}).get("lang")
@@ -83,7 +86,15 @@ def keyed_pipeline(
         if settings.get("source"):
             pipe.initialize(lambda: [], nlp=nlp, **settings)
     check_trained(nlp, path)
+    warn_of_idle_settings(nlp)
     return nlp, key
+
+
+def warn_of_idle_settings(nlp: Language) -> None:
+    """Warn of settings that change nothing because of others. See `ProjectionPipe.idle`."""
+    for _, pipe in xproj_pipes(nlp):
+        if isinstance(pipe, ProjectionPipe) and pipe.idle:
+            warnings.warn(pipe.idle, stacklevel=2)
 
 
 def check_trained(nlp: Language, path: Path) -> None:

@@ -12,10 +12,11 @@ from ..files import locked, write_json
 from ..keys import run_key
 from ..labels import ALL, LabelFilter
 from ..pipeline.base import check_whole
+from .label_counts import by_label, count_projected, others
 from .pipelines import DocReader, PathLike, check_projects, fitted_beside, is_single, keyed_pipeline
 from .process import PipelineStep, check_processes, process
 from .shards import Progress
-from .sources import check_labels
+from .sources import check_labels, check_source_entities, makes_payloads
 
 
 def project(
@@ -48,7 +49,7 @@ def project(
     overrides (Optional[dict[str, Any]]): Config values by dotted name.
     progress (Optional[Progress]): Called with the numbers of finished and of all shards, or of Docs.
     labels (LabelFilter): New names of the labels of source entities, and those to keep.
-    RETURNS (Counter): `docs`, `source_spans`, `projected`, and what was not projected by reason.
+    RETURNS (Counter): See `count_reports`.
     RAISES (XprojError): If the input cannot be used, or the pipeline does not project.
     """
     out = Path(out)
@@ -59,7 +60,8 @@ def project(
         check_whole(nlp, "Give OUT as one .spacy file and no --fit-on, or give the links as --alignments.")
     inputs = {"input": bitext, "alignments": alignments, **{f"--fit-on text {i}": p for i, p in enumerate(fit_on, 1)}}
     key |= run_key(inputs, {"source language": normalize_code(source_lang), **labels.options()})
-    check_labels(DocReader([bitext], nlp, source_lang=source_lang, labels=labels))
+    check = check_labels if makes_payloads(nlp) else check_source_entities
+    check(DocReader([bitext], nlp, source_lang=source_lang, labels=labels))
     given = None if fit_on else alignments
     fit_docs = DocReader(fit_on or [bitext], nlp, alignments=given, source_lang=source_lang, labels=labels)
     with locked(out), fitted_beside(nlp, fit_docs, out, key) as fitted:
@@ -67,26 +69,28 @@ def project(
         step = PipelineStep(fitted.folder, fitted.state, with_state)
         key["fitted pipeline"] = fitted.state
         counts = process(docs, out, step, key=key, shard=shard, n_process=n_process, progress=progress).counts
-        write_json(f"{out}.report.json", {"pipeline": fitted.state, **dict(sorted(counts.items()))})
+        write_json(f"{out}.report.json", {"pipeline": fitted.state, **others(counts), "by_label": by_label(counts)})
     return counts
 
 
 def with_state(docs: Iterable[Doc], state: str, counts: Counter) -> Iterator[Doc]:
     """Count what was projected and what was not, and name the fitted pipeline in the provenance."""
-    for doc in count_projected(docs, counts):
+    for doc in count_reports(docs, counts):
         if doc._.xproj is not None:
             doc._.xproj = doc._.xproj.replace(provenance={**doc._.xproj.provenance, "pipeline": state})
         yield doc
 
 
-def count_projected(docs: Iterable[Doc], counts: Counter) -> Iterator[Doc]:
-    """Count in passing what the reports on the Docs say: `docs`, `source_spans`, `projected`, `not_projected:REASON`
-    and `note:NOTE`."""
+def count_reports(docs: Iterable[Doc], counts: Counter) -> Iterator[Doc]:
+    """Count in passing what the reports on the Docs say: `docs`, `source_spans`, `projected`, `doubtful`,
+    `not_projected:REASON`, `note:NOTE`, and what `by_label` reads."""
     for doc in docs:
         report = doc._.xproj_report or {}
         counts["docs"] += 1
         counts["source_spans"] += report.get("source_spans", 0)
         counts["projected"] += report.get("projected", 0)
+        counts["doubtful"] += sum(report.get("doubtful", {}).values())
         counts.update(f"not_projected:{row['reason']}" for row in report.get("missing", ()))
         counts.update(f"note:{note}" for note in report.get("notes", ()))
+        count_projected(doc, counts)
         yield doc

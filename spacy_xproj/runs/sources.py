@@ -2,8 +2,17 @@
 
 from collections import Counter
 
+from spacy.language import Language
+
 from ..errors import InputError
+from ..fitting import xproj_pipes
+from ..pipeline.translator import PayloadTranslator
 from .pipelines import DocReader
+
+
+def makes_payloads(nlp: Language) -> bool:
+    """Whether a pipeline finds the source side of a text by itself, by translating it back."""
+    return any(isinstance(pipe, PayloadTranslator) and pipe.back is not None for _, pipe in xproj_pipes(nlp))
 
 
 def check_labels(docs: DocReader) -> None:

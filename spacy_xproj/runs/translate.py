@@ -12,11 +12,14 @@ from spacy.vocab import Vocab
 
 from ..codes import normalize_code
 from ..errors import XprojError
-from ..files import locked, write_lines
+from ..files import locked, write_json, write_lines
+from ..fitting import xproj_pipes
 from ..keys import run_key
 from ..labels import ALL, LabelFilter
+from ..pipeline.translator import PayloadTranslator
 from ..projection import translate as translate_docs
 from .convert import prepared
+from .label_counts import by_label, count_entities, count_labels, others
 from .pipelines import PathLike, is_single, keyed_pipeline
 from .process import Tally, process
 from .shards import Progress
@@ -41,7 +44,8 @@ def translate(
 
     source (str or Path): Labeled source corpus, of any format that `read_docs` reads.
     out (str or Path): A .spacy file, or a folder of shards. Texts without a translation are listed in
-        `OUT.missing.txt` beside it; a Doc with nothing translated is left out and counted.
+        `OUT.missing.txt` beside it; a Doc with nothing translated is left out and counted. What was counted
+        stands in `OUT.report.json`.
     lang, source_lang (str): The languages.
     config (str or Path): A config with an `xproj_translator`, or a saved pipeline.
     shard (int): Docs of the source a shard. 0: 1000.
@@ -50,8 +54,10 @@ def translate(
     sentences (bool): Mark sentences, by punctuation, in source Docs that have none marked, and translate each.
     labels (LabelFilter): New names of the labels, and those to keep.
     source_model (Optional[str or Path]): Labels the source, which must be unlabeled. See `SourceLabeler`.
-    RETURNS (Counter): `docs`, `source_docs`, `docs_not_translated`, `sentences_not_translated`.
-    RAISES (XprojError): If the input cannot be used, or nothing was translated.
+    RETURNS (Counter): `docs`, `source_docs`, `docs_not_translated`, `sentences_not_translated`, and what `by_label`
+        reads.
+    RAISES (XprojError): If the input cannot be used, nothing was translated, or all its entities were left out by the
+        settings of the translator.
     """
     out = Path(out)
     lang, source_lang = normalize_code(lang), normalize_code(source_lang)
@@ -78,6 +84,15 @@ def translate(
                 f"{asked!r}; all are listed in {missing}. Does the translator know such texts, from {source_lang!r} to "
                 f"{lang!r}? A memory of sentences needs Docs with sentences: give --sentences."
             )
+        found_labels = by_label(found.counts)
+        if found_labels and not any(row.get("source") for row in found_labels.values()):
+            if is_single(out):
+                out.unlink(missing_ok=True)
+            raise XprojError(
+                f"The settings 'labels' and 'label_map' of the xproj_translator leave out all entities of the source. "
+                f"Its labels are {', '.join(found_labels)}."
+            )
+        write_json(f"{out}.report.json", {**others(found.counts), "by_label": found_labels})
     return +found.counts
 
 
@@ -107,6 +122,7 @@ class TranslationStep:
         origin: dict[str, Any] = {}
         if self.labeler is not None:
             docs, origin = self.labeler(docs), self.labeler.provenance
+        docs = self.count_left_out(docs, tally.counts)
         for doc in translate_docs(docs, self.nlp, source_lang=self.source_lang):
             bitext = doc._.xproj = doc._.xproj.replace(provenance={**doc._.xproj.provenance, **origin})
             tally.counts["source_docs"] += 1
@@ -117,4 +133,13 @@ class TranslationStep:
                     tally.rejected[text.strip().replace("\n", " ")] = None
             tally.counts["docs" if len(doc) else "docs_not_translated"] += 1
             if len(doc):
+                count_entities(doc, tally.counts)
                 yield doc
+
+    def count_left_out(self, docs: Iterable[Doc], counts: Counter) -> Iterator[Doc]:
+        """Count in passing the labels that the settings of the translator leave out."""
+        names = [pipe.names for _, pipe in xproj_pipes(self.nlp) if isinstance(pipe, PayloadTranslator)]
+        for doc in docs:
+            for each in names[:1]:  # the first one translates
+                count_labels(counts, "left_out", (ent.label_ for ent in doc.ents if not each(ent.label_)))
+            yield doc

@@ -38,7 +38,7 @@ def test_union_fills_in_what_one_lacks():
     doc = merged([P], [L])
     assert ents(doc) == [(0, 1, "PER"), (2, 4, "LOC")] and [e.id_ for e in doc.ents] == ["p", "l"]
     assert doc.spans["xproj"].attrs["scores"].tolist() == [0.5, 0.5]
-    assert doc._.xproj_report == {"source_spans": 2, "projected": 2, "missing": [], "notes": []}
+    assert doc._.xproj_report == {"source_spans": 2, "projected": 2, "missing": [], "doubtful": {}, "notes": []}
 
 
 def test_scores_are_means_over_the_groups():

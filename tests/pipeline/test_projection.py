@@ -39,7 +39,7 @@ def test_what_is_written(name):
     group = doc.spans["xproj"]
     assert [(s.start, s.end, s.label_, s.id_) for s in group] == [(1, 2, "LOC", "l"), (4, 5, "PER", "p")]
     assert np.allclose(group.attrs["scores"], [0.5, 1.0])
-    assert doc._.xproj_report == {"source_spans": 2, "projected": 2, "missing": [], "notes": []}
+    assert doc._.xproj_report == {"source_spans": 2, "projected": 2, "missing": [], "doubtful": {}, "notes": []}
     assert [t.ent_iob_ for t in doc] == ["O", "B", "O", "O", "B"]
 
 

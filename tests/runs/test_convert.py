@@ -29,7 +29,7 @@ def names(folder):
 @pytest.mark.parametrize("between", ["b.spacy", "b.jsonl", "b"])
 def test_round_trip(tmp_path, conll, between):
     counts = convert(conll, tmp_path / between)
-    assert counts == {"docs": 3, "tokens": 5, "ents": 2}
+    assert counts == {"docs": 3, "tokens": 5, "ents": 2, "by_label:entities:LOC": 1, "by_label:entities:PER": 1}
     convert(tmp_path / between, tmp_path / "c.conll")
     assert (tmp_path / "c.conll").read_bytes() == conll.read_bytes()
 
@@ -38,7 +38,8 @@ def test_shards(tmp_path, conll):
     convert(conll, tmp_path / "out", shard=2)
     assert [p.name for p in doc_files(tmp_path / "out")] == ["00000.spacy", "00001.spacy"]
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
-    assert manifest["totals"] == {"docs": 3, "ents": 2, "tokens": 5}
+    labels = {"by_label:entities:LOC": 1, "by_label:entities:PER": 1}
+    assert manifest["totals"] == {"docs": 3, "ents": 2, "tokens": 5, **labels}
     assert len(list(read_docs(tmp_path / "out", blank("en")))) == 3
 
 

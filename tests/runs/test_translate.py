@@ -28,7 +28,10 @@ def read(path):
 @pytest.mark.parametrize("out", ["out.spacy", "out"])
 def test_translate(corpus, memory, out):
     counts = translate(corpus / "src.conll", corpus / out, "es", CONFIG, shard=2, overrides=memory)
-    assert counts == {"source_docs": 5, "docs": 4, "docs_not_translated": 1, "sentences_not_translated": 1}
+    own = {"source_docs": 5, "docs": 4, "docs_not_translated": 1, "sentences_not_translated": 1}
+    assert counts == {**own, "by_label:source:PER": 1, "by_label:source:LOC": 1}
+    report = json.loads((corpus / f"{out}.report.json").read_text())
+    assert report == {**own, "by_label": {"LOC": {"source": 1}, "PER": {"source": 1}}}
     docs = read(corpus / out)
     assert [doc.text for doc in docs] == [target for _, target in VERSES[1:]]
     assert [doc._.xproj.text.strip() for doc in docs] == [source for source, _ in VERSES[1:]]
