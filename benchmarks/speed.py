@@ -139,7 +139,7 @@ def all_of(solver, work) -> None:
 def collide(cells) -> bool:
     """Whether the best candidates of two source spans share a word."""
     best: dict[int, tuple] = {}
-    for k, a, b, score in zip(*(field.tolist() for field in cells)):
+    for k, a, b, score in zip(*(field.tolist() for field in cells[:4])):
         if k not in best or score > best[k][0]:
             best[k] = (score, a, b)
     spans = sorted((a, b) for _, a, b in best.values())

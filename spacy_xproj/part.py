@@ -63,16 +63,8 @@ class Part:
         call: Any = self
         return map(call, pairs, candidates or [None] * len(pairs))
 
-    def considered(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> set[int]:
-        """Return the source spans (set of int) that it has candidates for, be these worth a projection or not. Only a
-        similarity that finds a span without a projection likelier than a bad one knows of such."""
-        return set()
 
-
-CAPABILITIES = (
-    *("fittable", "fitted", "positional", "provenance", "key", "fit", "restart", "prepare"),
-    *("score_pairs", "considered"),
-)
+CAPABILITIES = ("fittable", "fitted", "positional", "provenance", "key", "fit", "restart", "prepare", "score_pairs")
 
 
 class UserPart(Part):

@@ -4,7 +4,7 @@ They can be checked at run time because spaCy holds the arguments of its factori
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, Optional, Protocol, Union, runtime_checkable
+from typing import Any, NamedTuple, Optional, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -30,30 +30,31 @@ class Cells(NamedTuple):
 
     span (int array (n,)): Index of the source span.
     start, end (int arrays (n,)): The candidate: half-open target token offsets.
-    score (float64 array (n,)): Above 0.
+    score (float64 array (n,)): Above 0. The projected span gets it.
+    objective (Optional[float64 array (n,)]): Above 0. The solver maximizes its total. None: it is the score.
+    open (Optional[bool array (n,)]): Where the score is not all computed yet, and the objective is an upper bound (see
+        `Lazy`). None: nowhere.
+    beaten (tuple of int): Source spans with candidates, all of which are worse than not projecting the span.
     """
 
     span: np.ndarray
     start: np.ndarray
     end: np.ndarray
     score: np.ndarray
+    objective: Optional[np.ndarray] = None
+    open: Optional[np.ndarray] = None
+    beaten: tuple[int, ...] = ()
 
+    @property
+    def worth(self) -> np.ndarray:
+        """What the solver adds up (float64 array (n,))."""
+        return self.score if self.objective is None else self.objective
 
-class WeighedCells(NamedTuple):
-    """Cells of a similarity whose score is not what the solver is to add up, such as a probability.
-
-    span, start, end, score (arrays (n,)): As in `Cells`.
-    objective (float64 array (n,)): Above 0. The solver maximizes its total.
-    """
-
-    span: np.ndarray
-    start: np.ndarray
-    end: np.ndarray
-    score: np.ndarray
-    objective: np.ndarray
-
-
-AnyCells = Union[Cells, WeighedCells]
+    def take(self, which: np.ndarray) -> "Cells":
+        """Some of the cells, by their indices or a bool array (n,), in that order."""
+        objective, still = (None if field is None else field[which] for field in (self.objective, self.open))
+        cells = self.span[which], self.start[which], self.end[which], self.score[which]
+        return Cells(*cells, objective, still, self.beaten)
 
 
 def check_finite(who: str, what: str, values: np.ndarray) -> None:
@@ -152,7 +153,7 @@ class Similarity(Protocol):
         out what it knows to score 0 or never to be chosen.
     """
 
-    def __call__(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> AnyCells: ...
+    def __call__(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> Cells: ...
 
 
 @runtime_checkable

@@ -13,7 +13,7 @@ from ..errors import XprojError
 from ..part import as_part
 from ..similarities.lazy import Lazy, choose
 from ..suggesters import Suggester
-from ..ty import Cells, Similarity, Solver, WeighedCells, check_finite
+from ..ty import Cells, Similarity, Solver, check_finite
 from .projection_pipe import SPANS_KEY, PairResult
 from .training import TrainableProjection
 
@@ -88,35 +88,26 @@ class ProjectionMatcher(TrainableProjection):
         alone = [pair for pair, _ in pairs]
         candidates = [self.candidates(pair, doc) for pair, doc in pairs]
         similarity.prepare(alone)
-        found: Iterable[Any]
+        found: Iterable[Cells]
         if isinstance(self.similarity, Lazy):
             found = map(self.similarity.open, alone, candidates)
         else:
             found = similarity.score_pairs(alone, candidates)
-        return map(self.matched, alone, candidates, found)
+        return map(self.matched, alone, found)
 
-    def matched(self, pair: SentencePair, candidates: Optional[np.ndarray], found: Any) -> PairResult:
+    def matched(self, pair: SentencePair, found: Cells) -> PairResult:
         """Choose among the cells of a sentence pair."""
-        cells: Any
-        who = f"{self.name}: the similarity {type(self.similarity).__name__}"
-        if isinstance(self.similarity, Lazy):
-            check_finite(who, "score", found.score)
-            cells = self.prune(found, pair.target)
-            cells, (chosen, note) = choose(self.similarity, pair, cells, self.solver, self.n_projections)
-        else:
-            for values in found[3:]:
-                check_finite(who, "score", values)
-            cells = self.prune(found, pair.target)
-            worth = Cells(*cells[:3], cells.objective) if isinstance(cells, WeighedCells) else cells
-            chosen, note = self.solver(worth, self.n_projections)
+        for values in (found.score, found.worth):
+            check_finite(f"{self.name}: the similarity {type(self.similarity).__name__}", "score", values)
+        pruned = self.prune(found, pair.target)
+        cells, (chosen, note) = choose(self.similarity, pair, pruned, self.solver, self.n_projections)
         span, start, end, score = (field[chosen].tolist() for field in cells[:4])
         reasons = {}
         if len(set(span)) < len(pair.spans):
-            scored, linked = set(cells.span[cells.score > 0].tolist()), set(pair.links[:, 0].tolist())
-            beaten = as_part(self.similarity).considered(pair, candidates).difference(found.span.tolist())
+            scored, linked = set(cells.span[cells.worth > 0].tolist()), set(pair.links[:, 0].tolist())
             for k in set(range(len(pair.spans))).difference(span):
                 near = linked.intersection(range(pair.spans[k].start, pair.spans[k].end))
-                without = "null_wins" if k in beaten else "no_candidate" if near else "no_links"
+                without = "null_wins" if k in cells.beaten else "no_candidate" if near else "no_links"
                 reasons[k] = "conflict" if k in scored else without
         return list(zip(span, start, end, score)), reasons, note
 
@@ -127,16 +118,14 @@ class ProjectionMatcher(TrainableProjection):
         part = doc if len(pair.target) == len(doc) else sentence_doc(doc, pair)
         return np.asarray(self.suggester([part], ops=NumpyOps()).dataXd, "i8").reshape(-1, 2)
 
-    def prune(self, cells: Any, target: tuple[str, ...]) -> Any:
+    def prune(self, cells: Cells, target: tuple[str, ...]) -> Cells:
         """Leave out candidates with a stop word, and put the cells in the documented order."""
         if self.stop_words and not self.stop_words.isdisjoint(target):
             stops = np.cumsum([0, *(word in self.stop_words for word in target)])
-            keep = stops[cells.end] == stops[cells.start]
-            cells = type(cells)(*(field[keep] for field in cells))
+            cells = cells.take(stops[cells.end] == stops[cells.start])
         if self.order != "first":
             length = cells.end - cells.start
-            rank = np.lexsort((cells.start, cells.span, length if self.order == "shortest" else -length))
-            cells = type(cells)(*(field[rank] for field in cells))
+            cells = cells.take(np.lexsort((cells.start, cells.span, length if self.order == "shortest" else -length)))
         return cells
 
 

@@ -9,8 +9,8 @@ from ..bitext import SentencePair
 from ..errors import XprojError, check_at_least
 from ..part import Composite, check_parts
 from ..state import State
-from ..ty import AnyCells, Cells, Similarity, check_finite
-from .lazy import Costly, OpenCells
+from ..ty import Cells, Similarity, check_finite
+from .lazy import Costly
 from .lexicon import Lexicon
 from .links import LinkSimilarity
 from .surface import SurfaceSimilarity
@@ -67,9 +67,10 @@ class Fused(Composite, State):
         RETURNS (Cells): Those with a score above 0.
         """
         cells = self.open(pair, candidates)
-        cells = self.settle(pair, cells, cells.open.nonzero()[0])
+        if cells.open is not None:
+            cells = self.settle(pair, cells, cells.open.nonzero()[0])
         keep = cells.score > 0
-        return Cells(*(field[keep] for field in cells[:4]))
+        return cells.take(keep)._replace(objective=None, open=None)
 
     def parts(self) -> tuple[dict[str, Similarity], dict[str, Costly]]:
         """The parts with a weight: those that propose, and the costly ones. Without others, these propose, too."""
@@ -79,11 +80,11 @@ class Fused(Composite, State):
             costly = {}
         return {name: part for name, part in used.items() if name not in costly}, costly
 
-    def open(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> OpenCells:
-        """The cells with the scores of all parts but the costly ones, which are taken to score 1.
+    def open(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> Cells:
+        """The cells with the scores of all parts but the costly ones, which are taken to score 1 in the objective.
 
         pair, candidates: As in a call.
-        RETURNS (OpenCells): In order of source span, start, end.
+        RETURNS (Cells): In order of source span, start, end.
         """
         parts, costly = self.parts()
         found = {name: part(pair, candidates) for name, part in parts.items()}
@@ -106,32 +107,34 @@ class Fused(Composite, State):
         bound = total.copy()
         for name in costly:
             bound += self.weights[name]
-        return OpenCells(span, start, end, bound, total, np.full(len(wanted), bool(costly)))
+        if not costly:
+            return Cells(span, start, end, total)
+        return Cells(span, start, end, total, bound, np.ones(len(wanted), bool))
 
-    def settle(self, pair: SentencePair, cells: OpenCells, which: np.ndarray) -> OpenCells:
+    def settle(self, pair: SentencePair, cells: Cells, which: np.ndarray) -> Cells:
         """Add the scores of the costly parts to some cells (see `Lazy`)."""
-        if not len(which):
+        if cells.open is None or not len(which):
             return cells
-        score, still = cells.score.copy(), cells.open.copy()
-        total = cells.cheap[which]
+        score, bound, still = cells.score.copy(), cells.worth.copy(), cells.open.copy()
+        total = score[which]
         for name, part in self.parts()[1].items():
             found = part.score_cells(pair, *(field[which] for field in cells[:3]))
             check_finite(f"{NAME}: its part {name!r}", "score", found)
             total = total + self.weights[name] * found
-        score[which], still[which] = total, False
-        return cells._replace(score=score, open=still)
+        score[which], bound[which], still[which] = total, total, False
+        return cells._replace(score=score, objective=bound, open=still)
 
     def members(self) -> dict[str, Any]:
         return self.similarities
 
 
-def cell_keys(cells: AnyCells, pair: SentencePair) -> np.ndarray:
+def cell_keys(cells: Cells, pair: SentencePair) -> np.ndarray:
     """One number for each cell, ascending in the order of source span, start, end."""
     size = len(pair.target) + 1
     return (cells.span.astype("i8") * size + cells.start) * size + cells.end
 
 
-def fill_scores(score: np.ndarray, wanted: np.ndarray, cells: AnyCells, keys: np.ndarray) -> None:
+def fill_scores(score: np.ndarray, wanted: np.ndarray, cells: Cells, keys: np.ndarray) -> None:
     """Write the scores of some cells to their places among the wanted ones; other cells are left out.
 
     wanted, keys (int arrays): By `cell_keys`, the wanted ones ascending.

@@ -221,7 +221,8 @@ class TranslationSimilarity(State):
             return np.arange(len(span))
         evidence: dict[tuple[int, int, int], float] = {}
         for hint in self._hints:
-            for *cell, score in zip(*(x.tolist() for x in hint(pair, np.stack([start, end], axis=1)))):
+            cells = hint(pair, np.stack([start, end], axis=1))
+            for *cell, score in zip(*(x.tolist() for x in cells[:4])):
                 evidence[tuple(cell)] = evidence.get(tuple(cell), 0.0) + score
         sums = np.array([evidence.get(cell, 0.0) for cell in zip(span.tolist(), start.tolist(), end.tolist())])
         order = np.lexsort((start, end - start, -sums, span))

@@ -6,7 +6,7 @@ from spacy.tokens import Doc, Span
 from spacy_xproj.errors import XprojError
 from spacy_xproj.registry import registry
 from spacy_xproj.similarities.fused import Fused
-from spacy_xproj.ty import Cells, Solution, WeighedCells
+from spacy_xproj.ty import Cells, Solution
 from tests.conftest import ents, missed, payload_doc
 
 NGRAMS = {"@misc": "spacy.ngram_range_suggester.v1", "min_size": 1, "max_size": 8}
@@ -217,9 +217,7 @@ def test_scores_that_are_no_numbers_are_an_error(value, where):
     def similarity(pair, candidates=None):
         one = np.zeros(1, "i8")
         bad = np.array([value])
-        return (
-            WeighedCells(one, one, one + 1, one + 0.5, bad) if where == "objective" else Cells(one, one, one + 1, bad)
-        )
+        return Cells(one, one, one + 1, one + 0.5, bad) if where == "objective" else Cells(one, one, one + 1, bad)
 
     nlp = spacy.blank("es")
     pipe = nlp.add_pipe("xproj_matcher", config={"similarity": {"@xproj_similarities": "spacy_xproj.Links.v1"}})

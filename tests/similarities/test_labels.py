@@ -132,7 +132,7 @@ def test_the_model_runs_once_a_sentence(model):
 def test_nothing_found(model):
     for candidates in (None, np.zeros((0, 2), "i8"), np.array([(0, 1)])):
         cells = Labels(model)(one_pair("nada", (0, 1, "GPE")), candidates)
-        assert [len(field) for field in cells] == [0, 0, 0, 0]
+        assert [len(field) for field in cells[:4]] == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize("other_label", [1.5, -0.1, float("nan")])

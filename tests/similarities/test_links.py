@@ -123,7 +123,7 @@ def test_no_links_no_cells(candidates):
     (pair,) = bitext("a", [(0, 1, "X")]).pairs(("x",))
     given_ = None if candidates is None else np.array(candidates, "i8").reshape(-1, 2)
     cells = LinkSimilarity()(pair, given_)
-    assert [len(field) for field in cells] == [0, 0, 0, 0]
+    assert [len(field) for field in cells[:4]] == [0, 0, 0, 0]
 
 
 def test_no_spans():

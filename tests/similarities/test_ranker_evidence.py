@@ -73,7 +73,7 @@ def columns(ranker, found, part):
 
 
 def plain(cells):
-    return [x.tolist() for x in cells]
+    return [x.tolist() for x in (*cells[:4], cells.worth)]
 
 
 def weighty(*parts, **values):

@@ -396,7 +396,7 @@ def test_what_cannot_win_is_not_asked_for():
 def test_costly_parts_alone_propose():
     pair = some_pairs()[1]
     fused = Fused({"nmt": made()}, {"nmt": 2.0})
-    assert table(fused(pair)) == table(made()(pair)) and not fused.open(pair).open.any()
+    assert table(fused(pair)) == table(made()(pair)) and fused.open(pair).open is None
 
 
 def test_fused_with_links():
@@ -563,5 +563,7 @@ def test_project_fusion(folders, tmp_path):
     doc = pipe(docs_of(nlp)[0])
     assert (3, 4, "LOC") in ents(doc)
     pair = some_pairs()[0]
-    opened = table(pipe.similarity.open(pair))
-    assert opened[1, 3, 4] == 0.25 + 0.25 + 0.5, "a link, an entity, and whatever the model says"
+    opened = pipe.similarity.open(pair)
+    assert table(opened)[1, 3, 4] == 0.25 + 0.25, "what the links and the entities say"
+    bound = table(opened._replace(score=opened.worth))
+    assert bound[1, 3, 4] == 0.25 + 0.25 + 0.5, "a link, an entity, and whatever the model says"

@@ -12,7 +12,7 @@ from ...bitext import SentencePair
 from ...errors import check_at_least, check_below_one
 from ...progress import steps, tell
 from ...state import State
-from ...ty import GoldPair, WeighedCells
+from ...ty import Cells, GoldPair
 from .batch import Batch, Candidates, batches
 from .corpus import CorpusStats, pair_key
 from .evidence import RankerEvidence
@@ -123,23 +123,23 @@ class Ranker(State):
             tell("entities", done, len(some))
         return found
 
-    def __call__(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> WeighedCells:
+    def __call__(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> Cells:
         """Score the cells of one sentence pair, in order of source span, start, end.
 
         pair (SentencePair): The sentence pair.
         candidates (Optional[int array (k, 2)]): Choose among these spans only.
-        RETURNS (WeighedCells): Those likelier than null. `score` is the probability, and `objective` its log ratio to
+        RETURNS (Cells): Those likelier than null. `score` is the probability, and `objective` its log ratio to
             that of null, so that the highest total is the likeliest joint assignment.
         """
         return self.score_pairs([pair], [candidates])[0]
 
     def score_pairs(
         self, pairs: Sequence[SentencePair], candidates: Optional[Sequence[Optional[np.ndarray]]] = None
-    ) -> list[WeighedCells]:
+    ) -> list[Cells]:
         """Score the cells of many sentence pairs. The result for each is the same as alone.
 
         pairs, candidates (sequences): As in a call, one a sentence pair.
-        RETURNS (list of WeighedCells): One a sentence pair.
+        RETURNS (list of Cells): One a sentence pair.
         """
         idle = self.idle()
         if idle and not self._warned and any(pair.spans and pair.target for pair in pairs):
@@ -150,16 +150,19 @@ class Ranker(State):
                 stacklevel=2,
             )
         none = np.zeros(0, "i8")
-        out = [WeighedCells(none, none, none, np.zeros(0), np.zeros(0))] * len(pairs)
+        out = [Cells(none, none, none, np.zeros(0), np.zeros(0))] * len(pairs)
         for places, (batch, cells, _, probs, nulls) in self.passes(pairs, candidates, skip=idle):
             null = nulls[cells.span]
             keep = np.flatnonzero((probs > null) & (probs >= self.floor))
             k, a, b, score = cells.span[keep], cells.start[keep], cells.end[keep], probs[keep]
             ratio = np.log(score / np.maximum(null[keep], 1e-12))
+            beaten: list[list[int]] = [[] for _ in places]
+            for span in np.setdiff1d(cells.span, k).tolist():
+                beaten[batch.pair[span]].append(span - int(batch.first[batch.pair[span]]))
+            ends = np.searchsorted(k, batch.first).tolist()
             k = k - batch.first[batch.pair[k]]
-            ends = np.searchsorted(cells.span[keep], batch.first).tolist()
-            for place, i, j in zip(places, ends, ends[1:]):
-                out[place] = WeighedCells(k[i:j], a[i:j], b[i:j], score[i:j], ratio[i:j])
+            for place, i, j, lost in zip(places, ends, ends[1:], beaten):
+                out[place] = Cells(k[i:j], a[i:j], b[i:j], score[i:j], ratio[i:j], beaten=tuple(lost))
         return out
 
     def idle(self) -> list[str]:
@@ -195,12 +198,6 @@ class Ranker(State):
     def score(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> Scored:
         """All cells of one sentence pair, which has spans and target words."""
         return next(self.passes([pair], [candidates]))[1]
-
-    def considered(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> set[int]:
-        """The source spans that have candidates, be these likelier than null or not."""
-        if not pair.spans or not pair.target:
-            return set()
-        return set(Batch([pair], self.stats).candidates(self.max_length, [candidates]).span.tolist())
 
     def first_pass(
         self,
