@@ -11,6 +11,7 @@ from ..corpus import blank, read_docs
 from ..corpus.licenses import licenses
 from ..errors import InputError, XprojError
 from ..files import locked, replacing, text_hash
+from ..labels import ALL, LabelFilter
 from .pipelines import PathLike, is_single
 
 
@@ -28,7 +29,13 @@ class Part(NamedTuple):
 
 
 def split(
-    input: PathLike, train: PathLike, dev: PathLike, share: float = 0.12, *, user_data: bool = False
+    input: PathLike,
+    train: PathLike,
+    dev: PathLike,
+    share: float = 0.12,
+    *,
+    user_data: bool = False,
+    labels: LabelFilter = ALL,
 ) -> tuple[Part, Part]:
     """Split a corpus by a hash of each text. A text goes the same way wherever it stands: none is in both parts.
 
@@ -36,7 +43,12 @@ def split(
     train, dev (str or Path): Where to write the training and the development data, .spacy.
     share (float): The share of the development data, between 0 and 1.
     user_data (bool): Keep payloads and soft labels. Training a NER needs none of them, and files without them can be
+<<<<<<< HEAD
         read without this package. The license of the data stays in any case.
+=======
+        read without this package. The licence of the data stays in any case.
+    labels (LabelFilter): New names of the labels, and those to keep.
+>>>>>>> f524a60 (Choose and rename labels where a corpus is split)
     RETURNS (Part, Part): What the training and the development data hold.
     RAISES (XprojError): If the input cannot be used, or a part would have no Doc or no entity. Nothing is written then.
     """
@@ -49,17 +61,17 @@ def split(
     if len({Path(path).resolve() for path in (input, *paths)}) < 3:
         raise XprojError("IN, TRAIN and DEV must be three different files.")
     bins = tuple(DocBin(store_user_data=True) for _ in paths)
-    labels: tuple[Counter, Counter] = (Counter(), Counter())
+    found: tuple[Counter, Counter] = (Counter(), Counter())
     soft: tuple[Counter, Counter] = (Counter(), Counter())
-    for doc in read_docs(input, blank("xx"), format="spacy"):
+    for doc in labels.checked(read_docs(input, blank("xx"), format="spacy")):
         which = int(is_dev(doc.text, share))
-        labels[which].update(ent.label_ for ent in doc.ents)
+        found[which].update(ent.label_ for ent in doc.ents)
         if doc._.xproj_soft is not None:
             soft[which].update(ent.label for ent in doc._.xproj_soft.entities(doc))
         bins[which].add(doc if user_data else _without_user_data(doc))
     parts = [
-        Part(len(docs), dict(sorted((hard or found).items())), not hard and bool(found))
-        for docs, hard, found in zip(bins, labels, soft)
+        Part(len(docs), dict(sorted((hard or softly).items())), not hard and bool(softly))
+        for docs, hard, softly in zip(bins, found, soft)
     ]
     for name, part in zip(("training", "development"), parts):
         if not part.labels:

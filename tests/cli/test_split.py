@@ -90,6 +90,16 @@ def test_a_part_without_entities_is_an_error(label, more, message, tmp_path):
     assert names(tmp_path) == {"all.spacy", "dev.spacy"} and (tmp_path / "dev.spacy").read_bytes() == b"before"
 
 
+def test_labels(tmp_path):
+    source = corpus(tmp_path / "all.spacy", lambda text: "PERSON" if int(text[14:-2]) % 2 else "THING")
+    out = (tmp_path / "train.spacy", tmp_path / "dev.spacy", "--share", "0.3")
+    code, text = call(source, *out, "--label-map", "PERSON=PER", "--labels", "PER")
+    assert code == 0 and "THING" not in text
+    assert {ent.label_ for path in out[:2] for doc in read(path) for ent in doc.ents} == {"PER"}
+    code, text = call(source, *out, "--labels", "PERS")
+    assert code == 1 and "--labels names PERS" in text and "PERSON, THING" in text
+
+
 def test_names_that_cannot_be(tmp_path):
     source = corpus(tmp_path / "all.spacy")
     assert "ends in .spacy" in call(source, tmp_path / "train", tmp_path / "dev.spacy")[1]
