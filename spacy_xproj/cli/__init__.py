@@ -11,6 +11,7 @@ from .config import config_cli
 from .convert import convert_cli, validate_cli
 from .evaluate import evaluate_cli
 from .fit import fit_cli
+from .init import init_cli
 from .memory import memory_cli
 from .pair import pair_cli
 from .project import project_cli
@@ -47,6 +48,7 @@ def options(
     VERBOSITY.quiet, VERBOSITY.verbose = quiet, verbose
 
 
+app.command("init")(handle_errors(init_cli))
 app.command("convert")(handle_errors(convert_cli))
 app.command("validate")(handle_errors(validate_cli))
 app.command("pair")(handle_errors(pair_cli))

@@ -43,12 +43,8 @@ def split(
     train, dev (str or Path): Where to write the training and the development data, .spacy.
     share (float): The share of the development data, between 0 and 1.
     user_data (bool): Keep payloads and soft labels. Training a NER needs none of them, and files without them can be
-<<<<<<< HEAD
         read without this package. The license of the data stays in any case.
-=======
-        read without this package. The licence of the data stays in any case.
     labels (LabelFilter): New names of the labels, and those to keep.
->>>>>>> f524a60 (Choose and rename labels where a corpus is split)
     RETURNS (Part, Part): What the training and the development data hold.
     RAISES (XprojError): If the input cannot be used, or a part would have no Doc or no entity. Nothing is written then.
     """

@@ -1,0 +1,263 @@
+"""A project folder for a person's own language: project.yml, configs and a README for the data that they have."""
+
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Optional
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from spacy.util import is_package, load_config
+from weasel.util.hashing import get_checksum
+
+from ..codes import normalize_code
+from ..corpus import blank, read_docs
+from ..errors import InputError, XprojError
+from ..files import folder_beside, write_json, write_lines
+from ..labels import ALL, LabelFilter
+from ..languages import spacy_lang
+from ..shipped import find_config, write_config
+from .pipelines import PathLike
+
+ROLES = {  # of the files that a person gives: what stands in project.yml
+    "source": "Source text",
+    "target": "Target lines",
+    "parallel": "Parallel text",
+    "raw": "Raw target text",
+    "gold": "Gold target text",
+    "alignments": "Word links",
+    "source_model": "The model that labels",
+}
+MEMORY_FILES = (".tsv", ".jsonl", ".tmx")  # others are the lines of one side
+LOOKED_AT = 1000  # Docs in which to look for labels
+
+
+@dataclass
+class Project:
+    """A project folder that was made.
+
+    folder (Path): The folder.
+    lang, nlp_lang (str): The code of the target language, and the one that spaCy's own commands take for it.
+    steps (list of str): The commands of the workflow `all`, in order.
+    files (dict[str, str]): Where in the folder the copy of each given file is.
+    """
+
+    folder: Path
+    lang: str
+    nlp_lang: str
+    steps: list[str] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)
+
+
+def init(
+    folder: PathLike,
+    lang: str,
+    source: Optional[PathLike] = None,
+    target: Optional[PathLike] = None,
+    parallel: Sequence[PathLike] = (),
+    raw: Optional[PathLike] = None,
+    gold: Optional[PathLike] = None,
+    source_model: Optional[str] = None,
+    labels: LabelFilter = ALL,
+    source_lang: str = "en",
+    license: Optional[str] = None,
+    *,
+    alignments: Optional[PathLike] = None,
+    sentences: bool = False,
+) -> Project:
+    """Make a project folder that `spacy project run all` leads to a packaged pipeline. All files are copied into it, so
+    that it can be moved.
+
+    folder (str or Path): The folder: new, or empty.
+    lang, source_lang (str): The languages.
+    source (Optional[str or Path]): Source text, labeled, or for `source_model` to label; with `target` or `parallel`.
+    target (Optional[str or Path]): Its translation, line by line.
+    parallel (sequence of str or Path): Translations that a memory takes, which is to translate the source.
+    raw (Optional[str or Path]): Raw target text for `source_model` to label, in place of all of these.
+    gold (Optional[str or Path]): Labeled target text, which is only to score with.
+    source_model (Optional[str]): An installed spaCy pipeline by its name, the folder of one or of a token classifier.
+    labels (LabelFilter): New names of the source's labels, and those to keep.
+    license (Optional[str]): The license of the data.
+    alignments (Optional[str or Path]): Word links of source and target.
+    sentences (bool): Source and target are documents, whose sentences are to be found and aligned.
+    RETURNS (Project): What was made.
+    RAISES (XprojError): If the files do not go together or cannot be used, or the folder is not empty.
+    """
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise XprojError(f"{folder} is there already and is not empty. Give DIR another name.")
+    given = {"source": source, "target": target, "raw": raw, "gold": gold, "alignments": alignments}
+    model_folder = source_model if source_model and Path(source_model).exists() else None
+    lang, source_lang = normalize_code(lang), normalize_code(source_lang)
+    _check(given, parallel, source_model, model_folder, sentences, source_lang, lang)
+    project = Project(folder, lang, spacy_lang(lang))
+    with folder_beside(folder.resolve()) as beside:
+        new = beside / "new"
+        (new / "assets").mkdir(parents=True)
+        roles = [*given.items(), *(("parallel", path) for path in parallel), ("source_model", model_folder)]
+        copies = [(role, Path(path), _copy(Path(path), new / "assets", role)) for role, path in roles if path]
+        dest = {role: f"assets/{copy.name}" for role, _, copy in copies}
+        project.files = {str(path): f"assets/{copy.name}" for _, path, copy in copies}
+        model = dest.get("source_model", source_model)
+        values = {
+            **{role: dest.get(role) for role in ROLES},
+            "title": f"A pipeline for named entities in {lang!r}",
+            "lang": lang,
+            "nlp_lang": project.nlp_lang,
+            "source_lang": source_lang,
+            "source_model": model,
+            "name": re.sub(r"[^a-z0-9]+", "_", folder.resolve().name.lower()).strip("_") or "ner",
+            "labels": ",".join(labels.labels),
+            "label_map": ",".join(f"{old}={name}" for old, name in sorted(labels.label_map.items())),
+            "parallel": [f"assets/{copy.name}" for role, _, copy in copies if role == "parallel"],
+            "assets": [
+                {"dest": f"assets/{copy.name}", "checksum": get_checksum(copy), "role": ROLES[role], "name": path.name}
+                for role, path, copy in copies
+            ],
+            "source_files": [dest[role] for role in ("alignments", "source_model") if role in dest],
+            "source_options": _options(labels, model, license, dest.get("alignments"), sentences),
+            "gold_options": ['--labels "${vars.labels}"'] if labels.labels else [],
+            "memory_options": []
+            if all(Path(path).suffix.lower() in MEMORY_FILES for path in parallel)
+            else ["--parallel"],
+            "project_config": "project_ranker",
+            "train_config": "ner_cpu" if source else "student_cpu",
+            "test": "corpus/gold/test.spacy" if gold else "corpus/dev.spacy",
+            "meta": "configs/meta.json" if project.nlp_lang != lang else None,
+            "does": _does(given, parallel, source_model),
+            **{"suffix": "", "corpus": "corpus", "training": "training", "metrics": "metrics/scores"},
+        }
+        project.steps = re.findall(r"^  - name: (.+)$", render("commands.yml", values), re.M)
+        values["steps"] = project.steps
+        _write_configs(new / "configs", values, labels)
+        for name in ("project.yml", "README.md"):
+            (new / name).write_text(render(name, values), encoding="utf-8")
+        write_lines(new / ".gitignore", ["/corpus/", "/training/", "/metrics/", "/packages/", "project.lock"])
+        os.replace(new, folder)  # which may be an empty folder
+    return project
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(
+        loader=PackageLoader("spacy_xproj"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+
+
+def render(name: str, values: dict[str, Any]) -> str:
+    """Fill in a template that comes with the package.
+
+    name (str): Its name, such as "commands.yml".
+    values (dict[str, Any]): What its variables stand for.
+    RETURNS (str): The text.
+    """
+    return _templates().get_template(name).render(values)
+
+
+def _check(
+    given: dict[str, Optional[PathLike]],
+    parallel: Sequence[PathLike],
+    source_model: Optional[str],
+    model_folder: Optional[str],
+    sentences: bool,
+    source_lang: str,
+    lang: str,
+) -> None:
+    """RAISES (XprojError): If the files do not go together, are not there, or are not labeled as they must be."""
+    if bool(given["source"]) == bool(given["raw"]):
+        raise XprojError(
+            "Give --source, with its --target lines or with --parallel text to translate it by; or --raw target text "
+            "and a --source-model that labels it."
+        )
+    if given["source"] and bool(given["target"]) == bool(parallel):
+        raise XprojError(
+            "The source needs its translation: give --target, its lines in the target language, or --parallel, a "
+            "translation memory of other text; and not both."
+        )
+    lines = [path for path in parallel if Path(path).suffix.lower() not in MEMORY_FILES]
+    if lines and len(parallel) != 2:
+        raise XprojError(
+            f"--parallel takes {', '.join(MEMORY_FILES)}, or two files: the lines of the source, and of the target."
+        )
+    if given["raw"] and (given["target"] or parallel):
+        raise XprojError("--target and --parallel go with --source. With --raw, a --source-model labels the text.")
+    if given["raw"] and not source_model:
+        raise XprojError("--raw is text without labels: give the --source-model that labels it.")
+    if (given["alignments"] or sentences) and not given["target"]:
+        raise XprojError("--alignments and --sentences go with --target.")
+    for path in (*given.values(), *parallel):
+        if path and not Path(path).exists():
+            raise InputError(path, None, "There is no such file or folder.")
+    if source_model and not model_folder and not is_package(source_model):
+        raise XprojError(
+            f"--source-model {source_model}: there is no such folder, and no pipeline of this name is installed."
+        )
+    for role, code, needed in (("source", source_lang, not source_model), ("gold", lang, True)):
+        if (path := given[role]) and needed and not _is_labeled(path, code):
+            more = ", or a --source-model that labels it" if role == "source" else ""
+            raise InputError(path, None, f"No entity in it is labeled. Give labeled text{more}.")
+
+
+def _is_labeled(path: PathLike, lang: str) -> bool:
+    return any(doc.ents for doc in read_docs(path, blank(lang), limit=LOOKED_AT))
+
+
+def _copy(path: Path, folder: Path, role: str) -> Path:
+    """Copy a file or folder into a folder, under a name that is not taken and needs no quotes."""
+    name = re.sub(r"[^\w.-]+", "_", path.resolve().name)
+    copy = folder / name
+    number = 1
+    while copy.exists():
+        number += 1
+        copy = folder / f"{role}{number}-{name}" if number > 2 else folder / f"{role}-{name}"
+    shutil.copytree(path, copy) if path.is_dir() else shutil.copyfile(path, copy)
+    return copy
+
+
+def _options(
+    labels: LabelFilter, model: Optional[str], license: Optional[str], alignments: Optional[str], sentences: bool
+) -> list[str]:
+    """The options of the verb that makes the bitext, one a line."""
+    return [
+        *(["--source-model ${vars.source_model}"] if model else []),
+        *(['--labels "${vars.labels}"'] if labels.labels else []),
+        *(['--label-map "${vars.label_map}"'] if labels.label_map else []),
+        *([f"--alignments {alignments}"] if alignments else []),
+        *(["--sentences"] if sentences else []),
+        *([f'--license "{license}"'] if license else []),
+    ]
+
+
+def _does(given: dict[str, Optional[PathLike]], parallel: Sequence[PathLike], source_model: Optional[str]) -> str:
+    """What the workflow does, in a sentence without its subject."""
+    if given["raw"]:
+        return "labels the raw text by the model, trains a student on it, scores it, and packages it as a wheel"
+    first = "labels the source by the model, " if source_model else ""
+    second = "translates the source by the parallel text" if parallel else "pairs the source with the target lines"
+    return f"{first}{second}, projects the entities, trains a NER on them, scores it, and packages it as a wheel"
+
+
+def _write_configs(folder: Path, values: dict[str, Any], labels: LabelFilter) -> None:
+    """Write the configs that the steps name."""
+    names = [values["project_config"]] if values["source"] else []
+    for name in [*names, values["train_config"], *(["translate"] if values["parallel"] else [])]:
+        write_config(name, folder / f"{name}.cfg")
+    if values["raw"]:
+        config = load_config(find_config("teach"), interpolate=False)
+        hugging_face = (Path(folder.parent, values["source_model"]) / "config.json").is_file()
+        kind = "TokenClassifier" if hugging_face else "Pipeline"
+        config["paths"] = {"model": values["source_model"]}
+        teacher = {"@xproj_teachers": f"spacy_xproj.{kind}.v1", "model": "${paths.model}"}
+        pipe = config["components"]["xproj_teacher"]
+        pipe.update(teachers={"model": teacher}, label_map=dict(labels.label_map), labels=list(labels.labels))
+        text = f"# Soft labels by one teacher.\n{config.to_str(interpolate=False)}"
+        (folder / "teach.cfg").write_text(text, encoding="utf-8")
+    if values["meta"]:
+        write_json(folder / "meta.json", {"xproj_lang": values["lang"]})
