@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from spacy.util import load_model_from_config
 from thinc.api import Config
 from weasel.util.config import substitute_project_variables
 
-from spacy_xproj.cli import app
+from spacy_xproj.cli import app, main
 from spacy_xproj.shipped import shipped_configs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -115,6 +116,14 @@ def test_calls_are_understood(place, words):
     verb.make_context(words[0], words[1:])
     given = {word.partition("=")[0] for word in words if word.startswith("--")}
     assert {name for name in given if "." not in name} <= options(verb)
+
+
+def test_the_program_has_one_name():
+    """Only the steps of a project call it as a module: weasel runs the Python that it runs in, whatever the path is."""
+    for path in (*FILES, *sorted((ROOT / "configs").glob("*.cfg"))):
+        assert not re.findall(r"python -m spacy[ _]xproj [a-z].*", path.read_text(encoding="utf-8")), path.name
+    (script,) = entry_points(group="console_scripts", name="xproj")
+    assert script.load() is main
 
 
 def test_the_table_of_configs():

@@ -1,4 +1,4 @@
-"""The command line: `python -m spacy xproj VERB` and `python -m spacy_xproj VERB` are one typer app."""
+"""The command line: `xproj VERB`, `python -m spacy xproj VERB` and `python -m spacy_xproj VERB` are one typer app."""
 
 from typing import Annotated
 

@@ -14,8 +14,10 @@ from ..evaluate import score
 from ..files import write_json
 from ..fitting import fit
 from ..labels import ALL, LabelFilter
+from ..progress import steps
 from .label_counts import by_label, count_labels, count_projected
 from .pipelines import DocReader, PathLike, load_pipeline
+from .process import run_pipes
 
 
 def evaluate(
@@ -61,7 +63,8 @@ def evaluate(
     if alignments is not None:
         docs = list(with_links(docs, docs, alignments))
     fit(nlp, DocReader(fit_on, nlp, source_lang=source_lang) if fit_on else docs)
-    examples = [Example(doc, gold_doc(ref, nlp)) for doc, ref in zip(nlp.pipe(docs), gold)]
+    projected = run_pipes(nlp, steps(docs, "projecting", len(docs)))
+    examples = [Example(doc, gold_doc(ref, nlp)) for doc, ref in zip(projected, gold)]
     per_label: Counter = Counter()
     for eg in examples:
         count_projected(eg.predicted, per_label)

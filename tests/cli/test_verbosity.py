@@ -55,6 +55,8 @@ def test_verbose_shows_tracebacks_and_seconds(corpus):
     for row in ("xproj_aligner, fitting", "xproj_matcher, fitting", "reading", "xproj_aligner", "xproj_matcher"):
         assert f"{row} 0." in text, row
     assert "seconds" not in said(project(corpus))
+    words = ("evaluate", corpus / "src.conll", corpus / "tgt.conll", "--config", "project_match", "--lang", "es")
+    assert "xproj_aligner, fitting 0." in (text := said(call("--verbose", *words))) and "xproj_matcher 0." in text
     one, two = ((corpus / name).read_bytes() for name in ("out.spacy", "out.spacy.report.json"))
     project(corpus, out="other.spacy")
     assert (corpus / "other.spacy").read_bytes() == one
