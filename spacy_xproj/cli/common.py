@@ -44,6 +44,10 @@ License = Annotated[
     Optional[str], typer.Option("--license", "--licence", help="License of the data, which follows them.")
 ]
 
+Sentences = Annotated[
+    bool, typer.Option("--sentences", help="Find the sentences of documents, by punctuation, and align them.")
+]
+
 LANGUAGES = {"lang", "source_lang"}  # the parameters of verbs that are language codes
 
 INTERRUPTED = 130  # what shells give for a program that Ctrl-C ended

@@ -9,7 +9,7 @@ from wasabi import msg
 
 from ..labels import LabelFilter
 from ..runs.evaluate import evaluate
-from .common import LabelMap, Labels, show_counts, show_labels
+from .common import LabelMap, Labels, Sentences, show_counts, show_labels
 
 
 def evaluate_cli(
@@ -26,12 +26,14 @@ def evaluate_cli(
         Optional[list[Path]], typer.Option(help="Bitext to fit on in place of the input; can be repeated.")
     ] = None,
     source_lang: Annotated[str, typer.Option(help="Source language.")] = "en",
+    sentences: Sentences = False,
 ) -> None:
     """Project the source's entities onto the target's own tokens and score them against the target's gold. Config
     values can be given as --section.name VALUE, as for 'spacy train'."""
     overrides = parse_config_overrides(ctx.args)
     names = LabelFilter.parse(labels, label_map)
-    found = evaluate(source, target, config, alignments, lang, names, output, fit_on or (), source_lang, overrides)
+    given = (alignments, lang, names, output, fit_on or (), source_lang, overrides)
+    found = evaluate(source, target, config, *given, sentences=sentences)
     rows = [(name, f"{value:.4f}") for name, value in found.items() if isinstance(value, float)]
     msg.table(rows, header=("score", "value"), aligns=("l", "r"), divider=True)
     per_type = [(name, *(f"{v[x]:.4f}" for x in "prf")) for name, v in found["ents_per_type"].items()]

@@ -9,7 +9,7 @@ from wasabi import msg
 
 from ..labels import LabelFilter
 from ..runs.fit import fit
-from .common import LabelMap, Labels
+from .common import LabelMap, Labels, Sentences
 
 
 def fit_cli(
@@ -21,10 +21,12 @@ def fit_cli(
     source_lang: Annotated[str, typer.Option(help="Source language of a .tsv.")] = "en",
     labels: Labels = "",
     label_map: LabelMap = "",
+    sentences: Sentences = False,
 ) -> None:
     """Write a pipeline with everything fitted on a bitext."""
     names = LabelFilter.parse(labels, label_map)
-    fitted = fit(bitext, out, config, lang, source_lang, parse_config_overrides(ctx.args), labels=names).names
+    overrides = parse_config_overrides(ctx.args)
+    fitted = fit(bitext, out, config, lang, source_lang, overrides, labels=names, sentences=sentences).names
     if fitted:
         msg.good(f"Saved to {out}; fitted: {', '.join(fitted)}")
     else:

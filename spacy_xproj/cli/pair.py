@@ -8,7 +8,7 @@ from wasabi import msg
 
 from ..labels import LabelFilter
 from ..runs.pair import pair
-from .common import LabelMap, Labels, License, SourceModel, progress_bar, show_counts
+from .common import LabelMap, Labels, License, Sentences, SourceModel, progress_bar, show_counts
 
 
 def pair_cli(
@@ -19,9 +19,7 @@ def pair_cli(
     source_lang: Annotated[str, typer.Option(help="Source language.")] = "en",
     alignments: Annotated[Optional[Path], typer.Option(help="Word links in Pharaoh format.")] = None,
     tokens: Annotated[bool, typer.Option("--tokens", help="Lines are tokens with blanks between them.")] = False,
-    sentences: Annotated[
-        bool, typer.Option("--sentences", help="Find and align the sentences of documents on both sides.")
-    ] = False,
+    sentences: Sentences = False,
     format: Annotated[Optional[str], typer.Option(help="Format of SOURCE. By default its content.")] = None,
     target_format: Annotated[Optional[str], typer.Option(help="Format of TARGET. By default its content.")] = None,
     labels: Labels = "",

@@ -10,7 +10,7 @@ from wasabi import msg
 from ..labels import LabelFilter
 from ..runs.label_counts import by_label, others
 from ..runs.project import project
-from .common import LabelMap, Labels, progress_bar, show_counts, show_fitted, show_labels
+from .common import LabelMap, Labels, Sentences, progress_bar, show_counts, show_fitted, show_labels
 
 
 def project_cli(
@@ -30,6 +30,7 @@ def project_cli(
     shard: Annotated[int, typer.Option(min=0, help="Docs a shard of a large file. 0: 1000.")] = 0,
     labels: Labels = "",
     label_map: LabelMap = "",
+    sentences: Sentences = False,
 ) -> None:
     """Fit what learns from the corpus, then align and project the source entities. Config values can be given as
     --section.name VALUE, as for 'spacy train'."""
@@ -48,6 +49,7 @@ def project_cli(
             overrides,
             progress,
             labels=LabelFilter.parse(labels, label_map),
+            sentences=sentences,
         )
     show_fitted(out)
     if not counts["source_spans"]:

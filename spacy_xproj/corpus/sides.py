@@ -14,7 +14,7 @@ from spacy.tokens import Doc
 from ..errors import InputError, XprojError
 from .formats import Format, Options, Record, Report, Source, find_format, named_format
 from .formats.build import DocBuilder
-from .parting import find_partings, shortened
+from .parting import disagreement, find_partings, place
 from .readers import read_docs
 
 LINES = "txt"
@@ -156,7 +156,9 @@ def agree(source: Side, target: Side) -> Agreement:
         sizes.append((everything, full))
     with_blank = sizes[0][0] == sizes[1][0]
     if not with_blank and sizes[0][1] != sizes[1][1]:
-        raise _disagreement(source, target, counts)
+        texts = [[doc.text for doc in side.docs()] for side in (source, target)]
+        left = ", ".join(f"{counts[name]:,} {name.replace('_', ' ')}" for name in LEFT_OUT if counts[name])
+        raise disagreement(f"{source.path} and {target.path}", texts[0], texts[1], left)
     if not with_blank:
         words = [[line for line in side if line] for side in words]
     return Agreement(source, target, with_blank, labeled, labels, _shift(words[0], words[1]))
@@ -171,29 +173,6 @@ def _shift(source: Sequence[Sequence[str]], target: Sequence[Sequence[str]]) -> 
     i, j = places[0]
     return (
         f"The two sides have as many lines, but {shifted:,} of them seem to be the translations of a line before or "
-        f"after their own. They seem to part at {_place(i, j, ' '.join(source[i]), ' '.join(target[j]))}. Entities are "
+        f"after their own. They seem to part at {place(i, j, ' '.join(source[i]), ' '.join(target[j]))}. Entities are "
         "projected badly there: mend the files."
     )
-
-
-def _disagreement(source: Side, target: Side, counts: Counter) -> InputError:
-    sides = [[doc.text for doc in side.docs()] for side in (source, target)]
-    found = find_partings(map(str.split, sides[0]), map(str.split, sides[1]))
-    n, m = map(len, sides)
-    left = ", ".join(f"{counts[name]:,} {name.replace('_', ' ')}" for name in LEFT_OUT if counts[name])
-    message = f"{n:,} source and {m:,} target lines, where each should have a partner"
-    message += f" ({left} were left out); " if left else "; "
-    if found:
-        i, j = found[0]
-        texts = [side[at] if at < len(side) else "" for side, at in zip(sides, found[0])]
-        message += f"they seem to part at {_place(i, j, *texts)}"
-        if len(found) > 1:
-            more = ", ".join(f"{min(pair) + 1:,}" for pair in found[1:4])
-            message += f", and again at {more}{', …' if len(found) > 4 else ''}"
-    return InputError(f"{source.path} and {target.path}", None, f"{message}. Mend the files and run it once more.")
-
-
-def _place(i: int, j: int, source: str, target: str) -> str:
-    where = f"line {i + 1:,}" if i == j else f"line {i + 1:,} of the source and {j + 1:,} of the target"
-    shown = [repr(shortened(text)) if text.strip() else "the end" for text in (source, target)]
-    return f"{where}: {shown[0]} and {shown[1]}"

@@ -41,6 +41,12 @@ class WordAligner(BatchPipe, PayloadPipe):
     def needed(self, docs: Iterable[Doc]) -> bool:
         return any(bitext is not None and self.wants(bitext) for bitext in map(self.payload, docs))
 
+    def shortened(self, pair: SentencePair) -> SentencePair:
+        """The sentence pair; without words, if it is too long. Links from a file cost little, and stay."""
+        if as_part(self.aligner).positional or not self.too_long(pair):
+            return pair
+        return pair._replace(source=(), target=())
+
     def process(self, docs: list[Doc]) -> list[Doc]:
         """Align the Docs of one batch. Those without a payload, or with links and `overwrite = false`, pass untouched.
         None is changed if one fails."""
@@ -60,7 +66,7 @@ class WordAligner(BatchPipe, PayloadPipe):
                 raise
             if bitext is not None and self.wants(bitext):
                 todo.append((doc, bitext))
-                pairs.extend(bitext.pairs(words(doc)))
+                pairs.extend(map(self.shortened, bitext.pairs(words(doc))))
         links = self.aligner(pairs) if pairs else []
         if len(links) != len(pairs):
             raise XprojError(f"{self.name}: the aligner gave the links of {len(links)} of {len(pairs)} sentence pairs.")

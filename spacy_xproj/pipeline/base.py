@@ -124,6 +124,10 @@ class XprojPipe(Pipe):
         return self
 
 
+LONG = 40_000  # pairs of a source and a target word in a sentence pair that is worth a warning
+TOO_LONG = 1_000_000  # and in one that is passed over: it takes seconds, and twice the words more than four times that
+
+
 class PayloadPipe(XprojPipe):
     """A pipe over Docs with a payload in `doc._.xproj`. It fits its parts on their sentence pairs."""
 
@@ -142,14 +146,29 @@ class PayloadPipe(XprojPipe):
         bitext.check(len(doc))
         return bitext
 
+    def too_long(self, pair: SentencePair) -> bool:
+        """Return whether a sentence pair must be passed over, as a document without sentences can be. One that is
+        long leads to a warning, one a run."""
+        n_cells = len(pair.source) * len(pair.target)
+        if n_cells > LONG:
+            over = n_cells > TOO_LONG
+            what = "nothing is aligned or matched in it" if over else "it is slow to align and to match"
+            self.warn(
+                "too long" if over else "long",
+                f"{self.name}: a sentence pair has {len(pair.source)} source and {len(pair.target)} target words: "
+                f"{what}. Mark the sentences of documents: --sentences on the command line, Bitext.sents in a program.",
+            )
+        return n_cells > TOO_LONG
+
     def fit_part(self, part: Part, docs: Iterable[Doc]) -> None:
         part.fit(self.sentence_pairs(docs))
 
     def sentence_pairs(self, docs: Iterable[Doc]) -> Iterator[SentencePair]:
+        """Yield the sentence pairs of Docs, without those that are too long."""
         for doc in docs:
             bitext = self.payload(doc)
             if bitext is not None:
-                yield from bitext.pairs(words(doc))
+                yield from (pair for pair in bitext.pairs(words(doc)) if not self.too_long(pair))
 
 
 class BatchPipe(XprojPipe):

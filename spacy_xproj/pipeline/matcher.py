@@ -50,6 +50,7 @@ class ProjectionMatcher(TrainableProjection):
     """
 
     parts = ("similarity",)
+    bounded = True
 
     def __init__(
         self,

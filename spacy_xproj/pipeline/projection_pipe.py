@@ -75,6 +75,8 @@ class ProjectionPipe(BatchPipe, PayloadPipe):
     annotate_ents (bool): Set `doc.ents`. If not, it stays as it is, for a pipe that merges projections.
     """
 
+    bounded = False  # whether sentence pairs can be too long
+
     def __init__(
         self,
         nlp: Language,
@@ -136,6 +138,8 @@ class ProjectionPipe(BatchPipe, PayloadPipe):
             for pair in bitext.pairs(words(doc)) if bitext is not None and spans else ():
                 if pair.spans and not pair.target:
                     out[-1].reasons.update(dict.fromkeys(pair.places, "not_translated"))
+                elif pair.spans and self.bounded and self.too_long(pair):
+                    out[-1].reasons.update(dict.fromkeys(pair.places, "too_long"))
                 elif pair.spans:
                     todo += [(out[-1], level) for level in nesting_levels(pair)]
         results = self.predict_pairs([(pair, mine.doc) for mine, pair in todo])

@@ -112,7 +112,7 @@ class TrainableProjection(ProjectionPipe):
             doc = eg.predicted
             ents, tags = eg.get_aligned_ents_and_ner()
             for pair in bitext.pairs(words(doc)):
-                if pair.spans and pair.target:
+                if pair.spans and pair.target and not self.too_long(pair):
                     pair = nesting_levels(pair)[0]  # gold entities are not nested
                     a = pair.offset[1]
                     b = a + len(pair.target)

@@ -9,6 +9,8 @@ from spacy.training import Example
 
 from ..corpus import blank, read_docs
 from ..corpus.pairing import gold_doc, pair_docs, with_links
+from ..corpus.parting import disagreement
+from ..corpus.sentence_pairs import with_sentence_pairs
 from ..errors import InputError
 from ..evaluate import score
 from ..files import write_json
@@ -31,6 +33,8 @@ def evaluate(
     fit_on: Sequence[PathLike] = (),
     source_lang: str = "en",
     overrides: Optional[dict[str, Any]] = None,
+    *,
+    sentences: bool = False,
 ) -> dict[str, Any]:
     """Score a projection.
 
@@ -42,6 +46,7 @@ def evaluate(
     output (Optional[str or Path]): Write the scores there as JSON.
     fit_on (sequence of str or Path): Fit on these bitexts (.tsv, .spacy). Empty: on the input.
     overrides (Optional[dict[str, Any]]): Config values by dotted name.
+    sentences (bool): Find and align the sentences of documents.
     RETURNS (dict): See `spacy_xproj.evaluate.score`; also `by_label`, and `input`, what in reading the files was worth
         a remark.
     RAISES (XprojError): If the input cannot be used, or has no entities to project or to score by.
@@ -57,12 +62,17 @@ def evaluate(
     gold = list(labels.apply(read_docs(target, nlp, counts=counts), in_gold))
     if not any(doc.has_annotation("ENT_IOB") for doc in gold):
         raise InputError(target, None, "It is not labeled: expected the gold entities of the target side.")
-    docs = list(pair_docs(labels.apply(read_docs(source, blank(source_lang), counts=counts), in_source), gold, nlp))
+    sources = list(labels.apply(read_docs(source, blank(source_lang), counts=counts), in_source))
+    if len(sources) != len(gold):
+        raise disagreement(f"{source} and {target}", [doc.text for doc in sources], [doc.text for doc in gold])
+    docs = list(pair_docs(sources, gold, nlp))
     labels.check(in_gold + in_source)
     check_entities(source, target, docs, gold, in_source, in_gold)
     if alignments is not None:
         docs = list(with_links(docs, docs, alignments))
-    fit(nlp, DocReader(fit_on, nlp, source_lang=source_lang) if fit_on else docs)
+    if sentences:
+        docs = list(with_sentence_pairs(docs))
+    fit(nlp, DocReader(fit_on, nlp, source_lang=source_lang, sentences=sentences) if fit_on else docs)
     projected = run_pipes(nlp, steps(docs, "projecting", len(docs)))
     examples = [Example(doc, gold_doc(ref, nlp)) for doc, ref in zip(projected, gold)]
     per_label: Counter = Counter()

@@ -22,6 +22,7 @@ def fit(
     overrides: Optional[dict[str, Any]] = None,
     *,
     labels: LabelFilter = ALL,
+    sentences: bool = False,
 ) -> Fitted:
     """Fit a pipeline on a bitext and save it. One that was saved with the same key is not fitted again.
 
@@ -31,6 +32,7 @@ def fit(
     lang, source_lang (str): The languages.
     overrides (Optional[dict[str, Any]]): Config values by dotted name.
     labels (LabelFilter): New names of the labels of source entities, and those to keep.
+    sentences (bool): Find and align the sentences of Docs that have no sentence pairs.
     RETURNS (Fitted): The pipeline, and which pipes were fitted.
     RAISES (XprojError): If the input cannot be used, nothing in the pipeline learns from it, or the folder holds other
         things.
@@ -43,8 +45,9 @@ def fit(
             "Nothing in this pipeline learns from a bitext, so there is nothing to fit. Use it as it is, or add an "
             "xproj_aligner or another pipe that learns.",
         )
-    key |= run_key({"input": bitext}, {"source language": normalize_code(source_lang), **labels.options()})
-    docs = DocReader([bitext], nlp, source_lang=source_lang, labels=labels)
+    options = {**labels.options(), **({"sentences": True} if sentences else {})}
+    key |= run_key({"input": bitext}, {"source language": normalize_code(source_lang), **options})
+    docs = DocReader([bitext], nlp, source_lang=source_lang, labels=labels, sentences=sentences)
     check_labels(docs)
     with locked(out):
         return fit_once(nlp, docs, Path(out), key)

@@ -20,6 +20,7 @@ from ..codes import normalize_code
 from ..corpus import blank, doc_files, lang_code, read_docs
 from ..corpus.manifest import Manifest
 from ..corpus.pairing import with_links
+from ..corpus.sentence_pairs import with_sentence_pairs
 from ..errors import InputError, Stopped, XprojError
 from ..files import check_replaceable, file_hash, is_intact, read_note, replacing_folder
 from ..fitting import fit, unfitted, xproj_pipes
@@ -165,6 +166,7 @@ class DocReader:
     source_lang (Optional[str]): Source language of a .tsv. None: a .tsv is refused.
     limit (int): Read no more Docs than this of each. 0: all.
     labels (LabelFilter): New names of labels, and those to keep.
+    sentences (bool): Find and align the sentences of Docs that have no sentence pairs.
     """
 
     def __init__(
@@ -176,19 +178,21 @@ class DocReader:
         source_lang: Optional[str] = "en",
         limit: int = 0,
         labels: LabelFilter = ALL,
+        sentences: bool = False,
     ):
         self.paths, self.nlp, self.alignments, self.limit = paths, nlp, alignments, limit
         self.source_nlp = blank(source_lang) if source_lang else None
-        self.labels = labels
+        self.labels, self.sentences = labels, sentences
 
     def __iter__(self) -> Iterator[Doc]:
         return self.read(Counter())
 
     def read(self, counts: Counter) -> Iterator[Doc]:
         """Read the Docs, and count what in the input is worth a remark."""
+        docs = self.read_plain(counts)
         if self.alignments is not None:
-            return with_links(self.read_plain(counts), self.read_plain(Counter()), self.alignments)
-        return self.read_plain(counts)
+            docs = with_links(docs, self.read_plain(Counter()), self.alignments)
+        return with_sentence_pairs(docs) if self.sentences else docs
 
     def read_plain(self, counts: Counter, seen: Optional[Counter] = None) -> Iterator[Doc]:
         """Read the Docs without the links of `alignments`.
@@ -203,7 +207,8 @@ class DocReader:
 
     def shards(self) -> list[Path]:
         """The files, if the input is a folder of several .spacy files that can be processed as they are."""
-        if self.alignments is not None or self.labels or len(self.paths) != 1 or not Path(self.paths[0]).is_dir():
+        changed = self.alignments is not None or self.labels or self.sentences
+        if changed or len(self.paths) != 1 or not Path(self.paths[0]).is_dir():
             return []
         files = doc_files(self.paths[0])
         return files if len(files) > 1 else []

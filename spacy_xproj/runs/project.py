@@ -33,6 +33,7 @@ def project(
     progress: Optional[Progress] = None,
     *,
     labels: LabelFilter = ALL,
+    sentences: bool = False,
 ) -> Counter:
     """Fit, align and project a bitext.
 
@@ -49,6 +50,7 @@ def project(
     overrides (Optional[dict[str, Any]]): Config values by dotted name.
     progress (Optional[Progress]): Called with the numbers of finished and of all shards, or of Docs.
     labels (LabelFilter): New names of the labels of source entities, and those to keep.
+    sentences (bool): Find and align the sentences of Docs that have no sentence pairs.
     RETURNS (Counter): See `count_reports`.
     RAISES (XprojError): If the input cannot be used, or the pipeline does not project.
     """
@@ -59,13 +61,15 @@ def project(
     if fit_on or not is_single(out):
         check_whole(nlp, "Give OUT as one .spacy file and no --fit-on, or give the links as --alignments.")
     inputs = {"input": bitext, "alignments": alignments, **{f"--fit-on text {i}": p for i, p in enumerate(fit_on, 1)}}
-    key |= run_key(inputs, {"source language": normalize_code(source_lang), **labels.options()})
+    options = {**labels.options(), **({"sentences": True} if sentences else {})}
+    key |= run_key(inputs, {"source language": normalize_code(source_lang), **options})
     check = check_labels if makes_payloads(nlp) else check_source_entities
     check(DocReader([bitext], nlp, source_lang=source_lang, labels=labels))
     given = None if fit_on else alignments
-    fit_docs = DocReader(fit_on or [bitext], nlp, alignments=given, source_lang=source_lang, labels=labels)
+    reading: dict[str, Any] = {"source_lang": source_lang, "labels": labels, "sentences": sentences}
+    fit_docs = DocReader(fit_on or [bitext], nlp, alignments=given, **reading)
     with locked(out), fitted_beside(nlp, fit_docs, out, key) as fitted:
-        docs = DocReader([bitext], fitted.nlp, alignments=alignments, source_lang=source_lang, labels=labels)
+        docs = DocReader([bitext], fitted.nlp, alignments=alignments, **reading)
         step = PipelineStep(fitted.folder, fitted.state, with_state)
         key["fitted pipeline"] = fitted.state
         counts = process(docs, out, step, key=key, shard=shard, n_process=n_process, progress=progress).counts

@@ -208,3 +208,25 @@ def _spanned(line):
     record = json.loads(line)
     record["spans"] = [{"start": 0, "end": 5, "label": "PER"}]
     return json.dumps(record) + "\n"
+
+
+def test_documents_without_sentence_pairs(tmp_path):
+    """`project`, `fit` and `evaluate` find the sentences, too: of a Doc with payload and of two labeled sides."""
+    documents(tmp_path)
+    good(*pair_args(tmp_path, source="docs.jsonl", target="docs.txt"))
+    lang = "--lang", "es", "--config", MATCH
+    for out in ("o.spacy", "o"):
+        good("project", tmp_path / "pairs.spacy", tmp_path / out, *lang, "--sentences", "--shard", "2")
+        assert [len(doc._.xproj.sents) for doc in read(tmp_path / out)] == [5] * 3
+    good("project", tmp_path / "o", tmp_path / "again", *lang, "--sentences")
+    good("fit", tmp_path / "pairs.spacy", tmp_path / "model", *lang, "--sentences")
+    good("project", tmp_path / "pairs.spacy", tmp_path / "p.spacy", "--config", tmp_path / "model", "--sentences")
+    assert [[e.text for e in doc.ents] for doc in read(tmp_path / "p.spacy")] == [
+        ["Marta", "Oslo", "Ana Ruiz", "Bergen"]
+    ] * 3
+    good("convert", tmp_path / "p.spacy", tmp_path / "gold.jsonl", "--lang", "es")
+    text = good("evaluate", tmp_path / "docs.jsonl", tmp_path / "gold.jsonl", *lang, "--sentences")
+    assert "ents_f 1.0000" in text
+    (tmp_path / "gold.jsonl").write_text((tmp_path / "gold.jsonl").read_text().split("\n")[0] + "\n")
+    text = bad("evaluate", tmp_path / "docs.jsonl", tmp_path / "gold.jsonl", *lang)
+    assert "3 source and 1 target lines" in text and "part at line" in text
