@@ -94,8 +94,8 @@ def test_translate_project_fit(corpus):
 @pytest.mark.parametrize(
     "file, text, message",
     [
-        ("src.conll", b"a\tO\n\n", "only 1 source sentences"),
-        ("tgt.conll", b"a\tO\n\n", "only 1 target sentences"),
+        ("src.conll", b"a\tO\n\n", "1 source and 5 target lines"),
+        ("tgt.conll", b"a\tO\n\n", "5 source and 1 target lines"),
         ("tgt.conll", b"", "tgt.conll: It is empty"),
         ("src.conll", b"", "src.conll: It is empty"),
         ("src.conll", b"a\tO\n\xff\tO\n", "src.conll, line 2: Expected text in UTF-8"),
