@@ -15,15 +15,15 @@ SHOWN = 60  # characters of a line in a message
 def find_partings(
     source: Iterable[Sequence[str]], target: Iterable[Sequence[str]], most: int = MOST
 ) -> list[tuple[int, int]]:
-    """Find the lines that have no partner on the other side.
+    """Find the places where lines have no partner on the other side.
 
     source, target (iterable of sequence of str): The words of each line.
     most (int): Number of lines of each side to look at.
-    RETURNS (list of (int, int)): For each such line the numbers of the lines, from 0, with which source and target go
-        on from there. The first is that of the place where the sides part.
+    RETURNS (list of (int, int)): For each place the numbers, from 0, of the source and the target line where it begins.
     """
     found = align_texts(list(islice(source, most)), list(islice(target, most)), LINES)
-    return [(i, j) for (i, i_end), (j, j_end) in found if i_end - i != j_end - j]
+    alone = [i_end - i != j_end - j for (i, i_end), (j, j_end) in found]
+    return [(i, j) for ((i, _), (j, _)), here, before in zip(found, alone, [False, *alone]) if here and not before]
 
 
 def disagreement(files: str, source: Sequence[str], target: Sequence[str], left_out: str = "") -> InputError:

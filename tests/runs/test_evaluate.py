@@ -75,8 +75,8 @@ def test_tokens_that_are_not_known_are_passed_over(corpus):
 @pytest.mark.parametrize(
     "file, text, line, message",
     [
-        ("src.conll", conll(["a b c d"]), None, "only 1 source sentences"),
-        ("tgt.conll", conll(["a b c d"] * 3), None, "only 3 target sentences"),
+        ("src.conll", conll(["a b c d"]), None, "1 source and 5 target lines"),
+        ("tgt.conll", conll(["a b c d"] * 3), None, "5 source and 3 target lines"),
         ("links.pharaoh", "0-0\n" * 4, None, "but it has 4 lines"),
         ("links.pharaoh", "0-0\n" * 6, None, "but it has 6 lines"),
         ("links.pharaoh", "0-0\n0-0\n0-9\n0-0\n0-0\n", 3, "target word 9"),
