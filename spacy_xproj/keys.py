@@ -1,10 +1,9 @@
 """The content key of a run: all that its result depends on, part by part. All verbs use this one."""
 
 import json
-import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -12,7 +11,9 @@ from typing import Any, Optional, Union
 from spacy.util import get_package_path
 
 from . import __version__
+from .errors import InputError
 from .files import file_hash, text_hash
+from .store import Store
 
 Key = dict[str, str]
 PACKAGE = "spacy-xproj"  # the part that holds the version of this package
@@ -116,11 +117,9 @@ def _people_hash(path: Path) -> Optional[str]:
     """The hash of what people put into a translation memory; None if they put nothing there. What translators put there
     they would give again: a run that was stopped finds more of it than before, and is still the same run. Other
     databases count by their bytes."""
-    query = "SELECT source_lang, target_lang, source, target FROM entries WHERE backend = '' ORDER BY 1, 2, 3"
     try:
-        with closing(sqlite3.connect(path.resolve().as_uri(), uri=True)) as database:
-            rows = database.execute(query).fetchall()
-    except sqlite3.DatabaseError:
+        rows = sorted(row[:4] for row in Store(path, read_only=True).people())
+    except InputError:
         return file_hash(path)
     return text_hash(json.dumps(rows)) if rows else None
 

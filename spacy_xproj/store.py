@@ -3,14 +3,17 @@
 import json
 import sqlite3
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import combinations
 from typing import Optional
+
+from rapidfuzz import fuzz, process
 
 from .codes import normal_form, normalize_code
 from .database import Database
 from .errors import XprojError
-from .texts import normalize, tighten
-from .ty import Translation
+from .texts import IGNORED, fold, normalize
+from .ty import Found, Translation
 
 SCHEMA = """
 CREATE TABLE entries (
@@ -27,6 +30,7 @@ CREATE TABLE entries (
 );
 CREATE INDEX by_folded ON entries (source_lang, target_lang, folded) WHERE folded IS NOT NULL
 """
+NEAR = 10_000
 INSERT = (
     "INSERT OR IGNORE INTO entries (source_lang, target_lang, backend, source, target, spans, origin, folded) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
@@ -37,7 +41,7 @@ ALTER TABLE entries RENAME TO older;
 {schema};
 INSERT OR IGNORE INTO entries
     SELECT id, normal_form(source_lang), normal_form(target_lang), backend, source, target, spans, origin,
-        CASE backend WHEN '' THEN tighten(source) END
+        CASE backend WHEN '' THEN fold(source) END
     FROM older ORDER BY id;
 DROP TABLE older
 """
@@ -55,37 +59,70 @@ class Store(Database):
     schema = SCHEMA
 
     def lookup(
-        self, rows: Iterable[tuple[str, str]], source_lang: str, target_lang: str
-    ) -> dict[tuple[str, str], Translation]:
-        """Find texts: entries given by people first, then those of one backend, then those of people whose spaces
-        around punctuation, or between characters of scripts without spaces, are others.
+        self,
+        rows: Iterable[tuple[str, str]],
+        source_lang: str,
+        target_lang: str,
+        ignore: Sequence[str] = IGNORED,
+    ) -> dict[tuple[str, str], Found]:
+        """Find texts: entries given by people first, then those of one backend, then those of people that differ in
+        what is to be ignored, in as little of it as possible.
 
         rows (iterable of (str, str)): Normalized texts and backend keys, "" for people's entries alone.
         source_lang, target_lang (str): Language codes.
-        RETURNS (dict[(str, str), Translation]): What was found.
+        ignore (sequence of str): As in `fold`.
+        RETURNS (dict[(str, str), Found]): What was found. Where entries that differ alike have different targets
+            none is taken: the text is None, and `ignored` says in what they differ.
         """
         query = (
             "SELECT target, spans FROM entries WHERE source_lang = ? AND target_lang = ? AND source = ? "
             "AND backend IN ('', ?) ORDER BY backend LIMIT 1"
         )
         found = {}
-        source_lang, target_lang = normalize_code(source_lang), normalize_code(target_lang)
+        langs = normalize_code(source_lang), normalize_code(target_lang)
         with self.connected() as connection:
             for row in rows:
-                hit = connection.execute(query, (source_lang, target_lang, *row)).fetchone()
-                if hit := hit or self._spaced_otherwise(connection, row[0], source_lang, target_lang):
-                    found[row] = Translation(hit[0], None if hit[1] is None else list(map(tuple, json.loads(hit[1]))))
+                if hit := connection.execute(query, (*langs, *row)).fetchone():
+                    found[row] = Found(hit[0], None if hit[1] is None else list(map(tuple, json.loads(hit[1]))))
+                elif ignore and (near := self._ignoring(connection, row[0], langs, ignore)):
+                    found[row] = near
         return found
 
-    def _spaced_otherwise(
-        self, connection: sqlite3.Connection, source: str, source_lang: str, target_lang: str
-    ) -> Optional[tuple[str, None]]:
-        """Find an entry of people's for a text that is spaced otherwise around punctuation, as tokenized text is."""
+    def _ignoring(
+        self, connection: sqlite3.Connection, source: str, langs: tuple[str, str], ignore: Sequence[str]
+    ) -> Optional[Found]:
+        """Find the entry of people's that differs in the least of what is to be ignored."""
         query = (
             "SELECT source, target FROM entries WHERE source_lang = ? AND target_lang = ? AND folded = ? ORDER BY id"
         )
-        row = connection.execute(query, (source_lang, target_lang, tighten(source))).fetchone()
-        return (row[1], None) if row else None
+        rows = connection.execute(query, (*langs, fold(source))).fetchall()
+        for size in range(1, len(ignore) + 1) if rows else ():
+            for some in combinations(ignore, size):
+                same = [target for other, target in rows if fold(other, some) == fold(source, some)]
+                if same:
+                    clear = len(set(map(normalize, same))) == 1
+                    found = Found(same[0] if clear else None)
+                    found.ignored = ", ".join(some)
+                    return found
+        return None
+
+    def nearest(self, text: str, source_lang: str, target_lang: str) -> tuple[str, float]:
+        """Find an entry of people's whose text is much like another one, among those that come before and after it in
+        alphabetical order, `NEAR` of each at most.
+
+        text (str): A normalized text.
+        source_lang, target_lang (str): Language codes.
+        RETURNS (str, float): The text of the entry, and its likeness from 0 to 100; ("", 0) if there is none.
+        """
+        query = (
+            "SELECT source FROM entries WHERE source_lang = ? AND target_lang = ? AND source {} ? AND backend = '' "
+            "ORDER BY source {} LIMIT ?"
+        )
+        row = (normalize_code(source_lang), normalize_code(target_lang), text, NEAR)
+        with self.connected() as connection:
+            found = [s for way in ((">=", ""), ("<", "DESC")) for (s,) in connection.execute(query.format(*way), row)]
+        best = process.extractOne(text, found, scorer=fuzz.ratio)
+        return (best[0], best[1]) if best else ("", 0.0)
 
     def cache(
         self,
@@ -193,7 +230,7 @@ class Store(Database):
     def upgrade(self, connection: sqlite3.Connection) -> None:
         """Of two entries for a text under two spellings of a language the first stays."""
         connection.create_function("normal_form", 1, normal_form, deterministic=True)
-        connection.create_function("tighten", 1, tighten, deterministic=True)
+        connection.create_function("fold", 1, fold, deterministic=True)
         (before,) = connection.execute("SELECT count(*) FROM entries").fetchone()
         for statement in UPGRADE.format(schema=self.schema).split(";"):
             connection.execute(statement)
@@ -211,7 +248,7 @@ def _add(connection: sqlite3.Connection, row: list[str], overwrite: bool) -> tup
     was there before."""
     source_lang, target_lang, source, target, origin = row
     key = (normal_form(source_lang), normal_form(target_lang), "", normalize(source))
-    if connection.execute(INSERT, (*key, target, None, origin, tighten(key[3]))).rowcount:
+    if connection.execute(INSERT, (*key, target, None, origin, fold(key[3]))).rowcount:
         return "added", ""
     where = "WHERE source_lang = ? AND target_lang = ? AND backend = ? AND source = ?"
     (old,) = connection.execute(f"SELECT target FROM entries {where}", key).fetchone()

@@ -2,10 +2,14 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 from .languages import UNSPACED
 
+IGNORED = ("spaces", "quotes", "case")
+QUOTES = {ord(c): '"' for c in "\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033\uff02"}
+QUOTES |= {ord(c): "'" for c in "`\u00b4\u2018\u2019\u201a\u201b\u2039\u203a\u2032\uff07"}
 _BESIDE = re.compile(f"(?<=[^\\w ]) | (?=[^\\w ])|(?<=[{UNSPACED}]) | (?=[{UNSPACED}])")
 
 
@@ -27,6 +31,20 @@ def tighten(text: str) -> str:
     RETURNS (str): The text with fewer spaces.
     """
     return _BESIDE.sub("", text)
+
+
+def fold(text: str, ignore: Sequence[str] = IGNORED) -> str:
+    """Return a text without the differences that a memory passes over.
+
+    text (str): A text in its normal form.
+    ignore (sequence of str): Out of "spaces" (see `tighten`), "quotes" (which kind) and "case".
+    RETURNS (str): The same for all texts that differ in nothing else.
+    """
+    if "quotes" in ignore:
+        text = text.replace("``", '"').replace("''", '"').translate(QUOTES)
+    if "case" in ignore:
+        text = text.casefold()
+    return tighten(text) if "spaces" in ignore else text
 
 
 def pair_problem(source: Any, target: Any) -> str:

@@ -25,6 +25,15 @@ class Translation(NamedTuple):
     spans: Optional[list[CharSpan]] = None
 
 
+class Found(Translation):
+    """A translation that a memory found.
+
+    ignored (str): In what its text differs from the one that was asked for, such as "spaces, case". Empty: in nothing.
+    """
+
+    ignored: str = ""
+
+
 class Cells(NamedTuple):
     """Scores of (source span, candidate) cells, sparse: cells that are not listed score 0.
 

@@ -1,6 +1,6 @@
 """`xproj_translator`: makes the payload, by translation back into the source language or forward from it."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -21,8 +21,8 @@ from ..models.pipelines import SpacyPipeline
 from ..part import as_part
 from ..sentences import sentence_offsets
 from ..translators.checks import one_each
-from ..translators.memory import carries
-from ..ty import CharSpan, SpanTranslator, Translation, Translator
+from ..translators.memory import Memory, carries
+from ..ty import CharSpan, Found, SpanTranslator, Translation, Translator
 from .base import BatchPipe
 from .batches import Step
 
@@ -45,6 +45,7 @@ class Translated(NamedTuple):
     translations (list of Translation): One a sentence.
     spans (tuple of SourceSpan): The entities of a source Doc, under the labels of the target.
     source_lang (str): The language of a source Doc.
+    origin (dict[str, str or float]): What made the translations: the provenance of the payload.
     """
 
     doc: Doc
@@ -52,6 +53,7 @@ class Translated(NamedTuple):
     translations: list[Translation]
     spans: tuple[SourceSpan, ...] = ()
     source_lang: str = ""
+    origin: Mapping[str, Union[str, float]] = {}
 
 
 @Language.factory("xproj_translator", assigns=["doc._.xproj"], default_config=DEFAULTS)
@@ -135,10 +137,14 @@ class PayloadTranslator(BatchPipe):
                 f"{self.name} has a translator in 'back' but no source pipeline to label the translation. Give one as "
                 f"'source' in [initialize.components.{self.name}], or set nlp.get_pipe({self.name!r}).source."
             )
-        texts = [doc[a:b].text for doc, rows in zip(docs, sents) for a, b in rows]
         target_lang = normalize_code(self._meta.get("xproj_lang") or docs[0].lang_)
+        whole = find_whole(self.back, docs, sents, target_lang, self.source_lang)
+        texts = [doc[a:b].text for doc, rows in zip(docs, sents) for a, b in rows if doc not in whole]
         found = iter(one_each(self.back(texts, target_lang, self.source_lang), texts, self.back) if texts else ())
-        return [Translated(doc, rows, [next(found) for _ in rows]) for doc, rows in zip(docs, sents)]
+        return [
+            whole.get(doc) or translated(self.back, doc, rows, [next(found) for _ in rows])
+            for doc, rows in zip(docs, sents)
+        ]
 
     def set_payloads(self, batch: list[Translated]) -> list[Doc]:
         """Label the translations of the Docs that have no payload, and make their payloads."""
@@ -149,15 +155,16 @@ class PayloadTranslator(BatchPipe):
                 f"{self.name}: the source pipeline gave {len(labeled)} Docs for {len(texts)} translations. It must "
                 "raise its errors, not pass over the Docs that fail."
             )
-        lang, origin = self.source_lang, provenance(self.back)
+        lang, more = self.source_lang, {}
         if self.round_trip:
             lang = normalize_code(self._meta.get("xproj_lang") or batch[0].doc.lang_)
             labeled = self.round_trips(labeled, lang)
-            origin = {"translator": f"{origin['translator']}, then {provenance(self.forward)['translator']}"}
+            both = (as_part(translator).provenance for translator in (self.back, self.forward))
+            more = {"translator": ", then ".join(both)}
         sources = iter(labeled)
         made = [
-            (doc, joined_bitext([next(sources) for _ in sents], lang, sents, self.names, origin))
-            for doc, sents, *_ in batch
+            (doc, joined_bitext([next(sources) for _ in sents], lang, sents, self.names, {**origin, **more}))
+            for doc, sents, *_, origin in batch
             if doc._.xproj is None
         ]
         for doc, bitext in made:
@@ -217,26 +224,38 @@ class PayloadTranslator(BatchPipe):
     def target_docs(self, docs: list[Doc], whole: Future, send: Callable[..., Future], nlp: Language) -> Iterator[Doc]:
         """Make the target Docs of a batch of source Docs whose translation was sent for. If that fails, send the parts
         of the batch one after the other. A Doc that fails alone goes to the error handler."""
-        origin = provenance(self.forward)
         translate = lambda some: (whole if len(some) == len(docs) else send(some)).result()  # noqa: E731
-        make = lambda batch: [target_doc(each, nlp, origin) for each in batch]  # noqa: E731
+        make = lambda batch: [target_doc(each, nlp) for each in batch]  # noqa: E731
         return self.results(docs, [translate, make])
 
     def translate_forward(self, source_lang: str, target_lang: str, docs: Sequence[Doc]) -> list[Translated]:
         """Translate the sentences of labeled source Docs, their entities with them where the translator can."""
-        sents = [sentence_offsets(doc) for doc in docs]
-        spans = [mapped_spans(doc, self.names) for doc in docs]
-        texts = [doc[a:b].text for doc, rows in zip(docs, sents) for a, b in rows]
         assert self.forward is not None
+        sents = [sentence_offsets(doc) for doc in docs]
+        whole = find_whole(self.forward, docs, sents, source_lang, target_lang)
+        spans = [mapped_spans(doc, self.names) for doc in docs]
+        rows = [(doc, a, b, mine) for doc, some, mine in zip(docs, sents, spans) if doc not in whole for a, b in some]
+        texts = [doc[a:b].text for doc, a, b, _ in rows]
         if isinstance(self.forward, SpanTranslator):
-            marked = [char_spans(doc, a, b, mine) for doc, rows, mine in zip(docs, sents, spans) for a, b in rows]
+            marked = [char_spans(*row) for row in rows]
             found = iter(one_each(self.forward.carry(texts, marked, source_lang, target_lang), texts, self.forward))
         else:
             found = iter(one_each(self.forward(texts, source_lang, target_lang), texts, self.forward))
-        return [
-            Translated(doc, rows, [next(found) for _ in rows], mine, source_lang)
-            for doc, rows, mine in zip(docs, sents, spans)
+        made = [
+            whole.get(doc) or translated(self.forward, doc, some, [next(found) for _ in some])
+            for doc, some in zip(docs, sents)
         ]
+        return [each._replace(spans=mine, source_lang=source_lang) for each, mine in zip(made, spans)]
+
+    def explain(self, text: str, source_lang: str, target_lang: str) -> str:
+        """Say why a text has no translation (see `Memory.explain`), as far as the translator knows.
+
+        text (str), source_lang, target_lang (str): The text and its languages.
+        RETURNS (str): A sentence, or "".
+        """
+        if not isinstance(self.forward, Memory):
+            return ""
+        return self.forward.explain(text, source_lang, target_lang)
 
     @property
     def source(self) -> Optional[Language]:
@@ -252,8 +271,38 @@ class PayloadTranslator(BatchPipe):
         return {**super().state_parts(), "source": self._source}
 
 
-def provenance(translator: Optional[Translator]) -> dict[str, Union[str, float]]:
-    return {"translator": as_part(translator).provenance}
+def find_whole(
+    translator: Translator,
+    docs: Sequence[Doc],
+    sents: Sequence[list[tuple[int, int]]],
+    source_lang: str,
+    target_lang: str,
+) -> dict[Doc, Translated]:
+    """Look up Docs of several sentences as whole texts, which people may have translated so."""
+    if not isinstance(translator, Memory):
+        return {}
+    several = [doc for doc, rows in zip(docs, sents) if len(rows) > 1]
+    found = translator.find_people([doc.text for doc in several], source_lang, target_lang)
+    return {
+        doc: translated(translator, doc, [(0, len(doc))], [translation], {"translated": "as one text"})
+        for doc, translation in zip(several, found)
+        if translation.text is not None
+    }
+
+
+def translated(
+    translator: Translator,
+    doc: Doc,
+    sents: list[tuple[int, int]],
+    translations: list[Translation],
+    origin: Mapping[str, Union[str, float]] = {},
+) -> Translated:
+    """A translated Doc, with the provenance of its payload."""
+    ignored = {name for each in translations if isinstance(each, Found) for name in each.ignored.split(", ")} - {""}
+    origin = {"translator": as_part(translator).provenance, **origin}
+    if ignored:
+        origin["ignored"] = ", ".join(sorted(ignored))
+    return Translated(doc, sents, translations, origin=origin)
 
 
 def inside(spans: Sequence[SourceSpan], start: int, end: int) -> list[SourceSpan]:
@@ -282,7 +331,7 @@ def joined_bitext(
     lang: str,
     target: Sequence[tuple[int, int]],
     names: LabelFilter,
-    origin: dict[str, Union[str, float]],
+    origin: Mapping[str, Union[str, float]],
 ) -> Bitext:
     """The payload made of one source Doc a sentence of the target."""
     words: list[str] = []
@@ -299,13 +348,13 @@ def joined_bitext(
         spans.extend(s._replace(start=s.start + start, end=s.end + start) for s in mine)
         sents.append(((start, len(words)), (c, d)))
     return Bitext(
-        lang, tuple(words), tuple(spaces), tuple(spans), sents=tuple(sents), provenance=origin, source_ids=ids
+        lang, tuple(words), tuple(spaces), tuple(spans), sents=tuple(sents), provenance=dict(origin), source_ids=ids
     )
 
 
-def target_doc(translated: Translated, nlp: Language, origin: dict[str, Union[str, float]]) -> Doc:
+def target_doc(translated: Translated, nlp: Language) -> Doc:
     """The target Doc of a source Doc, one translation a sentence, joined by single spaces."""
-    source, sents, translations, spans, source_lang = translated
+    source, sents, translations, spans, source_lang, origin = translated
     parts, pairs, end = [], [], 0
     carried: list[tuple[int, int, SourceSpan]] = []
     for (a, b), translation in zip(sents, translations):
@@ -327,7 +376,7 @@ def target_doc(translated: Translated, nlp: Language, origin: dict[str, Union[st
         tuple(source.to_array(SPACY).tolist()),
         spans,
         sents=() if len(pairs) == 1 and pairs[0][1][1] else tuple(pairs),
-        provenance=origin,
+        provenance=dict(origin),
         source_ids=source_ids(source, spans),
         unknown=unknown_words(source),
     )

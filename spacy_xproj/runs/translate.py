@@ -55,7 +55,8 @@ def translate(
     labels (LabelFilter): New names of the labels, and those to keep.
     source_model (Optional[str or Path]): Labels the source, which must be unlabeled. See `SourceLabeler`.
     RETURNS (Counter): `docs`, `source_docs`, `docs_not_translated`, `sentences_not_translated`, and what `by_label`
-        reads.
+        reads; of a memory also `docs_translated_as_one_text`, which have several sentences, and
+        `docs_found_ignoring_spaces`, `..._quotes` and `..._case`, whose text or a sentence of it is there with others.
     RAISES (XprojError): If the input cannot be used, nothing was translated, or all its entities were left out by the
         settings of the translator.
     """
@@ -79,10 +80,12 @@ def translate(
             if is_single(out):
                 out.unlink(missing_ok=True)
             asked = missing.read_text(encoding="utf-8").split("\n")[0] if found.rejected else ""
+            pipes = [pipe for _, pipe in xproj_pipes(nlp) if isinstance(pipe, PayloadTranslator)]
+            why = " ".join(pipe.explain(asked, source_lang, lang) for pipe in pipes)
+            hint = "" if sentences else " A memory of sentences needs Docs with sentences: give --sentences."
             raise XprojError(
-                f"Nothing was translated of {found.counts['source_docs']} Docs. The first text that was asked for is "
-                f"{asked!r}; all are listed in {missing}. Does the translator know such texts, from {source_lang!r} to "
-                f"{lang!r}? A memory of sentences needs Docs with sentences: give --sentences."
+                f"Nothing was translated of {found.counts['source_docs']} Docs, from {source_lang!r} to {lang!r}. The "
+                f"first text that was asked for is {asked!r}; all are listed in {missing}. {why}{hint}"
             )
         found_labels = by_label(found.counts)
         if found_labels and not any(row.get("source") for row in found_labels.values()):
@@ -126,6 +129,10 @@ class TranslationStep:
         for doc in translate_docs(docs, self.nlp, source_lang=self.source_lang):
             bitext = doc._.xproj = doc._.xproj.replace(provenance={**doc._.xproj.provenance, **origin})
             tally.counts["source_docs"] += 1
+            if bitext.provenance.get("translated"):
+                tally.counts["docs_translated_as_one_text"] += 1
+            if ignored := bitext.provenance.get("ignored"):
+                tally.counts.update(f"docs_found_ignoring_{name}" for name in str(ignored).split(", "))
             for (a, b), (c, d) in bitext.sents:
                 if b > a and d == c:
                     tally.counts["sentences_not_translated"] += 1

@@ -1,6 +1,7 @@
 """The translation memory: what people translated, and what a backend translated before."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -9,8 +10,8 @@ from ..errors import XprojError, check_at_least
 from ..part import as_part
 from ..state import State
 from ..store import Store
-from ..texts import normalize, pair_problem
-from ..ty import CharSpan, SpanTranslator, Translation, Translator
+from ..texts import IGNORED, normalize, pair_problem
+from ..ty import CharSpan, Found, SpanTranslator, Translation, Translator
 from .checks import one_each
 
 MAX_MISSING = 10_000
@@ -30,7 +31,9 @@ def carries(translator: Optional[Translator]) -> bool:
 
 class Memory(State):
     """`spacy_xproj.Memory.v1`: a bitext as translator, and a cache in front of another translator. Texts are the same
-    if their normal forms are (see `normalize`).
+    if their normal forms are (see `normalize`). A text that is not found is looked up once more among those that people
+    gave, without heed to spaces beside punctuation, kinds of quotes, and case. The entry that differs in the least of
+    that is taken; if there are several with different translations, none.
 
     A text that is not found goes once to the translator behind the memory, if there is one, in its normal form. So
     the result does not depend on the order of the texts, the batches or the number of processes.
@@ -42,6 +45,10 @@ class Memory(State):
     batch_size (int): Number of texts that go to the translator at once. Their translations are kept before the next
         ones go.
     read_only (bool): Never write to the file: keep nothing of what the translator gives.
+    ignore_spaces (bool): Find texts that have other spaces beside punctuation, as tokenized text has, or between
+        characters of scripts without spaces.
+    ignore_quotes (bool): Find texts with other kinds of quotes.
+    ignore_case (bool): Find texts in other case.
     RAISES (InputError): If the file is there and is not a translation memory.
     """
 
@@ -53,16 +60,21 @@ class Memory(State):
         translator: Optional[Callable] = None,  # spaCy checks a config's values, and cannot check a protocol
         batch_size: int = 64,
         read_only: bool = False,
+        ignore_spaces: bool = True,
+        ignore_quotes: bool = True,
+        ignore_case: bool = True,
     ):
         check_at_least(self.state_name, 1, batch_size=batch_size)
         # There is nothing to protect in a memory without a file, and a saved one is read into such.
         self.store = Store(path, read_only and bool(str(path)))
         self.translator: Optional[Translator] = translator
         self.batch_size = batch_size
+        self.ignore = [name for name, wanted in zip(IGNORED, (ignore_spaces, ignore_quotes, ignore_case)) if wanted]
         self._clear()
 
     def _clear(self) -> None:
         self._counts = {"looked_up": 0, "found": 0, "translated": 0, "missing": 0}
+        self._remarks: Counter = Counter()
         self._missing: dict[str, None] = {}
         self._seen: set[int] = set()
 
@@ -112,11 +124,25 @@ class Memory(State):
         nothing = Translation(None)
         return [known.get(item) or new.get(item, nothing) for item in items]
 
-    def _known(self, items: list[Item], source_lang: str, target_lang: str) -> dict[Item, Translation]:
+    def _known(self, items: list[Item], source_lang: str, target_lang: str) -> dict[Item, Found]:
         backends = {spans: self._filed_under(spans) for spans in {spans for _, spans in items}}
         rows = {(source, spans): (source, backends[spans]) for source, spans in items}
-        found = self.store.lookup(rows.values(), source_lang, target_lang)
-        return {item: found[row] for item, row in rows.items() if row in found}
+        found = self.store.lookup(rows.values(), source_lang, target_lang, self.ignore)
+        known = {item: found[row] for item, row in rows.items() if row in found}
+        self._remarks["ambiguous"] += sum(translation.text is None for translation in known.values())
+        return {item: translation for item, translation in known.items() if translation.text is not None}
+
+    def find_people(self, texts: Sequence[str], source_lang: str, target_lang: str) -> list[Translation]:
+        """Look texts up among those that people gave. The translator behind is not asked, and those that are not found
+        are not counted.
+
+        texts, source_lang, target_lang, RETURNS: As in `__call__`.
+        """
+        items: list[Item] = [(normalize(text), ()) for text in texts]
+        found = self.store.lookup([(text, "") for text, _ in items], source_lang, target_lang, self.ignore)
+        known: dict[Item, Found] = {(text, ()): each for (text, _), each in found.items() if each.text is not None}
+        self._count([item for item in items if item in known], known, {})
+        return [known.get(item, Translation(None)) for item in items]
 
     def _filed_under(self, spans: Spans) -> str:
         """The backend key of texts with these spans: tags and markers in a text can change its translation."""
@@ -138,13 +164,15 @@ class Memory(State):
             self.store.cache(filed, source_lang, target_lang, type(self.translator).__name__)
         return rows
 
-    def _count(self, items: list[Item], known: dict[Item, Translation], new: dict[Item, Translation]) -> None:
+    def _count(self, items: list[Item], known: dict[Item, Found], new: dict[Item, Translation]) -> None:
         for item in items:
             source = item[0]
             translated = item in new and new[item].text is not None
             name = "found" if item in known else "translated" if translated else "missing"
             self._counts["looked_up"] += 1
             self._counts[name] += 1
+            if name == "found" and known[item].ignored:
+                self._remarks.update(f"found_ignoring_{what}" for what in known[item].ignored.split(", "))
             if name == "missing":
                 self._seen.add(hash(source))
                 if len(self._missing) < MAX_MISSING:
@@ -160,9 +188,26 @@ class Memory(State):
         """What became of the texts that this object was asked for (each process counts its own).
 
         RETURNS (dict[str, int]): `looked_up` is the sum of `found`, `translated` (by the translator behind
-            it) and `missing`, counted with repetitions; `missing_distinct` counts each missing text once.
+            it) and `missing`, counted with repetitions; `missing_distinct` counts each missing text once. Where there
+            are any: `found_ignoring_spaces`, `..._quotes` and `..._case` count those of the found texts that differ in
+            it, and `ambiguous` those of the others for which several entries had different translations.
         """
-        return {**self._counts, "missing_distinct": len(self._seen)}
+        return {**self._counts, "missing_distinct": len(self._seen), **+self._remarks}
+
+    def explain(self, text: str, source_lang: str, target_lang: str) -> str:
+        """Say why a text is not found.
+
+        text (str): The text.
+        source_lang, target_lang (str): Language codes.
+        RETURNS (str): A sentence: that the memory has nothing from this language to that one, or the text in it that is
+            most like this one.
+        """
+        try:
+            self.store.check_languages(source_lang, target_lang)
+        except XprojError as err:
+            return str(err)
+        near, likeness = self.store.nearest(normalize(text), source_lang, target_lang)
+        return f"The nearest text in the memory is {near!r} ({likeness:.0f} % alike)." if near else ""
 
     def add(
         self,
@@ -205,7 +250,12 @@ class Memory(State):
         return {"translator": self.translator}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"store": self.store, "translator": self.translator, "batch_size": self.batch_size}
+        return {
+            "store": self.store,
+            "translator": self.translator,
+            "batch_size": self.batch_size,
+            "ignore": self.ignore,
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -3,7 +3,9 @@
 import json
 
 import pytest
+import spacy
 
+from spacy_xproj.corpus import read_docs
 from spacy_xproj.translators.memory import Memory
 from tests.cli.test_app import bad, good
 from tests.conftest import VERSES, names
@@ -90,3 +92,62 @@ def test_what_is_wrong(folder):
     assert "no such file" in bad("memory", folder / "none.db")
     assert "Expected a translation memory" in bad("memory", folder / "a.en")
     assert names(folder) == before
+
+
+# A memory as translator
+
+
+def translate(folder, *more, text=None):
+    if text is not None:
+        (folder / "text.jsonl").write_text(json.dumps({"text": text, "spans": []}) + "\n")
+    path = ("--components.xproj_translator.forward.path", folder / "m.db")
+    return "translate", folder / "text.jsonl", folder / "b.spacy", *LANG, "--config", "translate", *path, *more
+
+
+def docs(folder):
+    return list(read_docs(folder / "b.spacy", spacy.blank("es")))
+
+
+def test_a_whole_text_is_looked_up_before_its_sentences(folder):
+    pairs = [("It rains. Ana saw it.", "Llueve, y Ana lo vio."), ("It rains.", "Llueve."), ("Go.", "Ve.")]
+    Memory(folder / "m.db").add(pairs, "en", "es")
+    text = good(*translate(folder, "--sentences", text="It rains. Ana saw it."))
+    assert "docs translated as one text 1" in text
+    (doc,) = docs(folder)
+    assert doc.text == "Llueve, y Ana lo vio." and doc._.xproj.provenance["translated"] == "as one text"
+    assert not doc._.xproj.sents and doc._.xproj.text == "It rains. Ana saw it."
+    text = good(*translate(folder, "--sentences", text="It rains. Go."))
+    assert "as one text" not in text and "not translated" not in text
+    (doc,) = docs(folder)
+    assert doc.text == "Llueve. Ve." and len(doc._.xproj.sents) == 2 and "translated" not in doc._.xproj.provenance
+
+
+def test_a_whole_text_is_looked_up_on_the_way_back_too():
+    nlp = spacy.blank("es")
+    nlp.add_pipe("sentencizer")
+    pipe = nlp.add_pipe("xproj_translator", config={"back": {"@xproj_translators": "spacy_xproj.Memory.v1"}})
+    pipe.source = spacy.blank("en")
+    pipe.back.add([("Llueve. Ana lo vio.", "It rains, and Ana saw it."), ("Llueve.", "It rains.")], "es", "en")
+    bitext = nlp("Llueve. Ana lo vio.")._.xproj
+    assert bitext.text == "It rains, and Ana saw it." and bitext.provenance["translated"] == "as one text"
+    assert nlp("Llueve. Llueve.")._.xproj.text.split() == ["It", "rains.It", "rains."]
+
+
+def test_what_is_passed_over_is_counted_and_can_be_kept_apart(folder):
+    Memory(folder / "m.db").add([("\u201cGo, BBC!\u201d", "\u00a1Ve!")], "en", "es")
+    text = good(*translate(folder, text='"Go , bbc !"'))
+    assert all(f"docs found ignoring {name} 1" in text for name in ("spaces", "quotes", "case"))
+    assert docs(folder)[0]._.xproj.provenance["ignored"] == "case, quotes, spaces"
+    off = "--components.xproj_translator.forward.ignore_case"
+    assert "Nothing was translated" in bad(*translate(folder, off, "false"))
+
+
+def test_nothing_found_names_the_nearest_text_and_the_languages(folder):
+    good("memory", folder / "a.tsv", folder / "m.db", *LANG)
+    text = bad(*translate(folder, text="the house is rad"))
+    assert "first text that was asked for is 'the house is rad'" in text
+    assert "The nearest text in the memory is 'the house is red' (94 % alike)." in text and "--sentences" in text
+    assert "--sentences" not in bad(*translate(folder, "--sentences"))
+    text = bad(*translate(folder, "--lang", "lug"))
+    assert "m.db has nothing from 'en' to 'lg', only en \u2192 es." in text
+    assert "m.db has nothing from 'de' to 'es', only en \u2192 es." in bad(*translate(folder, "--source-lang", "de"))

@@ -81,7 +81,6 @@ def test_what_was_added_is_found(pairs):
         ("a b", "a\u00a0b", True),
         ("a b", "\u2009a \t\r\n\u3000b\ufeff", True),
         ("caf\u00e9", "cafe\u0301", True),
-        ("a b", "A b", False),
         ("caf\u00e9", "cafe", False),
         ("a b", "a\u200bb", False),
     ],
@@ -90,6 +89,67 @@ def test_what_counts_as_the_same_text(stored, asked, same):
     memory = Memory()
     memory.add([(stored, "x")], "en", "es")
     assert memory([asked], "en", "es") == [Translation("x" if same else None)]
+
+
+@pytest.mark.parametrize(
+    ("stored", "asked", "ignored"),
+    [
+        ("Hello, world.", "Hello , world .", "spaces"),
+        ("\u4f60\u597d\u3002", "\u4f60 \u597d \u3002", "spaces"),
+        ("\u201cYes\u201d, it\u2019s so", '"Yes", it\'s so', "quotes"),
+        ("\u00abYes\u00bb", "``Yes''", "quotes"),
+        ("The BBC", "the bbc", "case"),
+        ("\u201cThe BBC\u201d", '" the BBC "', "spaces, quotes, case"),
+        ("\u201eJa\u201c, stra\u00dfe", '"ja", STRASSE', "quotes, case"),
+    ],
+)
+def test_what_is_passed_over_and_counted(stored, asked, ignored):
+    memory = Memory()
+    memory.add([(stored, "x")], "en", "es")
+    found = memory([stored, asked], "en", "es")
+    assert found == [Translation("x")] * 2 and [each.ignored for each in found] == ["", ignored]
+    counts = {f"found_ignoring_{name}": 1 for name in ignored.split(", ")}
+    assert memory.report().items() >= {"looked_up": 2, "found": 2, "missing": 0, **counts}.items()
+    for name in ignored.split(", "):
+        strict = Memory(**{f"ignore_{name}": False})
+        strict.add([(stored, "x")], "en", "es")
+        assert texts_of(strict([stored, asked], "en", "es")) == ["x", None]
+
+
+def test_of_texts_that_differ_in_less_and_in_more_the_first_are_taken():
+    memory = Memory()
+    memory.add([("US", "EE. UU."), ("us", "nosotros"), ("us !", "\u00a1nosotros!")], "en", "es")
+    assert texts_of(memory(["US", "us", "us!", "US!"], "en", "es")) == ["EE. UU.", "nosotros", *["\u00a1nosotros!"] * 2]
+    assert memory(["Us"], "en", "es") == [Translation(None)]  # either could be meant
+    assert memory.report().items() >= {"ambiguous": 1, "missing": 1, "found_ignoring_case": 1}.items()
+    memory.add([("uS", "x"), ("uS.", "y"), ("US.", "y")], "en", "es")
+    assert texts_of(memory(["Us."], "en", "es")) == ["y"]  # several with one translation
+
+
+def test_the_nearest_text_is_found_in_a_large_memory(monkeypatch):
+    monkeypatch.setattr("spacy_xproj.store.NEAR", 3)
+    memory = Memory()
+    memory.add([(f"{c} house", "x") for c in "abcdefghij"], "en", "es")
+    assert "'e house'" in memory.explain("ee house", "en", "es")
+    assert "nothing from 'en' to 'lg', only en \u2192 es" in memory.explain("a", "en", "lg")
+    assert "is empty" in Memory().explain("a", "en", "lg")
+
+
+def test_looking_up_people_alone():
+    memory = Memory("", Upper())
+    memory(["a"], "en", "es")
+    memory.add([("B", "x")], "en", "es")
+    assert texts_of(memory.find_people(["a", "b", "c"], "en", "es")) == [None, "x", None]
+    assert memory.report() == {
+        "looked_up": 2, "found": 1, "translated": 1, "missing": 0, "missing_distinct": 0, "found_ignoring_case": 1
+    }  # fmt: skip
+
+
+def test_looking_up_does_not_scan_the_file(tmp_path):
+    memory = Memory(tmp_path / "m.db")
+    memory.add([("a", "x")], "en", "es")
+    query = "SELECT source, target FROM entries WHERE (source_lang, target_lang, folded) = ('a', 'b', 'c') ORDER BY id"
+    assert "USING INDEX by_folded" in str(fetch(memory, f"EXPLAIN QUERY PLAN {query}"))
 
 
 def test_target_is_kept_as_it_is():
