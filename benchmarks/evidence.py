@@ -51,7 +51,7 @@ from .common import DATA, ROOT, config
 from .evidence_report import report
 from .feature_groups import GROUPS
 from .folds import group
-from .quality import linked, payloads
+from .linked import linked, payloads
 
 OUTPUT = ROOT / "metrics" / "evidence"
 KEEP = 12  # rows a group that are learnt from

@@ -1,6 +1,6 @@
 """The fixed features of `Ranker.v1`, by what they look at."""
 
-from spacy_xproj.similarities.ranker.names import COMMON, LABELS, NULL, PAIRS, QUALITY
+from spacy_xproj.similarities.ranker.names import LABELS, NULL, PAIRS
 
 # fmt: off
 GROUPS = {
@@ -16,7 +16,8 @@ GROUPS = {
     "capitals": ("capital", "lower", "first_lower", "last_lower", "before_capital", "after_capital"),
     "corpus counts": (
         "lexical", "rarity", "rarity_unlinked", "first_rarity", "last_rarity", "first_unlinked_rarity",
-        "last_unlinked_rarity", "first_lexical", "last_lexical", "before_lexical", "after_lexical", *QUALITY,
+        "last_unlinked_rarity", "first_lexical", "last_lexical", "before_lexical", "after_lexical",
+        "stem_lexical", "first_stem_lexical", "last_stem_lexical", "before_stem_lexical", "after_stem_lexical",
     ),
     "length": ("length_ratio", "longer", "chars_ratio", "chars_longer", "length", "first_chars", "last_chars"),
     "edges and neighbors": (
@@ -26,10 +27,9 @@ GROUPS = {
     ),
     "labels of the source": (*LABELS, *(name for name in NULL if name.removeprefix("null_").isupper())),
     "lexicon of entity pairs": (*PAIRS, "null_pair_share", "null_pair_count"),
-    "common words": (*COMMON, "null_common", "null_common_certain"),
     "not projected": (
         "null_linked", "null_certain", "null_covered", "null_all_outside", "null_form", "null_form_mean",
-        "null_capital", "null_length", "null_pair_linked", "null_lexical", "null_quality",
+        "null_capital", "null_length", "null_pair_linked", "null_lexical", "null_stem_lexical",
     ),
 }
 # fmt: on

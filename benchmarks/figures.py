@@ -38,7 +38,7 @@ def draw(found: dict[str, Any], folder: Path) -> list[Path]:
     """
     matplotlib = require("matplotlib", "Drawing the figures", "matplotlib>=3.8")
     run = next(iter(found["runs"].values()))
-    given = [entry for entry in run if entry["given"]] or run
+    given = [entry for entry in run if entry["kind"] in ("given", "weak")] or run
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, **STYLE}):
         return [
             *save(folder / "coverage", (7, 5), lambda ax: coverage(ax, best_links(run))),

@@ -8,6 +8,7 @@ import numpy as np
 from spacy_xproj.evaluate.errors import TYPES
 
 from .common import table
+from .linked import KINDS
 
 SHARES = (100, 95, 90, 80, 70, 50)
 GROUPS = {"languages": "language pair", "domain": "domain"}
@@ -16,7 +17,7 @@ GROUPS = {"languages": "language pair", "domain": "domain"}
 def best_links(run: Sequence[dict]) -> list[dict]:
     """For each set the entry with the links that the learned matcher does best on, given links before others."""
     best: dict[str, dict] = {}
-    for entry in sorted(run, key=lambda entry: (-entry["given"], -entry["methods"]["Ranker.v1"]["f1"])):
+    for entry in sorted(run, key=lambda entry: (entry["kind"] != "given", -entry["methods"]["Ranker.v1"]["f1"])):
         best.setdefault(entry["set"], entry)
     return [best[name] for name in dict.fromkeys(entry["set"] for entry in run)]
 
@@ -47,7 +48,7 @@ def report(found: dict[str, Any], pictures: Sequence[str] = ()) -> str:
         calibration(best),
         "## Precision at coverage",
         "Precision of the projected spans with the highest scores, by the share of them that is kept.",
-        coverage([entry for entry in found["runs"][first] if entry in best or entry["given"]]),
+        coverage([entry for entry in found["runs"][first] if entry in best or entry["kind"] == "given"]),
         "## Weights",
         "Shipped weights of the second pass. A weight means as much as the feature varies.",
         weights(found["weights"]),
@@ -57,10 +58,10 @@ def report(found: dict[str, Any], pictures: Sequence[str] = ()) -> str:
 
 
 def methods(run: Sequence[dict]) -> list[str]:
-    """The table of F1 on given links, that on links of `Statistical.v1`, and what they come to."""
+    """A table of F1 for each kind of links, and what it comes to."""
     parts = []
-    for given, title in ((True, "On given links:"), (False, "On links of `Statistical.v1`, fitted on the same text:")):
-        part = [entry for entry in run if entry["given"] is given]
+    for kind, title in KINDS.items():
+        part = [entry for entry in run if entry["kind"] == kind]
         if not part:
             continue
         header = ["set", "links", *part[0]["methods"], "95 %", "gain", "gain, 95 %", "p", "ECE"]

@@ -13,6 +13,7 @@ from rapidfuzz.process import cdist
 
 SHORT = 2  # forms of so many characters or fewer are alike only if equal, and names
 SAME = 0.85  # words that are more alike than this are taken for one name
+STEM, LEAST = 5, 2  # letters of a stem in romanized script, and characters of the word that it has at least
 AFFIX = 4  # a form that is a part of another has at least so many characters
 
 
@@ -20,12 +21,14 @@ class Word(NamedTuple):
     """What is known of a word.
 
     form (str): Romanized, in lower case, without punctuation around it.
+    stem (str): The beginning of the form: what inflection leaves as it is, as a rule. Without spaces.
     punct (bool): All of it is punctuation or symbols.
     capital (bool): It begins with an upper-case letter or a digit.
     upper (bool): It begins with an upper-case letter.
     """
 
     form: str
+    stem: str
     punct: bool
     capital: bool
     upper: bool
@@ -40,7 +43,9 @@ def describe(word: str) -> Word:
     """
     punct = all(unicodedata.category(c)[0] in "PSZ" for c in word)
     upper = word[:1].isupper()
-    return Word(anyascii(word).lower().strip(punctuation + " "), punct, upper or word[:1].isdigit(), upper)
+    form = anyascii(word).lower().strip(punctuation + " ")
+    least = len(anyascii(word.strip(punctuation)[:LEAST]))  # one Chinese character is many letters
+    return Word(form, form.replace(" ", "")[: max(STEM, least)], punct, upper or word[:1].isdigit(), upper)
 
 
 class WordForms:
@@ -52,6 +57,7 @@ class WordForms:
     def __init__(self, words: Sequence[str]):
         known = [describe(word) for word in words]
         self.forms = [w.form for w in known]
+        self.stems = [w.stem for w in known]
         self.punct = np.array([w.punct for w in known], bool)
         self.capital = np.array([w.capital for w in known], bool)
         self.upper = np.array([w.upper for w in known], bool)

@@ -13,7 +13,7 @@ METHODS = ("published heuristic", "Links.v1", "Ranker.v1")
 def entry(name, links, f1):
     methods = {m: {"f1": f1 + k / 50, "interval": [f1 - 0.02, f1 + 0.09]} for k, m in enumerate(METHODS)}
     precision = {str(share): 1 - f1 * share / 1000 for share in range(10, 101)}
-    return {"set": name, "links": links, "given": True, "methods": methods, "precision_at": precision}
+    return {"set": name, "links": links, "kind": "given", "methods": methods, "precision_at": precision}
 
 
 @pytest.fixture

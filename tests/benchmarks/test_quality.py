@@ -6,14 +6,15 @@ from typing import NamedTuple
 
 import pytest
 
-from benchmarks import common, folds, quality
+from benchmarks import common, folds, linked, quality
 from benchmarks.report import best_links
 from scripts import ranker_data
+from scripts.glued import glue
 from spacy_xproj.errors import XprojError
 from tests.conftest import VERSES, conll
 
 SETS = ("toy/en-es", "game/en-de")
-CACHES = (folds.content_hash, quality.payloads, quality.unlearned)
+CACHES = (folds.content_hash, linked.payloads, quality.unlearned)
 
 
 def forget():
@@ -87,10 +88,10 @@ def test_what_the_command_measures(done):
     found, _, learned = done[0]
     assert learned == [{SETS[1]}, {SETS[0]}]  # the folds of the second table are the same ones
     entries = found["runs"]["languages"]
-    assert [(e["set"], e["links"], e["given"]) for e in entries] == [
-        (SETS[0], "one", True),
-        (SETS[0], "statistical", False),
-        (SETS[1], "statistical", False),
+    assert [(e["set"], e["links"], e["kind"]) for e in entries] == [
+        (SETS[0], "one", "given"),
+        (SETS[0], "statistical", "statistical"),
+        (SETS[1], "statistical", "statistical"),
     ]
     first = entries[0]
     assert list(first["methods"]) == list(quality.METHODS)
@@ -178,7 +179,33 @@ def test_without_matplotlib_all_else_is_written(done, tmp_path, monkeypatch, cap
 
 
 def test_best_links_are_given_ones():
-    entry = lambda links, given, f1: {"set": "a", "links": links, "given": given, "methods": {"Ranker.v1": {"f1": f1}}}  # noqa: E731
-    run = [entry("x", True, 0.5), entry("y", True, 0.6), entry("statistical", False, 0.9)]
+    entry = lambda links, kind, f1: {"set": "a", "links": links, "kind": kind, "methods": {"Ranker.v1": {"f1": f1}}}  # noqa: E731
+    run = [entry("x", "given", 0.5), entry("y", "given", 0.6), entry("statistical", "statistical", 0.9)]
     assert [e["links"] for e in best_links(run)] == ["y"]
     assert [e["links"] for e in best_links(run[2:])] == ["statistical"]
+
+
+def test_links_of_a_set_by_kind(monkeypatch):
+    assert [linked.kind(links) for links in ("awesome", "mgiza", "statistical", "eflomal", "awesome glued")] == [
+        "given",
+        "weak",
+        "statistical",
+        "eflomal",
+        "glued",
+    ]
+    assert linked.links_of("absa/en-es")[-2:] == ("awesome glued", "statistical glued")
+    monkeypatch.setattr(linked, "find_spec", lambda name: None)
+    assert linked.links_of("agenda/en-tr") == ("statistical",)
+    monkeypatch.setattr(linked, "find_spec", lambda name: name)
+    assert linked.links_of("agenda/en-tr") == ("statistical", "eflomal")
+
+
+def test_glued_sets_keep_their_links_and_gold(toy):
+    nlp = common.xx()
+    docs, gold = linked.linked(SETS[0], "one glued", nlp)
+    plain, plain_gold = linked.linked(SETS[0], "one", nlp)
+    for doc, ref, before, ref_before in zip(docs, gold, plain, plain_gold):
+        assert [t.text for t in doc] == [t.text for t in ref] == glue([t.text for t in before])[0]
+        assert len(ref.ents) == len(ref_before.ents)
+        assert all(one.text.startswith(other[0].text) for one, other in zip(ref.ents, ref_before.ents))
+        assert doc._.xproj.spans == before._.xproj.spans and len(doc._.xproj.links) <= len(before._.xproj.links)

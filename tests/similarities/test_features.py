@@ -126,14 +126,35 @@ def corpus():
 def test_statistics_and_own_votes():
     stats = CorpusStats(corpus())
     assert stats.size == 2 and pair_key(corpus()[0]) in stats.seen
-    assert stats.target.values[stats.target.ids(["en", "ana", "nothing"])].tolist() == [2, 1, 0]
+    forms = stats.forms
+    assert forms.target.values[forms.target.ids(["en", "ana", "nothing"])].tolist() == [2, 1, 0]
     pair = corpus()[0]
-    source, target = stats.source.ids(WordForms(pair.source).forms), stats.target.ids(WordForms(pair.target).forms)
+    source, target = forms.source.ids(WordForms(pair.source).forms), forms.target.ids(WordForms(pair.target).forms)
     linked = np.eye(3, dtype=bool)[None]
-    share = stats.share(source[None], target[None], linked, np.array([False]))[0]
+    share = forms.share(source[None], target[None], linked, np.array([False]))[0]
     assert share[1, 1] == pytest.approx(2 / 3) and share[0, 0] == pytest.approx(1 / 2) and share[0, 1] == 0
-    share = stats.share(source[None], target[None], linked, np.array([True]))[0]
+    share = forms.share(source[None], target[None], linked, np.array([True]))[0]
     assert share[1, 1] == pytest.approx(1 / 2) and share[0, 0] == 0
+
+
+def test_stems_count_what_forms_do_not():
+    pairs = [
+        *bitext("food", [(0, 1, "X")], "0-0").pairs(("yemekleriniz",)),
+        *bitext("food", [(0, 1, "X")], "0-0").pairs(("yemekten",)),
+    ]
+    batch = Batch([pairs[0]], CorpusStats(pairs))
+    assert batch.share.tolist() == [[0]]  # the form stands here alone, and its own link is taken out
+    assert batch.stem_share.tolist() == [[0.5]] and batch.stem_lexical[0, 0] > 0
+    assert batch.seen.tolist() == [[2]]
+
+
+def test_stems():
+    assert WordForms(["Yemeklerden,", "ресторана", "北京市", "of"]).stems == ["yemek", "resto", "beijing", "of"]
+
+
+def test_once_in_a_small_corpus_is_not_frequent():
+    small, large = CorpusStats(corpus()), CorpusStats(corpus() * 1000)
+    assert small.rarity(small.forms.target.ids(["roma"])) < large.rarity(large.forms.target.ids(["roma"]))
 
 
 def test_statistics_survive():

@@ -15,7 +15,7 @@ from rapidfuzz.process import cdist
 
 from ...bitext import SentencePair
 from ..forms import AFFIX, SAME, SHORT, WordForms
-from .corpus import LENGTHS, USUAL, CorpusStats, pair_key
+from .corpus import LENGTHS, CorpusStats, LinkCounts, pair_key
 
 LIKE, ELSEWHERE, PART = 0.7, 0.92, 0.9  # similarities of form; see the features that are named so
 AREA = 60_000  # most entries of an array (B, M, N), so that a batch stays in the cache of a processor
@@ -198,29 +198,37 @@ class Batch:
         """Look the words up in the corpus.
 
         own (bool array (B,)): The sentence pair is one of the corpus.
-        share (float array (K, N)): The share of a span's links that lead to a target word's form.
-        lexical (float array (K, N)): Log ratio of that to the rest of the sentence.
+        share, stem_share (float arrays (K, N)): The share of a span's links that lead to a target word's form, and to
+            its stem.
+        lexical, stem_lexical (float arrays (K, N)): Log ratios of that to the rest of the sentence.
+        seen (float array (B, N)): In how many sentence pairs a word's stem stands.
         rarity (float array (B, N)): Log document frequency.
         """
         stats, shape = self.stats, (len(self.pair), self.target.shape[1])
         self.own = np.zeros(len(self.pairs), bool)
-        self.share = self.lexical = np.zeros(shape)
+        self.share = self.lexical = self.stem_share = self.stem_lexical = np.zeros(shape)
+        self.seen = np.ones(self.target.shape)
         self.rarity = np.zeros(self.target.shape)
-        self.stretch, self.more_chars, self.quality = np.zeros(LENGTHS), 0.0, 0.0
+        self.stretch, self.more_chars = np.zeros(LENGTHS), 0.0
         if stats is None:
             return
         self.own[:] = [pair_key(pair) in stats.seen for pair in self.pairs]
-        forms = self.words.forms[:-1]
-        source, self.target_ids = (
-            stats.source.ids([*forms, None])[self.source],
-            stats.target.ids([*forms, None])[self.target],
-        )
-        share = stats.share(source, self.target_ids, self.hit, self.own)
-        self.share = self.of_spans(share[self.pair_of_word, self.word])
-        self.lexical = np.log((self.share + 0.01) / (self.outside(share) + 0.01))
-        self.rarity = stats.rarity(self.target_ids)
+        target, self.share, self.lexical = self.looked_up(stats.forms, self.words.forms)
+        self.rarity = stats.rarity(target)
+        target, self.stem_share, self.stem_lexical = self.looked_up(stats.stems, self.words.stems)
+        self.seen = stats.stems.target.values[target]
         self.stretch, self.more_chars = stats.stretch, stats.chars
-        self.quality = max(stats.quality - USUAL, -0.3) * 5
+
+    def looked_up(self, counts: LinkCounts, forms: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The places of the target words, and their `share` and `lexical`.
+
+        forms (sequence of str): The forms or stems of all words of the batch.
+        """
+        known = [*forms[:-1], None]
+        source, target = counts.source.ids(known)[self.source], counts.target.ids(known)[self.target]
+        share = counts.share(source, target, self.hit, self.own)
+        mine = self.of_spans(share[self.pair_of_word, self.word])
+        return target, mine, np.log((mine + 0.01) / (self.outside(share) + 0.01))
 
     def outside(self, values: np.ndarray) -> np.ndarray:
         """The highest value, at least 0, of the source words outside each span.
@@ -277,9 +285,9 @@ class Batch:
         return span[first], word[first], word[last] + 1
 
     def key(self, span: int) -> str:
-        """The form of a source span in the lexicon."""
+        """The stems of a source span, by which the lexicon knows it."""
         a, b = self.bounds[span].tolist()
-        return " ".join([self.words.forms[w] for w in self.source[self.pair[span], a:b].tolist()])
+        return " ".join([self.words.stems[w] for w in self.source[self.pair[span], a:b].tolist()])
 
 
 def pad(ids: Sequence[int], sizes: np.ndarray, padding: int) -> np.ndarray:

@@ -2,18 +2,16 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any, Optional
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Optional
 
 import numpy as np
 
 from ...bitext import SentencePair
-from ..forms import WordForms, similar
+from ..forms import WordForms
 
-ANCHOR = 0.92  # forms of names as like as this are taken for translations of each other
-ANCHOR_CHARS = 4
-USUAL, FEW = 0.9, 50  # the quality that is taken for granted where there are few such words
 LENGTHS = 5  # classes of source spans by length: one word, two, up to so many or more
+RARE = 300  # sentence pairs that a word is taken to be missing from, so that once in a small corpus is not frequent
 STEADY = 5.0  # extents that are as many words as the source span, in addition to those of the corpus
 
 
@@ -49,64 +47,47 @@ class FormCounts:
         return self
 
 
-class CorpusStats:
-    """Counts over the sentence pairs of a corpus.
+class Tally(NamedTuple):
+    """What `LinkCounts` is made of: sentence pairs by source form and by target form, links by source form and by both.
 
-    size (int): Number of sentence pairs.
-    source, target (FormCounts): In how many of them a form stands.
+    source, target, linked, together (Counter): The counts.
+    """
+
+    source: Counter
+    target: Counter
+    linked: Counter
+    together: Counter
+
+    def add(self, source: Sequence[str], target: Sequence[str], links: Iterable[Sequence[int]]) -> None:
+        """Count the words of a sentence pair."""
+        self.source.update(set(source))
+        self.target.update(set(target))
+        for i, j in links:
+            self.linked[source[i]] += 1
+            self.together[source[i], target[j]] += 1
+
+
+def tally() -> Tally:
+    return Tally(Counter(), Counter(), Counter(), Counter())
+
+
+class LinkCounts:
+    """How often words are linked, counted by their forms or by their stems.
+
+    source, target (FormCounts): In how many sentence pairs a form stands.
     linked (float32 array): How many links a source form has, by the places of `source`.
     keys, links (int64 array (n,), float32 array (n,)): How often two forms are linked, by
         source id · number of target ids + target id.
-    stretch (float array (LENGTHS,)): Mean log of the target words that the links of a source span extend over, by the
-        number of its own words (one, two, up to LENGTHS or more), minus the log of that number.
-    chars (float): Mean log ratio of target to source characters of a sentence pair.
-    quality (float): How well the links agree with word pairs that are certain by their form, an F1 in [0, 1].
-    seen (frozenset of int): The keys of the sentence pairs, whose own votes are taken out.
     """
 
-    def __init__(self, pairs: Iterable[SentencePair]):
-        source: Counter = Counter()
-        target: Counter = Counter()
-        linked: Counter = Counter()
-        together: Counter = Counter()
-        seen = []
-        hits = found = anchors = 0
-        extents, many = np.zeros(LENGTHS), np.full(LENGTHS, STEADY)
-        chars = 0.0
-        for pair in pairs:
-            s, t = WordForms(pair.source), WordForms(pair.target)
-            source.update(set(s.forms))
-            target.update(set(t.forms))
-            seen.append(pair_key(pair))
-            for i, j in pair.links.tolist():
-                together[s.forms[i], t.forms[j]] += 1
-                linked[s.forms[i]] += 1
-            for place, extent in span_extents(pair):
-                extents[place] += extent
-                many[place] += 1
-            if s.chars.sum() and t.chars.sum():
-                chars += np.log((t.chars + 1).sum() / (s.chars + 1).sum())
-            agree = anchored(pair, s, t)
-            hits, found, anchors = hits + agree[0], found + agree[1], anchors + agree[2]
-        self.size = len(seen)
+    def __init__(self, counted: "Tally"):
+        source, target, linked, together = counted
         self.source, self.target = FormCounts(source), FormCounts(target)
         self.linked = np.array([*(linked[form] for form in self.source.index), 0.0], "f4")
         n = len(self.target.index) + 1
-        keys = [self.source.index[a] * n + self.target.index[b] for a, b in together]
-        order = np.argsort(np.array(keys, "i8"))
-        self.keys = np.array(keys, "i8")[order]
-        self.links = np.array(list(together.values()), "f4")[order]
-        self.stretch = extents / many
-        self.chars = float(chars / max(len(seen), 1))
-        self.quality = (2 * hits + USUAL * FEW) / (found + anchors + FEW)
-        self.seen = frozenset(seen)
-
-    def rarity(self, target: np.ndarray) -> np.ndarray:
-        """Log document frequency of target forms, scaled; negative, and the lower the rarer.
-
-        target (int array (n,)): Their places.
-        """
-        return np.log((self.target.values[target].astype("f8") + 0.5) / max(self.size, 1)) / 5
+        keys = np.array([self.source.index[a] * n + self.target.index[b] for a, b in together], "i8")
+        order = np.argsort(keys)
+        self.keys, self.links = keys[order], np.array(list(together.values()), "f4")[order]
 
     def share(self, source: np.ndarray, target: np.ndarray, linked: np.ndarray, own: np.ndarray) -> np.ndarray:
         """Return the share of the links of each source word's form that lead to each target word's form.
@@ -129,15 +110,68 @@ class CorpusStats:
         return count / (total[:, :, None] + 1)
 
     def state(self) -> dict[str, Any]:
-        """Plain data, equal for equal statistics."""
         return {
-            "size": self.size,
             "source": self.source.state(),
             "target": self.target.state(),
             "linked": self.linked.astype("<f4").tobytes(),
             "keys": self.keys.astype("<i8").tobytes(),
             "links": self.links.astype("<f4").tobytes(),
-            "quality": self.quality,
+        }
+
+    @classmethod
+    def load(cls, state: dict[str, Any]) -> "LinkCounts":
+        self = cls(tally())
+        self.source, self.target = (FormCounts.load(state[name]) for name in ("source", "target"))
+        self.linked = np.frombuffer(state["linked"], "<f4")
+        self.keys, self.links = np.frombuffer(state["keys"], "<i8"), np.frombuffer(state["links"], "<f4")
+        return self
+
+
+class CorpusStats:
+    """Counts over the sentence pairs of a corpus.
+
+    size (int): Number of sentence pairs.
+    forms, stems (LinkCounts): Of their words.
+    stretch (float array (LENGTHS,)): Mean log of the target words that the links of a source span extend over, by the
+        number of its own words (one, two, up to LENGTHS or more), minus the log of that number.
+    chars (float): Mean log ratio of target to source characters of a sentence pair.
+    seen (frozenset of int): The keys of the sentence pairs, whose own votes are taken out.
+    """
+
+    def __init__(self, pairs: Iterable[SentencePair]):
+        forms, stems, seen = tally(), tally(), []
+        extents, many = np.zeros(LENGTHS), np.full(LENGTHS, STEADY)
+        chars = 0.0
+        for pair in pairs:
+            s, t = WordForms(pair.source), WordForms(pair.target)
+            links = pair.links.tolist()
+            forms.add(s.forms, t.forms, links)
+            stems.add(s.stems, t.stems, links)
+            seen.append(pair_key(pair))
+            for place, extent in span_extents(pair):
+                extents[place] += extent
+                many[place] += 1
+            if s.chars.sum() and t.chars.sum():
+                chars += np.log((t.chars + 1).sum() / (s.chars + 1).sum())
+        self.size = len(seen)
+        self.forms, self.stems = LinkCounts(forms), LinkCounts(stems)
+        self.stretch = extents / many
+        self.chars = float(chars / max(len(seen), 1))
+        self.seen = frozenset(seen)
+
+    def rarity(self, target: np.ndarray) -> np.ndarray:
+        """Log document frequency of target forms, scaled; negative, and the lower the rarer.
+
+        target (int array (n,)): Their places.
+        """
+        return np.log((self.forms.target.values[target].astype("f8") + 0.5) / (self.size + RARE)) / 5
+
+    def state(self) -> dict[str, Any]:
+        """Plain data, equal for equal statistics."""
+        return {
+            "size": self.size,
+            "forms": self.forms.state(),
+            "stems": self.stems.state(),
             "stretch": self.stretch.astype("<f8").tobytes(),
             "chars": self.chars,
             "seen": np.array(sorted(self.seen), "<i8").tobytes(),
@@ -146,26 +180,11 @@ class CorpusStats:
     @classmethod
     def load(cls, state: dict[str, Any]) -> "CorpusStats":
         self = cls(())
-        self.size, self.quality, self.chars = state["size"], state["quality"], state["chars"]
+        self.size, self.chars = state["size"], state["chars"]
         self.stretch = np.frombuffer(state["stretch"], "<f8")
-        self.source, self.target = (FormCounts.load(state[name]) for name in ("source", "target"))
-        self.linked = np.frombuffer(state["linked"], "<f4")
-        self.keys, self.links = np.frombuffer(state["keys"], "<i8"), np.frombuffer(state["links"], "<f4")
+        self.forms, self.stems = (LinkCounts.load(state[name]) for name in ("forms", "stems"))
         self.seen = frozenset(np.frombuffer(state["seen"], "<i8").tolist())
         return self
-
-
-def anchored(pair: SentencePair, source: WordForms, target: WordForms) -> tuple[int, int, int]:
-    """Links that agree with words alike in form and unique in that, links that touch such words, and such words."""
-    if not source.forms or not target.forms:
-        return 0, 0, 0
-    like = similar(source, target) >= ANCHOR
-    like[source.chars < ANCHOR_CHARS] = False
-    i, j = np.nonzero(like & (like.sum(1, keepdims=True) == 1) & (like.sum(0) == 1))
-    grid = np.zeros(like.shape, bool)
-    grid[pair.links[:, 0], pair.links[:, 1]] = True
-    touching = grid[i].sum() + grid[:, j].sum() - grid[i, j].sum()
-    return int(grid[i, j].sum()), int(touching), len(i)
 
 
 def span_extents(pair: SentencePair) -> list[tuple[int, float]]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from .batch import LIKE, SAME, Batch, Candidates
 from .corpus import LENGTHS
-from .names import CONDITIONS, FEATURES, NAMES, PLACE, REPEATED
+from .names import NAMES, PLACE, REPEATED
 
 # Which words of a candidate a feature of words is taken from: their sum, their mean, or the one at an edge.
 SUM, MEAN, FIRST, LAST, BEFORE, AFTER = range(6)
@@ -73,6 +73,7 @@ def word_features(batch: Batch) -> list[tuple[str, int, np.ndarray]]:
         ("apart", SUM, un & (near > 1)),
         ("far", SUM, un & (near > 4)),
         ("lexical", SUM, batch.lexical),
+        ("stem_lexical", SUM, batch.stem_lexical),
         ("rarity", SUM, rarity),
         ("rarity_unlinked", SUM, rarity * un),
         ("length", SUM, there),
@@ -106,10 +107,12 @@ def word_features(batch: Batch) -> list[tuple[str, int, np.ndarray]]:
             (f"{edge}_chars", inner, un * small),
             (f"{edge}_form", inner, like),
             (f"{edge}_lexical", inner, batch.lexical),
+            (f"{edge}_stem_lexical", inner, batch.stem_lexical),
             (f"{edge}_to_{edge}", inner, same_edge),
             (f"{beside}_linked", outer, linked),
             (f"{beside}_capital", outer, cap & capital),
             (f"{beside}_lexical", outer, batch.lexical),
+            (f"{beside}_stem_lexical", outer, batch.stem_lexical),
             (f"{beside}_neighbor", outer, neighbor),
             (f"neighbor_{edge}", inner, neighbor),
             ("source_edge", inner, sentence_edge),
@@ -175,20 +178,12 @@ def null_features(batch: Batch) -> list[tuple[str, np.ndarray]]:
         ("null_form", batch.mine.max(1, initial=0)),
         ("null_form_mean", batch.of_spans(best, np.add) / length),
         ("null_capital", named),
-        ("null_common", ~named & any_linked),
-        ("null_common_certain", ~named & any_sure),
         ("null_length", np.log(length)),
         ("null_pair_linked", (batch.used.sum(1) / batch.m)[pair]),
         ("null_lexical", batch.share.max(1, initial=0)),
+        ("null_stem_lexical", batch.stem_share.max(1, initial=0)),
         *((f"null_{label}", batch.labels == label) for label in NAMES),
-        ("null_quality", ~any_linked * batch.quality),
     ]
-
-
-def conditions(batch: Batch) -> np.ndarray:
-    """How far each of `CONDITIONS` holds for each source span: array (conditions, K)."""
-    held = [np.full(len(batch.pair), batch.quality), ~batch.named, *(batch.labels == label for label in NAMES)]
-    return np.array(held, "f8")
 
 
 # From features to what they are worth, and to rows
@@ -205,10 +200,9 @@ def worth(
     place (mapping of str to int): Where the weight of each name is.
     RETURNS (float arrays (n,), (K,)): Log weights of cells and of "not projected".
     """
-    given = np.repeat(weights[None], len(batch.pair), axis=0)
-    for holds, extra in zip(conditions(batch), repeated_weights(weights)):
-        given[:, : len(FEATURES)] += holds[:, None] * extra
-    given = np.ascontiguousarray(given.T)  # (features, K)
+    given = np.repeat(weights[:, None], len(batch.pair), axis=1)
+    for name, (label, source) in REPEATED.items():
+        given[PLACE[source]] += weights[PLACE[name]] * (batch.labels == label)
     totals = np.zeros((6, *batch.linked.shape))
     for name, which, values in found.words:
         totals[which] += given[place[name]][:, None] * values
@@ -228,14 +222,6 @@ def worth(
     for name, column in found.null:
         null += given[place[name]] * column
     return total, null
-
-
-def repeated_weights(weights: np.ndarray) -> np.ndarray:
-    """The weights that come to those of the fixed features where a condition holds: array (conditions, features)."""
-    extra = np.zeros((len(CONDITIONS), len(FEATURES)))
-    for name, (condition, sources) in REPEATED.items():
-        extra[CONDITIONS.index(condition), [PLACE[source] for source in sources]] += weights[PLACE[name]]
-    return extra
 
 
 def rows(batch: Batch, cells: Candidates, found: Features, place: Mapping[str, int]) -> tuple[np.ndarray, np.ndarray]:
@@ -259,9 +245,9 @@ def rows(batch: Batch, cells: Candidates, found: Features, place: Mapping[str, i
         out[:, place[name]] += column
     for name, column in found.null:
         null[:, place[name]] += column
-    holds = conditions(batch)[:, k]
-    for name, (condition, sources) in REPEATED.items():
-        out[:, PLACE[name]] = out[:, [PLACE[s] for s in sources]].sum(axis=1) * holds[CONDITIONS.index(condition)]
+    labels = batch.labels[k]
+    for name, (label, source) in REPEATED.items():
+        out[:, PLACE[name]] = out[:, PLACE[source]] * (labels == label)
     return out, null
 
 

@@ -73,11 +73,11 @@ def events(batch: Batch, found: Votes) -> Events:
 
 
 class PairLexicon:
-    """Sums of votes.
+    """Sums of votes. Words are known by their stems, as a form that stands once has no evidence, and its stem may.
 
-    pairs (dict): Source form → target form → mass; the target form "" is null.
+    pairs (dict): Source form → target form → mass; the target form "" is null. A form is the stems of its words.
     forms (dict): Target form → mass, whatever the source.
-    edges (dict): Word form → for each of `EDGES` the mass of the candidates where it stands there.
+    edges (dict): Stem → for each of `EDGES` the mass of the candidates where it stands there.
     """
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ class PairLexicon:
 
     def add(self, batch: Batch, found: Votes) -> None:
         """Add the votes of a batch."""
-        names = [symbol(form) for form in batch.words.forms]
+        names = batch.words.stems
         keys = [batch.key(span) for span in range(len(batch.pair))]
         for key in keys:
             self.pairs.setdefault(key, defaultdict(float))
@@ -158,7 +158,7 @@ class LexiconIndex:
     def ids(self, batch: Batch) -> np.ndarray:
         """The number of each word of a batch (int array (words,)); the last one for those that are not there."""
         get, none = self.words.get, len(self.words)
-        return np.array([get(symbol(form), none) for form in batch.words.forms])
+        return np.array([get(stem, none) for stem in batch.words.stems])
 
     def nodes(self, words: np.ndarray, sizes: np.ndarray) -> np.ndarray:
         """Find all forms in some sentences.
@@ -264,7 +264,7 @@ def edge_values(
     mine = masses[batch.pair]
     if own is not None:
         numbers: dict[str, int] = {}
-        names = np.array([numbers.setdefault(symbol(form), len(numbers)) for form in batch.words.forms])
+        names = np.array([numbers.setdefault(stem, len(numbers)) for stem in batch.words.stems])
         span, word, edge, mass = events(batch, own)
         same = (names[batch.target][batch.pair[span]] == names[word][:, None]) & there[batch.pair[span]]
         event, j = np.nonzero(same)
@@ -274,8 +274,7 @@ def edge_values(
     begin = np.log((mine[..., IS_FIRST] + 0.3) / (mine[..., STANDS_BEFORE] + 0.3))
     end = np.log((mine[..., IS_LAST] + 0.3) / (mine[..., STANDS_AFTER] + 0.3))
     inside = mine[..., IS_INSIDE]
-    seen = np.ones(batch.target.shape) if batch.stats is None else batch.stats.target.values[batch.target_ids]
-    inside = inside / (np.maximum(seen[batch.pair], inside) + 1)
+    inside = inside / (np.maximum(batch.seen[batch.pair], inside) + 1)
     return (begin, end), inside, masses[..., IS_FIRST] > 0
 
 
@@ -289,8 +288,3 @@ def look_up(keys: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndar
         return np.zeros(len(wanted))
     place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
     return np.where(keys[place] == wanted, values[place], 0.0)
-
-
-def symbol(form: str) -> str:
-    """A word's form, without spaces that would part it where a target form is split into words."""
-    return form.replace(" ", "")

@@ -27,6 +27,7 @@ SUMS = {
     "apart": "unlinked and more than one word from the nearest linked one",
     "far": "unlinked and more than four words from the nearest linked one",
     "lexical": "log ratio of the corpus's link probabilities from the span and from the rest of the sentence",
+    "stem_lexical": "the same of the links of stems",
     "rarity": "log document frequency in the corpus",
     "rarity_unlinked": "the same, where unlinked",
 }
@@ -47,6 +48,7 @@ BESIDE = {
     "linked": "linked to the span",
     "capital": "begins with a capital, where the span does",
     "lexical": "lexical ratio",
+    "stem_lexical": "that of its stem",
     "neighbor": "linked to the word on the same side of the source span",
 }
 
@@ -71,6 +73,8 @@ SPANS = {
     "last_to_last": "last word linked to the last source word",
     "first_lexical": "lexical ratio of the first word",
     "last_lexical": "of the last",
+    "first_stem_lexical": "that of its stem",
+    "last_stem_lexical": "that of its stem",
     "last_stop": "last word is punctuation (a full stop)",
     **{f"{w}_{name}": f"the word {w}: {what}" for name, what in BESIDE.items() for w in ("before", "after")},
     "neighbor_first": "the first word is linked to the word before the source span",
@@ -78,27 +82,6 @@ SPANS = {
     "source_edge": "whole sentence: the candidate and the span begin or end their sentences alike",
 }
 
-# Which feature it is a part of. "linked" is certain + uncertain.
-QUALITY = {
-    "certain_quality": "certain",
-    "linked_quality": "linked",
-    "dice_quality": "dice",
-    "share_quality": "share_linked",
-    "form_quality": "same_form",
-    "outside_quality": "to_outside",
-}
-COMMON = {
-    "certain_common": "certain",
-    "linked_common": "linked",
-    "dice_common": "dice",
-    "share_common": "share_linked",
-    "covered_common": "covered",
-    "not_linked_common": "not_linked",
-    "outside_common": "to_outside",
-    "first_unlinked_common": "first_unlinked",
-    "last_unlinked_common": "last_unlinked",
-    "length_ratio_common": "length_ratio",
-}
 NAMES = ("PER", "LOC", "ORG", "MISC")  # labels that most corpora of names share; with others these features are 0
 BY_LABEL = ("same_form", "lower", "not_linked", "first_unlinked", "last_unlinked", "length_ratio", "covered")
 LABELS = {f"{name}_{label}": f"{name}, where the label is {label}" for label in NAMES for name in BY_LABEL}
@@ -127,13 +110,11 @@ NULL = {
     "null_form": "best similarity of form",
     "null_form_mean": "mean over the source words of their best similarity",
     "null_capital": "the source span has a capital at an edge",
-    "null_common": "it has none, and a target word is linked to it",
-    "null_common_certain": "it has none, and a target word is linked to it by a certain link",
     "null_length": "log of the words of the source span",
     "null_pair_linked": "share of all source words with a link",
     "null_lexical": "highest link probability from the span to a target word",
+    "null_stem_lexical": "the same of stems",
     **{f"null_{label}": f"the label is {label}" for label in NAMES},
-    "null_quality": "quality of the corpus's links, where not linked",
     "null_pair_share": "share of null among the projections of the source form elsewhere",
     "null_pair_count": "log of the count of projections of the source form elsewhere",
 }
@@ -141,8 +122,6 @@ NULL = {
 FEATURES: dict[str, str] = {
     **SUMS,
     **SPANS,
-    **{name: f"{of} · how well the corpus's links agree with names alike in form" for name, of in QUALITY.items()},
-    **{name: f"{of}, where the span has no capital at an edge" for name, of in COMMON.items()},
     **LABELS,
     **PAIRS,
     **NULL,
@@ -150,14 +129,8 @@ FEATURES: dict[str, str] = {
 PLACE = {name: k for k, name in enumerate(FEATURES)}
 STAGES = ("alone", "corpus", "pairs")  # without a corpus; with its counts; with the lexicon of a first pass, too
 
-# What else a feature is counted by: its values are repeated where the condition holds, under a second name.
-CONDITIONS = ("quality", "common", *NAMES)
-LINKED = ("certain", "uncertain")
-REPEATED: dict[str, tuple[str, tuple[str, ...]]] = {
-    **{name: ("quality", LINKED if of == "linked" else (of,)) for name, of in QUALITY.items()},
-    **{name: ("common", LINKED if of == "linked" else (of,)) for name, of in COMMON.items()},
-    **{f"{name}_{label}": (label, (name,)) for label in NAMES for name in BY_LABEL},
-}
+# Features whose values are repeated under a second name where the label is one of `NAMES`: label and first name.
+REPEATED = {f"{name}_{label}": (label, name) for label in NAMES for name in BY_LABEL}
 
 PART = ("{}", "{}_gap", "null_{}")  # of a part of further evidence: see `RankerEvidence`
 

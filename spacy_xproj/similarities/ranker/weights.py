@@ -20,17 +20,18 @@ SHIPPED = "weights.json"
 # same get weights of opposite signs, which hold for the links and languages that were learnt from, and no others.
 FOR = (
     "certain", "uncertain", "same_form", "like_form", "part_form", "capital", "between", "lexical", "dice",
-    "share_linked", "share_certain", "covered", "covered_any", "covered_chars", "first_form", "last_form",
-    "first_to_first", "last_to_last", "first_lexical", "last_lexical", "before_neighbor", "after_neighbor",
-    "source_edge", "pair_share", "pair_count", "pair_known", "first_edge", "last_edge", "first_inside",
-    "last_inside", "mean_inside",
+    "stem_lexical", "share_linked", "share_certain", "covered", "covered_any", "covered_chars", "first_form",
+    "last_form", "first_to_first", "last_to_last", "first_lexical", "last_lexical", "first_stem_lexical",
+    "last_stem_lexical", "before_neighbor", "after_neighbor", "source_edge", "pair_share", "pair_count",
+    "pair_known", "first_edge", "last_edge", "first_inside", "last_inside", "mean_inside",
 )
 AGAINST = (
     "doubt", "to_other_span", "to_outside", "to_outside_certain", "form_elsewhere", "lower", "near", "apart",
     "far", "uncovered_edges", "length_ratio", "longer", "chars_ratio", "chars_longer", "mean_to_outside",
     "mean_form_elsewhere", "first_lower", "last_lower", "first_outside", "last_outside", "first_unlinked",
-    "last_unlinked", "before_linked", "after_linked", "before_lexical", "after_lexical", "neighbor_first",
-    "neighbor_last", "before_edge", "after_edge", "before_inside", "after_inside",
+    "last_unlinked", "before_linked", "after_linked", "before_lexical", "after_lexical", "before_stem_lexical",
+    "after_stem_lexical", "neighbor_first", "neighbor_last", "before_edge", "after_edge", "before_inside",
+    "after_inside",
 )
 # fmt: on
 
