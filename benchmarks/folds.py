@@ -17,6 +17,7 @@ DOMAINS = {"absa": "opinion targets", "reviews": "opinion targets"}  # one domai
 # What the weights depend on but for the data
 CODE = (
     "scripts/*ranker*.py",
+    "scripts/glued.py",
     *(f"spacy_xproj/{part}*.py" for part in ("", "aligners/", "corpus/", "similarities/", "similarities/ranker/")),
 )
 
