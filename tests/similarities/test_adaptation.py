@@ -222,7 +222,7 @@ def test_saved_after_training():
     again = Ranker().from_bytes(ranker.to_bytes())
     assert again.to_bytes() == ranker.to_bytes() != fitted(examples).to_bytes()
     for example in examples:
-        assert [x.tolist() for x in again(example.pair)] == [x.tolist() for x in ranker(example.pair)]
+        assert [x.tolist() for x in again(example.pair)[:5]] == [x.tolist() for x in ranker(example.pair)[:5]]
     before = weights(again)
     train(again, examples, 5)  # resumes from there
     assert all(far > 0 for far in moved(again, before).values())
