@@ -27,6 +27,7 @@ DEMO = {
     "gold_options": [],
     "project_config": "project_match",
     "train_config": "ner_cpu",
+    "by_label": False,
     "suffix": "-${vars.lang}",
     "corpus": "corpus/${vars.lang}",
     "training": "training/${vars.lang}",

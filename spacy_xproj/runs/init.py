@@ -13,12 +13,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from spacy.util import is_package, load_config
 from weasel.util.hashing import get_checksum
 
-from ..codes import normalize_code
+from ..codes import normalize_code, parse
 from ..corpus import blank, read_docs
 from ..errors import InputError, XprojError
 from ..files import folder_beside, write_json, write_lines
 from ..labels import ALL, LabelFilter
-from ..languages import spacy_lang
+from ..languages import UNSPACED_LANGUAGES, spacy_lang
 from ..shipped import find_config, write_config
 from .pipelines import PathLike
 
@@ -32,6 +32,14 @@ ROLES = {  # of the files that a person gives: what stands in project.yml
     "source_model": "The model that labels",
 }
 MEMORY_FILES = (".tsv", ".jsonl", ".tmx")  # others are the lines of one side
+# spaCy's "xx" takes a sentence without spaces for one token. This gives what is trained the tokenizer of `blank`.
+SPLIT_CHARACTERS = """
+[initialize]
+
+[initialize.before_init]
+@callbacks = "spacy.copy_from_base_model.v1"
+tokenizer = "configs/tokenizer"
+"""
 LOOKED_AT = 1000  # Docs in which to look for labels
 
 
@@ -125,6 +133,7 @@ def init(
             else ["--parallel"],
             "project_config": "project_ranker",
             "train_config": "ner_cpu" if source else "student_cpu",
+            "by_label": bool(gold),  # else the development data are what the last score is on
             "test": "corpus/gold/test.spacy" if gold else "corpus/dev.spacy",
             "meta": "configs/meta.json" if project.nlp_lang != lang else None,
             "does": _does(given, parallel, source_model),
@@ -249,6 +258,10 @@ def _write_configs(folder: Path, values: dict[str, Any], labels: LabelFilter) ->
     names = [values["project_config"]] if values["source"] else []
     for name in [*names, values["train_config"], *(["translate"] if values["parallel"] else [])]:
         write_config(name, folder / f"{name}.cfg")
+    if values["nlp_lang"] == "xx" and parse(values["lang"]).language in UNSPACED_LANGUAGES:
+        blank(values["lang"]).to_disk(folder / "tokenizer")
+        with open(folder / f"{values['train_config']}.cfg", "a", encoding="utf-8") as file:
+            file.write(SPLIT_CHARACTERS)
     if values["raw"]:
         config = load_config(find_config("teach"), interpolate=False)
         hugging_face = (Path(folder.parent, values["source_model"]) / "config.json").is_file()

@@ -103,7 +103,7 @@ def test_labeled_source_target_lines_and_links(data, tmp_path, monkeypatch):
     folder = tmp_path / "My Spanish!"
     args = ("--source", data / "source.conll", "--target", data / "target.txt", "--gold", data / "target.conll")
     code, text = call(folder, "--lang", "spa", *args, "--alignments", data / "links.pharaoh", "--license", "CC BY 4.0")
-    assert code == 0 and "spa → es" in text and "pair, project, train, gold, evaluate, package" in text
+    assert code == 0 and "spa → es" in text and "gold, pair, project, train, evaluate, package" in text
     assert len((folder / "README.md").read_text(encoding="utf-8").splitlines()) <= 12
     moved = folder.rename(tmp_path / "moved")
     name, config, meta = wheel(run(moved, monkeypatch))
@@ -154,9 +154,21 @@ def test_documents(data, tmp_path, monkeypatch):
 def test_raw_text_and_a_teacher(data, tmp_path, monkeypatch):
     args = ("--raw", data / "target.txt", "--source-model", data / "ruler", "--gold", data / "target.conll")
     code, text = call(tmp_path / "es", "--lang", "es", *args, "--label-map", "PERSON=PER,GPE=LOC,THING=")
-    assert code == 0 and "teach, train, gold, evaluate, package" in text
+    assert code == 0 and "gold, teach, train, evaluate, package" in text
     _, config, _ = wheel(run(tmp_path / "es", monkeypatch))
     assert "xproj_student" in config
+
+
+def test_a_language_without_spaces_and_without_data(data, tmp_path, monkeypatch):
+    """Lao: what is trained splits text as the data are split."""
+    args = ("--source", data / "source.conll", "--target", data / "target.txt")
+    assert call(tmp_path / "lao", "--lang", "lo", *args)[0] == 0
+    monkeypatch.chdir(tmp_path / "lao")
+    nlp = spacy.blank("xx")
+    assert len(nlp("ລາວ")) == 1
+    initialize = spacy.util.load_config("configs/ner_cpu.cfg")["initialize"]
+    spacy.registry.resolve(initialize)["before_init"](nlp)
+    assert len(nlp("ລາວ")) == 3
 
 
 def test_a_folder_that_is_there(data, tmp_path):
