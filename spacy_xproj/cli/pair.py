@@ -7,8 +7,9 @@ import typer
 from wasabi import msg
 
 from ..labels import LabelFilter
+from ..runs.label_counts import by_label, others
 from ..runs.pair import pair
-from .common import LabelMap, Labels, License, Sentences, SourceModel, progress_bar, show_counts
+from .common import LabelMap, Labels, License, Sentences, SourceModel, progress_bar, show_counts, show_labels
 
 
 def pair_cli(
@@ -52,4 +53,5 @@ def pair_cli(
     msg.good(f"Wrote {counts.pop('docs')} Docs with {counts['source_spans']} source entities to {out}")
     if counts["long_docs_without_sentences"]:
         msg.warn("Long Docs without sentences are slow to align and to project: give --sentences.")
-    show_counts(counts)
+    show_counts(others(counts))
+    show_labels(by_label(counts))

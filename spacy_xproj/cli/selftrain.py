@@ -7,7 +7,9 @@ import typer
 from spacy.cli._util import parse_config_overrides
 from wasabi import msg
 
+from ..labels import LabelFilter
 from ..runs.selftrain import self_train
+from .common import LabelMap, Labels
 from .verbosity import VERBOSITY
 
 
@@ -26,11 +28,14 @@ def selftrain_cli(
     lang: Annotated[Optional[str], typer.Option(help="Target language.")] = None,
     limit: Annotated[int, typer.Option(min=0, help="Read so many texts. 0: all.")] = 0,
     gpu_id: Annotated[int, typer.Option("--gpu-id", "-g", help="GPU to train on. -1: CPU.")] = -1,
+    labels: Labels = "",
+    label_map: LabelMap = "",
 ) -> None:
     """Train students in rounds, each on what the last one labels. Values of the student's config can be given as
     --section.name VALUE, as for 'spacy train'."""
     options: dict[str, Any] = {"dev": dev, "extra": extra, "held_out": held_out, "rounds": rounds, "min_gain": min_gain}
     options |= {"patience": patience, "lang": lang, "limit": limit, "use_gpu": gpu_id, "progress": not VERBOSITY.quiet}
+    options["labels"] = LabelFilter.parse(labels, label_map)
     done = self_train(raw, config, teachers, out, overrides=parse_config_overrides(ctx.args), **options)
     rows = [(r["round"], r["teacher"], r["docs"], *(f"{r[n] or 0:.3f}" for n in NAMES)) for r in done.rounds]
     msg.table(rows, header=("round", "teacher", "texts", "P", "R", "F"), aligns=["r", "l", *"rrrr"], divider=True)

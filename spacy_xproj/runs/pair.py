@@ -17,10 +17,11 @@ from ..corpus.pairing import pair_docs, with_links
 from ..corpus.sentence_pairs import LONG, sentence_marker, set_sentence_pairs, source_doc
 from ..corpus.sides import LINES, Agreement, Side, agree
 from ..errors import InputError
-from ..files import locked
+from ..files import locked, write_json
 from ..keys import run_key
 from ..labels import ALL, LabelFilter, mapped_spans, source_ids
 from .convert import prepared
+from .label_counts import by_label, count_entities, others
 from .pipelines import PathLike
 from .process import Tally, process
 from .shards import Progress
@@ -94,7 +95,9 @@ def pair(
             warnings.warn(agreed.warning, stacklevel=2)
         reader = PairReader(agreed, source_lang, alignments, sentences)
         step = PairStep(sides[1].nlp.vocab, labels, labeler, license)
-        return +process(reader, out, step, key=key, shard=shard, progress=progress).counts
+        counts = +process(reader, out, step, key=key, shard=shard, progress=progress).counts
+        write_json(f"{out}.report.json", {**others(counts), "by_label": by_label(counts)})
+    return counts
 
 
 def check_source(sides: Agreement, labels: LabelFilter, labeler: Optional[SourceLabeler]) -> None:
@@ -191,6 +194,7 @@ class PairStep:
         for doc in prepared(docs, license=self.license):
             bitext = doc._.xproj
             tally.counts.update(docs=1, source_spans=len(bitext.spans))
+            count_entities(doc, tally.counts)
             tally.counts["source_docs_without_labels"] += len(bitext.unknown) == len(bitext.words)
             for (a, b), (c, d) in bitext.sents:
                 tally.counts["source_sentences_without_a_partner"] += c == d

@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import sys
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,11 +27,13 @@ from ..errors import InputError, XprojError
 from ..files import check_replaceable, file_hash, is_intact, replacing_folder, write_json
 from ..fitting import fit
 from ..keys import config_key, run_key, warn_of_changes
+from ..labels import ALL, LabelFilter
 from ..languages import set_language, spacy_lang
 from ..pipeline.entities import hard_doc
 from ..shipped import find_config
 from ..soft import SoftLabels
 from .pipelines import DocReader, load_pipeline
+from .teachers import check_teacher_labels, teacher_settings
 
 STATE, SCORES, SOFT, DEV, BEST = "rounds.json", "scores.json", "soft.spacy", "dev.spacy", "best"
 LASTING = ("labels", "hard", "projection", "projection_weight")  # settings of xproj_teacher that hold in all rounds
@@ -57,6 +60,7 @@ class SelfTrainingFiles:
     lang (Optional[str]): The target language, in place of the configs'.
     limit (int): Read no more of the raw texts than this. 0: all.
     overrides (dict[str, Any]): Values of the training config by their dotted names.
+    labels (LabelFilter): New names of the labels of the first teachers, `dev` and `extra`, and those to keep.
     use_gpu (int): The number of the GPU to train on. -1: the CPU.
     progress (bool): Print spaCy's table of training.
     RAISES (XprojError): If a setting is out of range, or the input, a config or OUTPUT cannot be used.
@@ -75,6 +79,7 @@ class SelfTrainingFiles:
     lang: Optional[str] = None
     limit: int = 0
     overrides: dict[str, Any] = field(default_factory=dict)
+    labels: LabelFilter = ALL
     use_gpu: int = -1
     progress: bool = False
 
@@ -98,10 +103,13 @@ class SelfTrainingFiles:
         self.teachers = find_config(self.teachers)
         inputs: dict[str, Optional[Path]] = {"input": self.raw, "gold": self.dev, "labeled Docs besides": self.extra}
         options = {"language": self.code, "limit": self.limit, "held out": None if self.dev else f"1 of {self.every}"}
+        options |= self.labels.options()
         student = {name: block for name, block in self.student.interpolate().items() if name != "paths"}
         if self.teachers.is_dir():
             inputs["teachers"] = self.teachers
-        teachers, self.teacher_block = teacher_config(self.teachers)
+        teachers, self.teacher_block = teacher_config(
+            self.teachers, teacher_settings(self.teachers, labels=self.labels)
+        )
         self.key = {**run_key(inputs, options), **config_key("config", student), **config_key("teachers", teachers)}
         check_replaceable(out / BEST)
 
@@ -189,7 +197,11 @@ class SelfTrainingFiles:
 
         RETURNS (int): The number of Docs to learn from.
         """
-        nlp = load_pipeline(self.teachers, self.lang)
+        nlp = load_pipeline(self.teachers, self.lang, teacher_settings(self.teachers, labels=self.labels))
+        seen: Counter = Counter()
+        for path in filter(None, (self.dev, self.extra)):
+            list(self.labels.apply(read_docs(path, blank(self.code)), seen))
+        check_teacher_labels(nlp, self.labels, seen)
         texts = DocReader([self.raw], nlp, limit=self.limit)
         fit(nlp, texts)
         docs: list[Doc] = []
@@ -233,11 +245,12 @@ class SelfTrainingFiles:
     def gold_docs(self, path: Path) -> list[Doc]:
         """Read the gold, as Docs with entities alone."""
         nlp = blank(self.code)
-        docs = list(read_docs(path, nlp))
+        seen: Counter = Counter()
+        docs = list(self.labels.apply(read_docs(path, nlp), seen))
         if not any(doc.ents for doc in docs):
-            raise InputError(
-                path, None, "It is not labeled, or without an entity: expected gold to score the students by."
-            )
+            cause = f"--labels and --label-map leave out all its labels ({', '.join(sorted(seen))})"
+            cause = cause if seen else "It is not labeled, or without an entity"
+            raise InputError(path, None, f"{cause}: expected gold to score the students by.")
         return [gold_doc(doc, nlp) for doc in docs]
 
     # Training
@@ -248,7 +261,7 @@ class SelfTrainingFiles:
         if self.extra:
             path = folder / "train.spacy"
             vocab = Vocab()
-            more = read_docs(self.extra, blank(self.code))
+            more = self.labels.apply(read_docs(self.extra, blank(self.code)))
             write_file((doc for docs in (read_file(folder / SOFT, vocab), more) for doc in docs), path)
         config = self.student.copy()
         config["paths"].update({"train": str(path), "dev": str(self.output / DEV)})
@@ -298,14 +311,16 @@ def student_config(path: Path, overrides: dict[str, Any]) -> Config:
     return config
 
 
-def teacher_config(teachers: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def teacher_config(teachers: Path, overrides: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read the config, or that of the saved pipeline, of the first teachers.
 
     teachers (Path): The config or folder.
+    overrides (dict[str, Any]): Values by their dotted names.
     RETURNS (dict, dict): The sections that say what the teachers are, and the settings of `xproj_teacher` in them.
     RAISES (InputError): If it has no such pipe.
     """
-    config = load_config(teachers / "config.cfg" if teachers.is_dir() else teachers, interpolate=True)
+    path = teachers / "config.cfg" if teachers.is_dir() else teachers
+    config = load_config(path, overrides=overrides, interpolate=True)
     pipes = {name: config["components"].get(name, {}) for name in config.get("nlp", {}).get("pipeline", [])}
     for block in pipes.values():
         if block.get("factory") == "xproj_teacher":

@@ -8,17 +8,17 @@ from typing import Any, Optional
 
 import numpy as np
 from spacy.tokens import Doc
-from spacy.util import load_config
 
 from ..errors import InputError
 from ..files import locked, write_json
 from ..fitting import xproj_pipes
 from ..keys import run_key
+from ..labels import ALL, LabelFilter
 from ..pipeline.teacher import SoftLabeler
-from ..shipped import find_config
 from .pipelines import DocReader, PathLike, fitted_beside, is_single, keyed_pipeline
 from .process import PipelineStep, check_processes, process
 from .shards import Progress
+from .teachers import check_teacher_labels, teacher_settings
 
 MICRO = 1_000_000  # sums of whole numbers do not depend on their order
 
@@ -33,6 +33,8 @@ def teach(
     shard: int = 0,
     overrides: Optional[dict[str, Any]] = None,
     progress: Optional[Progress] = None,
+    *,
+    labels: LabelFilter = ALL,
 ) -> dict[str, Any]:
     """Label text by the teachers of a pipeline with an `xproj_teacher`, after fitting what learns from the text.
 
@@ -46,14 +48,16 @@ def teach(
     shard (int): Docs a shard, where one file is split. 0: 1000.
     overrides (Optional[dict[str, Any]]): Config values by dotted name.
     progress (Optional[Progress]): Called with the numbers of finished and of all shards, or of Docs.
+    labels (LabelFilter): New names of the teachers' labels, and those to keep.
     RETURNS (dict): What stands in the report: see `report`.
     RAISES (XprojError): If the input cannot be used, the pipeline has no `xproj_teacher`, or all tokens are masked.
     """
     out = Path(out)
     check_processes(out, n_process)
-    nlp, key = keyed_pipeline(config, lang, {**(overrides or {}), **only_these(config, only)})
+    nlp, key = keyed_pipeline(config, lang, {**(overrides or {}), **teacher_settings(config, only, labels)})
     if not any(isinstance(pipe, SoftLabeler) and pipe.used() for _, pipe in xproj_pipes(nlp)):
         raise InputError(config, None, "Expected a pipeline with an xproj_teacher, but it has none.")
+    check_teacher_labels(nlp, labels)
     key |= run_key({"input": raw})
     with locked(out), fitted_beside(nlp, DocReader([raw], nlp), out, key) as fitted:
         docs = DocReader([raw], fitted.nlp)
@@ -73,17 +77,6 @@ def teach(
         found = {"pipeline": fitted.state, **report(counts)}
         write_json(f"{out}.report.json", found)
     return found
-
-
-def only_these(config: PathLike, only: Sequence[str]) -> dict[str, list[str]]:
-    """The config values that make each `xproj_teacher` use some of its teachers."""
-    if not only:
-        return {}
-    path = find_config(config)
-    path = path / "config.cfg" if path.is_dir() else path
-    blocks = load_config(path, interpolate=False).get("components", {})
-    names = [name for name, block in blocks.items() if block.get("factory") == "xproj_teacher"]
-    return {f"components.{name}.only": list(only) for name in names}
 
 
 def with_state(docs: Iterable[Doc], state: str, counts: Counter) -> Iterator[Doc]:

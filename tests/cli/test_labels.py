@@ -9,6 +9,8 @@ from spacy_xproj.corpus import read_docs
 from spacy_xproj.translators.memory import Memory
 from tests.cli.test_app import CONFIG, bad, good
 from tests.conftest import VERSES, ents, names
+from tests.runs.test_rounds import SMALL, work  # noqa: F401  (a fixture)
+from tests.teachers.tiny_pipelines import make_ner
 
 RENAMED = ("--label-map", "PER=PERSON", "--labels", "PERSON")
 
@@ -82,3 +84,51 @@ def test_labels_of_the_translator(corpus, calls):
     setting = ("--components.xproj_translator.labels", '["LOC"]')
     good(*calls["translate"], *setting)
     assert [s.label for doc in docs(corpus / "t.spacy") for s in doc._.xproj.spans] == ["LOC"]
+
+
+@pytest.fixture(scope="module")
+def teachers(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("teachers")
+    return make_ner(folder / "en"), make_ner(folder / "de", seed=1, steps=8, lang="de")
+
+
+def test_teach(corpus, teachers):
+    (corpus / "raw.txt").write_text("Ana vio Roma\nNew York es grande\nAna Torres\n")
+    paths = [part for name, path in zip(("english", "other"), teachers) for part in (f"--paths.{name}", path)]
+    call = ("teach", corpus / "raw.txt", corpus / "soft", "--config", "teach", "--lang", "es", *paths)
+    before = names(corpus)
+    message = bad(*call, "--labels", "PERS")
+    assert "--labels names PERS" in message and "The labels that occur are LOC, PER." in message
+    assert "--label-map names GPE" in bad(*call, "--label-map", "GPE=LOC") and names(corpus) == before
+    text = good(*call, *RENAMED)
+    assert "entities: PERSON" in text and "LOC" not in text
+    assert docs(corpus / "soft")[0]._.xproj_soft.labels == ("O", "B-PERSON", "I-PERSON")
+    # a map in the config comes before the labels that an option keeps
+    mapped = ("--components.xproj_teacher.label_map", '{"PER":"PERSON"}')
+    good(*call, *mapped, "--labels", "PERSON")
+    assert docs(corpus / "soft")[0]._.xproj_soft.labels == ("O", "B-PERSON", "I-PERSON")
+
+
+@pytest.mark.slow
+def test_selftrain(work):  # noqa: F811
+    args = ("selftrain", work / "raw.txt", work / "out", "--config", "student_cpu", "--teachers", work / "teach.cfg")
+    args += ("--dev", work / "dev.spacy", "--rounds", 2, "--lang", "es")
+    args += tuple(part for name, value in SMALL.items() if name != "nlp.lang" for part in (f"--{name}", value))
+    assert "dev.spacy: --labels and --label-map leave out all" in bad(*args, "--labels", "PERS")
+    assert "--labels names PERS" in bad(*args, "--labels", "PERS,PER") and not (work / "out").exists()
+    good(*args, *RENAMED)
+    for number in (1, 2):
+        soft = docs(work / "out" / f"round-{number}" / "soft.spacy")[0]._.xproj_soft
+        assert soft.labels == ("O", "B-PERSON", "I-PERSON")
+    assert {ent.label_ for doc in docs(work / "out" / "dev.spacy") for ent in doc.ents} == {"PERSON"}
+    assert spacy.load(work / "out" / "best").get_pipe("xproj_student").labels == ("PERSON",)
+
+
+def test_pair(corpus):
+    (corpus / "tgt.txt").write_text("".join(f"{target}\n" for _, target in VERSES))
+    call = ("pair", corpus / "src.conll", corpus / "tgt.txt", corpus / "pairs.spacy", "--lang", "es")
+    good(*call, *RENAMED)
+    assert [s.label for doc in docs(corpus / "pairs.spacy") for s in doc._.xproj.spans] == ["PERSON"]
+    report = json.loads((corpus / "pairs.spacy.report.json").read_text())
+    assert report["by_label"] == {"PERSON": {"source": 1}} and report["docs"] == 5
+    assert "The labels that occur are LOC, PER." in bad(*call, "--labels", "PERS")
