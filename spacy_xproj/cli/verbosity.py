@@ -42,7 +42,8 @@ class Bar:
             return
         if self.bar is None or what != self.what:
             self.close()
-            self.bar, self.what = tqdm(desc=what or None, unit=unit, leave=False, disable=None), what
+            self.bar = tqdm(desc=what or None, total=total or None, unit=unit, leave=False, disable=None)
+            self.what = what
         if not self.bar.disable:
             self.bar.total = total or None
             self.bar.set_postfix_str(note, refresh=False)

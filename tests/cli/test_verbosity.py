@@ -82,8 +82,8 @@ def test_fitting_is_shown_in_a_terminal(corpus, monkeypatch):
     lines = stages(
         monkeypatch, lambda: run(corpus / "bitext.spacy", corpus / "m", CONFIGS / "project_ranker.cfg", "es")
     )
-    starts = {line.partition(": 0")[0].partition(": 1")[0].strip() for line in lines}
-    assert {"reading", "xproj_aligner: rounds", "xproj_matcher: words", "xproj_matcher: entities"} <= starts
+    for stage in ("reading", "xproj_aligner: rounds", "xproj_matcher: words", "xproj_matcher: entities"):
+        assert any(line.strip().startswith(f"{stage}: ") for line in lines), stage
 
 
 def test_a_log_gets_no_bars(corpus, monkeypatch):

@@ -30,6 +30,11 @@ OPTIONS = [part for name, value in STUDENT.items() if name != "nlp.lang" for par
 VERBS = {
     "convert": ("convert src.conll out/x --shard 1 --lang es", "/00002.spacy", r"goes on from shard 3\."),
     "convert to a file": ("convert src.conll out/x.spacy --lang es", "/x.spacy", "begins anew"),
+    "pair": (
+        "pair src.conll tgt.txt out/x --lang es --shard 1 --tokens",
+        "/x/00002.spacy",
+        "goes on from shard 3 of 5",
+    ),
     "translate": (
         f"translate src.conll out/x --lang es --shard 1 --config {CONFIGS / 'translate.cfg'} "
         "--components.xproj_translator.forward.path memory.db",
@@ -68,6 +73,7 @@ def work(corpus, monkeypatch):
     """A folder with what the verbs read. They write to `out/`, beside which nothing else is."""
     make_encoder(corpus / "encoder", positions=130)
     (corpus / "raw.txt").write_text("\n".join(texts(12, 0)) + "\n", encoding="utf-8")
+    (corpus / "tgt.txt").write_text("".join(f"{target}\n" for _, target in VERSES), encoding="utf-8")
     (corpus / "teach.cfg").write_text(TEACHERS)
     gold(corpus / "dev.spacy", texts(4, 1))
     memory = Memory(corpus / "memory.db")
