@@ -15,8 +15,10 @@ from ..errors import InputError, XprojError
 from ..languages import blank
 from ..soft import SoftLabels
 from ..tags import split_tags
+from .formats.payload_meta import payload_id
 from .pairing import bare_copy, gold_doc, pair_docs, with_links
 from .readers import read_docs
+from .rejoin import rejoin
 
 PathLike = Union[str, Path]
 
@@ -27,8 +29,9 @@ class GoldCorpus:
     labels, whichever there are.
 
     path (Optional[str]): Target Docs with gold entities, in any format that `read_docs` reads.
-    source (Optional[str]): The labeled source side, line by line with it. None: the Docs have a payload already, or
-        soft labels, or both.
+    source (Optional[str]): The labeled source side, line by line with it; or the Docs with payload of which JSONL was
+        written that comes back in `path`, which are found by their ids. None: the Docs have a payload already, or soft
+        labels, or both.
     alignments (Optional[str]): Word links in Pharaoh format, see `with_links`. None: those of the payload, or an
         aligner in the pipeline finds them.
     source_lang (str): Language code of `source`.
@@ -114,8 +117,37 @@ class GoldCorpus:
         """New Docs with the payload and without entities."""
         if self.source is None:
             return self.with_payload(docs, nlp)
-        source = read_docs(self.source, blank(self.source_lang), limit=limit)
+        source_nlp = blank(self.source_lang)
+        first = next(read_docs(self.source, source_nlp, source_nlp=source_nlp))
+        if first._.xproj is not None:
+            return self.rejoined(docs, nlp)
+        source = read_docs(self.source, source_nlp, limit=limit)
+        docs = self.without_ids(docs)
         return naming(f"{self.source} and {self.path}", pair_docs(source, docs, nlp, labels=self.labels))
+
+    def rejoined(self, docs: Iterator[Doc], nlp: Language) -> Iterator[Doc]:
+        """New Docs with the payloads that those of `source` have, by their ids."""
+        if self.alignments is not None:
+            raise InputError(
+                self.alignments,
+                None,
+                f"The payloads in {self.source} have links, and meet the Docs by ids. Leave 'alignments' out.",
+            )
+        source_nlp = blank(self.source_lang)
+        source = read_docs(self.source or "", source_nlp, source_nlp=source_nlp)
+        return self.with_payload(rejoin(docs, self.path, source, self.source or "", nlp.vocab), nlp)
+
+    def without_ids(self, docs: Iterable[Doc]) -> Iterator[Doc]:
+        """The Docs. Those with an id must not be joined line by line: their order can be another one."""
+        for doc in docs:
+            if payload_id(doc.user_data.get("meta")):
+                raise InputError(
+                    self.path,
+                    None,
+                    f"Its records have ids in meta.xproj, but {self.source} has no payloads to find by them. Give the "
+                    ".spacy file that the records were made from as 'source'.",
+                )
+            yield doc
 
     def with_payload(self, docs: Iterable[Doc], nlp: Language) -> Iterator[Doc]:
         """Docs that came with their payload or with soft labels."""

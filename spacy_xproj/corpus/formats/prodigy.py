@@ -10,6 +10,7 @@ from ...errors import XprojError
 from .base import CERTAIN, NO, POSSIBLE, has_payload, meta_of, to_json
 from .build import GOLD
 from .json_format import JsonFormat, as_list, as_mark, as_meta, as_object, as_text, refuse_other_labels
+from .payload_meta import META, PairIds, payload_meta
 from .record import Mark, Record
 from .report import Report
 from .source import Source
@@ -55,6 +56,7 @@ class Prodigy(JsonFormat):
         return record
 
     def pieces(self, docs: Iterable[Doc], report: Report) -> Iterator[str]:
+        ids = PairIds()
         for doc in docs:
             tokens = [
                 {"text": t.text, "start": t.idx, "end": t.idx + len(t), "id": t.i, "ws": bool(t.whitespace_)}
@@ -64,7 +66,10 @@ class Prodigy(JsonFormat):
             spans = written_spans(doc, report)
             if spans is not None:
                 record["spans"] = [_span_record(span) for span in spans]
-            yield to_json({**record, **meta_of(doc)})
+            record |= meta_of(doc)
+            if has_payload(doc):
+                record["meta"] = {**record.get("meta", {}), META: payload_meta(doc, ids(doc))}
+            yield to_json(record)
 
 
 def written_spans(doc: Doc, report: Report) -> Optional[list[Span]]:
