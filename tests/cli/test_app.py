@@ -15,7 +15,7 @@ from spacy_xproj.translators.memory import Memory
 from tests.conftest import CONFIGS, VERSES, names, said
 
 CONFIG = str(CONFIGS / "project_match.cfg")
-VERBS = ("convert", "pair", "translate", "project", "evaluate", "fit", "tune", "teach", "selftrain", "config")
+VERBS = ("convert", "memory", "pair", "translate", "project", "evaluate", "fit", "tune", "teach", "selftrain", "config")
 
 
 def invoke(*args, app=app):
