@@ -41,7 +41,7 @@ from spacy_xproj.similarities.lexicon import Lexicon
 from spacy_xproj.similarities.links import LinkSimilarity
 from spacy_xproj.similarities.ranker import Ranker
 from spacy_xproj.similarities.ranker.corpus import CorpusStats, pair_key
-from spacy_xproj.similarities.ranker.model import Scored
+from spacy_xproj.similarities.ranker.model import Known as KnownFeatures
 from spacy_xproj.similarities.ranker.names import FEATURES, PART, STAGES, with_parts
 from spacy_xproj.similarities.ranker.training import Group, learn
 from spacy_xproj.similarities.ranker.weights import bounds, zero_weights
@@ -178,7 +178,7 @@ class Remembering(Ranker):
     def __init__(self, parts: dict[str, Any], pairs: Sequence[SentencePair]):
         super().__init__(evidence=parts)
         self.start_from(zero_weights(parts))
-        self._known: dict[tuple[int, ...], Scored] = {}
+        self._known: dict[tuple[int, ...], KnownFeatures] = {}
         self.evidence.fit(list(pairs))
         self.stats = CorpusStats(pairs)
         self.prepare(pairs)
@@ -190,12 +190,11 @@ class Remembering(Ranker):
         *,
         alone: bool = False,
         skip: Collection[str] = (),
-    ) -> Scored:
+    ) -> KnownFeatures:
         key = tuple(map(pair_key, pairs))
         if key not in self._known:
             self._known[key] = super().first_pass(pairs, candidates, alone=alone)
-        known = self._known[key]
-        return self.weighed(known.batch, known.cells, known.features, self.weight("corpus"))
+        return self._known[key]
 
     def forget(self) -> None:
         self._known = {}

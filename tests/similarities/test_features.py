@@ -127,13 +127,16 @@ def test_statistics_and_own_votes():
     stats = CorpusStats(corpus())
     assert stats.size == 2 and pair_key(corpus()[0]) in stats.seen
     forms = stats.forms
-    assert forms.target.values[forms.target.ids(["en", "ana", "nothing"])].tolist() == [2, 1, 0]
+    assert [forms.target.values[forms.target.index.get(form, -1)] for form in ("en", "ana", "nothing")] == [2, 1, 0]
     pair = corpus()[0]
-    source, target = forms.source.ids(WordForms(pair.source).forms), forms.target.ids(WordForms(pair.target).forms)
-    linked = np.eye(3, dtype=bool)[None]
-    share = forms.share(source[None], target[None], linked, np.array([False]))[0]
+    source, target = (
+        np.array([side.index[form] for form in WordForms(words).forms])
+        for side, words in ((forms.source, pair.source), (forms.target, pair.target))
+    )
+    hits = np.flatnonzero(np.eye(3))
+    share = forms.share(source[None], target[None], hits, np.array([False]))[0]
     assert share[1, 1] == pytest.approx(2 / 3) and share[0, 0] == pytest.approx(1 / 2) and share[0, 1] == 0
-    share = forms.share(source[None], target[None], linked, np.array([True]))[0]
+    share = forms.share(source[None], target[None], hits, np.array([True]))[0]
     assert share[1, 1] == pytest.approx(1 / 2) and share[0, 0] == 0
 
 
@@ -154,7 +157,8 @@ def test_stems():
 
 def test_once_in_a_small_corpus_is_not_frequent():
     small, large = CorpusStats(corpus()), CorpusStats(corpus() * 1000)
-    assert small.rarity(small.forms.target.ids(["roma"])) < large.rarity(large.forms.target.ids(["roma"]))
+    roma = small.forms.target.index["roma"]
+    assert small.rarity(np.array([roma])) < large.rarity(np.array([roma]))
 
 
 def test_statistics_survive():

@@ -14,11 +14,12 @@ from rapidfuzz.fuzz import partial_ratio
 from rapidfuzz.process import cdist
 
 from ...bitext import SentencePair
-from ..forms import AFFIX, SAME, SHORT, WordForms
+from ..forms import AFFIX, SAME, SHORT
 from .corpus import LENGTHS, CorpusStats, LinkCounts, pair_key
+from .words import Vocabulary
 
 LIKE, ELSEWHERE, PART = 0.7, 0.92, 0.9  # similarities of form; see the features that are named so
-AREA = 60_000  # most entries of an array (B, M, N), so that a batch stays in the cache of a processor
+AREA = 120_000  # most entries of an array (B, M, N), so that a batch stays in the cache of a processor
 
 
 class Candidates(NamedTuple):
@@ -57,15 +58,20 @@ class Batch:
 
     pairs (sequence of SentencePair): The sentence pairs, each with at least one span and one target word.
     stats (Optional[CorpusStats]): Of the corpus; None: what comes from it is 0.
+    words (Optional[Vocabulary]): The words of batches before, to which new ones are added.
 
     first (int array (B + 1,)): Where the spans of each sentence pair begin, counted over the batch.
     pair (int array (K,)): The sentence pair of each source span.
     bounds (int array (K, 2)): Its first word and the one after its last.
-    inside (Inside): The words of all source spans.
     """
 
-    def __init__(self, pairs: Sequence[SentencePair], stats: Optional[CorpusStats] = None):
-        self.pairs, self.stats = pairs, stats
+    def __init__(
+        self,
+        pairs: Sequence[SentencePair],
+        stats: Optional[CorpusStats] = None,
+        words: Optional[Vocabulary] = None,
+    ):
+        self.pairs, self.stats, self.words = pairs, stats, Vocabulary() if words is None else words
         spans = [span for pair in pairs for span in pair.spans]
         self.first = np.cumsum([0, *(len(pair.spans) for pair in pairs)])
         self.pair = np.repeat(np.arange(len(pairs)), np.diff(self.first))
@@ -86,34 +92,30 @@ class Batch:
         return how.reduceat(values, self.begin, axis=0)
 
     def set_words(self) -> None:
-        """Number the words, and look each one up once.
+        """Number the words.
 
-        words (WordForms): All words of the batch; the last one stands for none.
         source, target (int arrays (B, M), (B, N)): Which word stands where.
+        inside (int array (W,)): The words of the source spans.
         m, n (int arrays (B,)): How many there are.
         """
-        index: dict[str, int] = {}
-        sides = []
-        for words in ([pair.source for pair in self.pairs], [pair.target for pair in self.pairs]):
-            sides.append([index.setdefault(word, len(index)) for word in chain.from_iterable(words)])
-        self.words = WordForms([*index, ""])
-        self.stop = self.words.punct & np.array([*(word != "." for word in index), True])
         self.m = np.array([len(pair.source) for pair in self.pairs])
         self.n = np.array([len(pair.target) for pair in self.pairs])
-        self.source, self.target = (pad(ids, size, len(index)) for ids, size in zip(sides, (self.m, self.n)))
+        source = self.words.numbers(chain.from_iterable([pair.source for pair in self.pairs]))
+        target = self.words.numbers(chain.from_iterable([pair.target for pair in self.pairs]))
+        self.source, self.target = pad(source, self.m), pad(target, self.n)
         self.punct, self.capital, self.upper, self.chars = (
             values[self.target] for values in (self.words.punct, self.words.capital, self.words.upper, self.words.chars)
         )
-        upper = self.words.upper[self.source]
-        self.first_upper = upper[self.pair, self.bounds[:, 0]]
-        self.last_upper = upper[self.pair, self.bounds[:, 1] - 1]
+        self.inside = self.source[self.pair_of_word, self.word]
+        self.first_upper = self.words.upper[self.inside[self.begin]]
+        self.last_upper = self.words.upper[self.inside[self.begin + self.length - 1]]
         self.named = self.first_upper | self.last_upper
-        self.source_chars = self.of_spans(self.words.chars[self.source][self.pair_of_word, self.word] + 1, np.add)
+        self.source_chars = self.of_spans(self.words.chars[self.inside] + 1, np.add)
 
     def set_links(self) -> None:
         """Look at the word links.
 
-        hit (bool array (B, M, N)): Which words are linked.
+        hit (bool array (B, M, N)), links (int array (links,)): Which words are linked, and their places in that array.
         best (float array (K, N)): The highest score of a link from the span.
         linked, sure (bool arrays (K, N)): Linked to the span; by a link that no other of either word equals.
         to_other, to_free, to_free_sure (bool arrays (K, N)): Linked to a word of another span, to one outside all
@@ -161,8 +163,7 @@ class Batch:
         alike (bool array (W, N)): Like a word of a span, or one of the two a part of the other.
         part (bool array (K, N)): It is a part of a word of the span, or the reverse.
         """
-        keys, chars = self.words.keys, self.words.chars
-        affix = [key if len(key) >= AFFIX else "" for key in keys]
+        keys, affix, chars = self.words.keys, self.words.affixes, self.words.chars
         like = np.zeros(self.hit.shape)
         inside = np.zeros((len(self.word), self.target.shape[1]))
         ends = np.append(self.begin, len(self.word))[self.first].tolist()
@@ -175,8 +176,8 @@ class Batch:
             mine = [affix[source[w]] for w in self.word[i:j].tolist()]
             found = cdist(mine, [affix[w] for w in target], scorer=partial_ratio, dtype=np.float32, score_cutoff=75)
             inside[i:j, :n] = found / 100
-        some, short = np.array([bool(key) for key in keys]), chars <= SHORT
-        source, target = self.source[self.pair_of_word, self.word], self.target[self.pair_of_word]
+        some, short = self.words.keyed, chars <= SHORT
+        source, target = self.inside, self.target[self.pair_of_word]
         forms = like[self.pair_of_word, self.word]
         forms[~(some[source][:, None] & some[target])] = 0
         forms[(short[source][:, None] | short[target]) & (forms < 1)] = 0
@@ -188,8 +189,8 @@ class Batch:
         everywhere = np.zeros((len(self.pairs), self.target.shape[1]), "i4")
         np.add.at(everywhere, (pair[good], j[good]), 1)
         self.elsewhere = everywhere[self.pair] > self.of_spans((self.forms > ELSEWHERE).astype("i4"), np.add)
-        enough = np.array([bool(key) for key in affix])
-        parts = (inside >= PART) & enough[self.source[self.pair_of_word, self.word]][:, None]
+        enough = self.words.keyed & (chars >= AFFIX)
+        parts = (inside >= PART) & enough[self.inside][:, None]
         parts &= enough[self.target[self.pair_of_word]]
         self.part = self.of_spans(parts, np.logical_or)
         self.alike = (self.forms > SAME) | parts
@@ -213,20 +214,20 @@ class Batch:
         if stats is None:
             return
         self.own[:] = [pair_key(pair) in stats.seen for pair in self.pairs]
-        target, self.share, self.lexical = self.looked_up(stats.forms, self.words.forms)
+        target, self.share, self.lexical = self.looked_up(stats.forms)
         self.rarity = stats.rarity(target)
-        target, self.stem_share, self.stem_lexical = self.looked_up(stats.stems, self.words.stems)
+        target, self.stem_share, self.stem_lexical = self.looked_up(stats.stems, stems=True)
         self.seen = stats.stems.target.values[target]
         self.stretch, self.more_chars = stats.stretch, stats.chars
 
-    def looked_up(self, counts: LinkCounts, forms: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The places of the target words, and their `share` and `lexical`.
+    def looked_up(self, counts: LinkCounts, stems: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The places of the target words in some counts, and their `share` and `lexical`.
 
-        forms (sequence of str): The forms or stems of all words of the batch.
+        stems (bool): The counts are those of stems.
         """
-        known = [*forms[:-1], None]
-        source, target = counts.source.ids(known)[self.source], counts.target.ids(known)[self.target]
-        share = counts.share(source, target, self.hit, self.own)
+        source = self.words.places(counts.source.index, stems)[self.source]
+        target = self.words.places(counts.target.index, stems)[self.target]
+        share = counts.share(source, target, self.links, self.own)
         mine = self.of_spans(share[self.pair_of_word, self.word])
         return target, mine, np.log((mine + 0.01) / (self.outside(share) + 0.01))
 
@@ -273,7 +274,7 @@ class Batch:
         sizes = np.arange(1, min(max_length, n) + 1)
         end = np.minimum(np.arange(n)[:, None] + sizes, n)  # (start, size)
         there = np.arange(n)[:, None] + sizes <= self.n[:, None, None]
-        ok = there & (~self.punct & pairs[:, None])[:, :, None] & ~self.stop[self.target][:, end - 1]
+        ok = there & (~self.punct & pairs[:, None])[:, :, None] & ~self.words.stop[self.target][:, end - 1]
         span, a, size = np.nonzero(ok[self.pair] & (before[:, end] > before[:, :-1, None]))
         return span, a, a + size + 1
 
@@ -290,13 +291,13 @@ class Batch:
         return " ".join([self.words.stems[w] for w in self.source[self.pair[span], a:b].tolist()])
 
 
-def pad(ids: Sequence[int], sizes: np.ndarray, padding: int) -> np.ndarray:
+def pad(ids: Sequence[int], sizes: np.ndarray) -> np.ndarray:
     """Put sequences that stand one after the other into rows.
 
     ids (sequence of int), sizes (int array (B,)): What they hold, and how long each is.
-    RETURNS (int array (B, longest)): The rows, filled up at their ends.
+    RETURNS (int array (B, longest)): The rows, filled up with 0 at their ends.
     """
-    rows = np.full((len(sizes), max(int(sizes.max(initial=0)), 1)), padding)
+    rows = np.zeros((len(sizes), max(int(sizes.max(initial=0)), 1)), "i8")
     rows[np.arange(rows.shape[1]) < sizes[:, None]] = ids
     return rows
 

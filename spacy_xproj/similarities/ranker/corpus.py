@@ -3,7 +3,8 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Optional
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,11 +31,6 @@ class FormCounts:
     def __init__(self, counts: Mapping[str, float]):
         self.index = {form: k for k, form in enumerate(sorted(counts))}
         self.values = np.array([*(counts[form] for form in self.index), 0.0], "f4")
-
-    def ids(self, forms: Iterable[Optional[str]]) -> np.ndarray:
-        """The places of forms; of None, too, which is never there."""
-        unknown = len(self.index)
-        return np.array([unknown if form is None else self.index.get(form, unknown) for form in forms], "i8")
 
     def state(self) -> list:
         return [list(self.index), self.values.tobytes()]
@@ -89,25 +85,57 @@ class LinkCounts:
         order = np.argsort(keys)
         self.keys, self.links = keys[order], np.array(list(together.values()), "f4")[order]
 
-    def share(self, source: np.ndarray, target: np.ndarray, linked: np.ndarray, own: np.ndarray) -> np.ndarray:
+    def share(self, source: np.ndarray, target: np.ndarray, hits: np.ndarray, own: np.ndarray) -> np.ndarray:
         """Return the share of the links of each source word's form that lead to each target word's form.
 
         source, target (int arrays (B, M), (B, N)): The places of the forms in B sentence pairs.
-        linked (bool array (B, M, N)): Which words are linked.
+        hits (int array (links,)): Their links, as places in a flat array (B, M, N).
         own (bool array (B,)): Those of the corpus. Their own links are taken out.
         RETURNS (float array (B, M, N)): In [0, 1).
         """
-        count = np.zeros(linked.shape)
-        if len(self.keys):
-            wanted = source[:, :, None] * (len(self.target.index) + 1) + target[:, None]
-            place = np.minimum(np.searchsorted(self.keys, wanted), len(self.keys) - 1)
-            count = np.where(self.keys[place] == wanted, self.links[place], 0.0)
+        m, n = source.shape[1], target.shape[1]
         total = self.linked[source].astype("f8")
-        if own.any():
-            mine = linked & own[:, None, None]
-            count = np.maximum(count - mine, 0)
-            total = np.maximum(total - mine.sum(2), 0)
-        return count / (total[:, :, None] + 1)
+        count = self.together(source, target)
+        mine = hits[own[hits // (m * n)]]
+        flat = count.reshape(-1)
+        flat[mine] = np.maximum(flat[mine] - 1, 0)
+        total -= np.bincount(mine // n, minlength=total.size).reshape(total.shape)
+        np.maximum(total, 0, out=total)
+        total += 1
+        count /= total[:, :, None]
+        return count
+
+    def together(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
+        """How often forms are linked: float array (B, M, N). Each source form's row of links is read once."""
+        rows, of_row = np.unique(source, return_inverse=True)
+        columns, of_column = np.unique(target, return_inverse=True)
+        begin, end = self.begin[rows], self.begin[rows + 1]
+        entry = ranges(begin, end - begin)
+        self.column[columns] = np.arange(len(columns))
+        column = self.column[self.targets[entry]]
+        self.column[columns] = -1
+        table = np.zeros((len(rows), len(columns)))
+        keep = np.flatnonzero(column >= 0)
+        table[np.repeat(np.arange(len(rows)), end - begin)[keep], column[keep]] = self.links[entry[keep]]
+        of_row, of_column = of_row.reshape(source.shape), of_column.reshape(target.shape)
+        return table.reshape(-1)[(of_row * len(columns))[:, :, None] + of_column[:, None]]
+
+    @cached_property
+    def begin(self) -> np.ndarray:
+        """Where the entries of each source form begin (int array (source forms + 2,)): those that are not there have
+        none."""
+        size = len(self.target.index) + 1
+        return np.append(np.searchsorted(self.keys, np.arange(len(self.source.index) + 1) * size), [len(self.keys)])
+
+    @cached_property
+    def targets(self) -> np.ndarray:
+        """The target form of each entry (int array (n,))."""
+        return self.keys % (len(self.target.index) + 1)
+
+    @cached_property
+    def column(self) -> np.ndarray:
+        """Room for the columns of target forms in a table (int array (target forms + 1,)), -1 between calls."""
+        return np.full(len(self.target.index) + 1, -1)
 
     def state(self) -> dict[str, Any]:
         return {
@@ -185,6 +213,12 @@ class CorpusStats:
         self.forms, self.stems = (LinkCounts.load(state[name]) for name in ("forms", "stems"))
         self.seen = frozenset(np.frombuffer(state["seen"], "<i8").tolist())
         return self
+
+
+def ranges(begin: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """The whole numbers from each beginning on, one range after the other (int array)."""
+    ends = np.cumsum(size)
+    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(begin - ends + size, size)
 
 
 def span_extents(pair: SentencePair) -> list[tuple[int, float]]:

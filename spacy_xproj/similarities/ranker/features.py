@@ -146,15 +146,18 @@ def coverage(batch: Batch, cells: Candidates) -> tuple[np.ndarray, np.ndarray, n
     the same by characters; how many of the first and the last are not linked into it."""
     k, a, b = cells
     length = batch.length[k]
-    weight = batch.words.chars[batch.source[batch.pair_of_word, batch.word]] + 1
+    weight = batch.words.chars[batch.inside] + 1
     linked, known, chars, edges = (np.zeros(len(k)) for _ in range(4))
     sums = [prefix_sums(values) for values in (batch.mine_linked, batch.mine_linked | batch.alike)]
+    width = sums[0].shape[1]
+    at = batch.begin[k] * width
     here = np.arange(len(k))
     for step in range(int(length.max(initial=0))):  # over the words of a span, never over candidates
         if step:
             here = here[length[here] > step]
-        word = batch.begin[k[here]] + step
-        is_linked, is_known = (each[word, b[here]] > each[word, a[here]] for each in sums)
+        word, row = batch.begin[k[here]] + step, at[here] + step * width
+        from_, to = row + a[here], row + b[here]
+        is_linked, is_known = (each.reshape(-1)[to] > each.reshape(-1)[from_] for each in sums)
         linked[here] += is_linked
         known[here] += is_known
         chars[here] += is_known * weight[word]
@@ -204,8 +207,9 @@ def worth(
     for name, (label, source) in REPEATED.items():
         given[PLACE[source]] += weights[PLACE[name]] * (batch.labels == label)
     totals = np.zeros((6, *batch.linked.shape))
+    part = np.empty(batch.linked.shape)
     for name, which, values in found.words:
-        totals[which] += given[place[name]][:, None] * values
+        totals[which] += np.multiply(given[place[name]][:, None], values, out=part)
     k, a, b = cells
     begin, end = np.zeros((2, len(batch.pair), batch.linked.shape[1] + 1))
     sums = prefix_sums(totals[SUM])
@@ -215,7 +219,8 @@ def worth(
     end[:, 1:] += totals[LAST]
     end[:, :-1] += totals[AFTER]
     end += sums
-    total = begin[k, a] + end[k, b] + within(totals[MEAN], k, a, b) / (b - a)
+    at = k * begin.shape[1]
+    total = begin.reshape(-1)[at + a] + end.reshape(-1)[at + b] + within(totals[MEAN], k, a, b) / (b - a)
     for name, column in found.cells:
         total += given[place[name]][k] * column
     null = np.zeros(len(batch.pair))
@@ -261,7 +266,8 @@ def prefix_sums(values: np.ndarray) -> np.ndarray:
 def within(values: np.ndarray, row: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Sums of values[row, a:b]."""
     sums = prefix_sums(values)
-    return sums[row, b] - sums[row, a]
+    at = row * sums.shape[1]
+    return sums.reshape(-1)[at + b] - sums.reshape(-1)[at + a]
 
 
 def gaps(linked: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

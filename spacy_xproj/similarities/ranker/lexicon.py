@@ -59,13 +59,12 @@ class Events(NamedTuple):
 
 def events(batch: Batch, found: Votes) -> Events:
     """The words at the edges and inside of the candidates, vote by vote."""
-    last = len(batch.words.forms) - 1  # stands for no word
     rows = []
     keep = found.end > found.start
     pairs, target, sizes = batch.pair.tolist(), batch.target.tolist(), batch.n.tolist()
     for span, mass, a, b in zip(*(field[keep].tolist() for field in found)):
         words = target[pairs[span]]
-        around = words[a - 1] if a else last, words[b] if b < sizes[pairs[span]] else last
+        around = words[a - 1] if a else 0, words[b] if b < sizes[pairs[span]] else 0
         edges = (around[0], STANDS_BEFORE), (words[a], IS_FIRST), (words[b - 1], IS_LAST), (around[1], STANDS_AFTER)
         rows += [(span, word, edge, mass) for word, edge in (*edges, *((word, IS_INSIDE) for word in words[a:b]))]
     span, word, edge, mass = np.array(rows, "f8").reshape(-1, 4).T
@@ -155,11 +154,6 @@ class LexiconIndex:
         self.form = np.array([node for row in entries for node, _ in row], "i8")
         self.mass = np.array([mass for row in entries for _, mass in row])
 
-    def ids(self, batch: Batch) -> np.ndarray:
-        """The number of each word of a batch (int array (words,)); the last one for those that are not there."""
-        get, none = self.words.get, len(self.words)
-        return np.array([get(stem, none) for stem in batch.words.stems])
-
     def nodes(self, words: np.ndarray, sizes: np.ndarray) -> np.ndarray:
         """Find all forms in some sentences.
 
@@ -190,7 +184,7 @@ def pair_features(batch: Batch, cells: Candidates, lexicon: PairLexicon, own: Op
     own (Optional[Votes]): Votes to take out of the lexicon.
     """
     index = lexicon.index
-    ids = index.ids(batch)
+    ids = batch.words.places(index.words, stems=True)[batch.target]  # beyond the end of a sentence: none
     edge, inside, begins = edge_values(batch, index, ids, own)
     un = ~batch.linked
     words = [
@@ -207,7 +201,7 @@ def pair_features(batch: Batch, cells: Candidates, lexicon: PairLexicon, own: Op
         ("edge_unlinked", LAST, un * edge[1]),
     ]
     k, a, b = cells
-    nodes = index.nodes(ids[batch.target], batch.n)
+    nodes = index.nodes(ids, batch.n)
 
     def form(span: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
         size = end - start
@@ -258,13 +252,11 @@ def edge_values(
     RETURNS (pair of float arrays (K, N), float array (K, N), bool array (B, N)): Log ratios of how often words begin
         and end projections and stand beside them; the share of their occurrences inside; those that ever begin one.
     """
-    there = np.arange(batch.target.shape[1]) < batch.n[:, None]
-    ids = np.where(there, ids[batch.target], len(index.words))
     masses = index.edges[ids]
     mine = masses[batch.pair]
     if own is not None:
-        numbers: dict[str, int] = {}
-        names = np.array([numbers.setdefault(stem, len(numbers)) for stem in batch.words.stems])
+        there = np.arange(batch.target.shape[1]) < batch.n[:, None]
+        names = batch.words.stem
         span, word, edge, mass = events(batch, own)
         same = (names[batch.target][batch.pair[span]] == names[word][:, None]) & there[batch.pair[span]]
         event, j = np.nonzero(same)

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional, Union
 
 import numpy as np
 from thinc.api import Model
@@ -21,15 +21,23 @@ from .lexicon import PairLexicon, Votes, pair_features, votes
 from .names import FEATURES, STAGES, with_parts
 from .training import Adaptation, Group, gold_groups
 from .weights import NAME, by_name, lowest, read_weights
+from .words import MOST, Vocabulary
 
 PRIOR = 30.0
 MEASURED = 1000  # sentence pairs that the scale of the features is measured on
 
 
-class Scored(NamedTuple):
-    """The cells of a batch, with what was computed on the way.
+class Known(NamedTuple):
+    """The cells of a batch, with the features of these and of "not projected"."""
 
-    features (Features): Of the cells, and of "not projected".
+    batch: Batch
+    cells: Candidates
+    features: Features
+
+
+class Scored(NamedTuple):
+    """The same with probabilities.
+
     probs (float array (n,)): The probability of each cell.
     null (float array (K,)): That of "not projected" for each source span.
     """
@@ -79,6 +87,7 @@ class Ranker(State):
         self.evidence = RankerEvidence(evidence or {}, NAME)
         self.place = {name: k for k, name in enumerate(with_parts(self.evidence.parts))}
         self._warned = False
+        self.words = Vocabulary()
         self.start_from(read_weights(weights or None, self.evidence.parts))
         self.stats: Optional[CorpusStats] = None
         self.lexicon: Optional[PairLexicon] = None
@@ -107,6 +116,7 @@ class Ranker(State):
         if self.adaptation.begun:  # the features become others
             self.start_from({stage: self.weight(stage) for stage in STAGES})
         self.evidence.fit(pairs)
+        self.words = Vocabulary()  # what it knows of the corpus before is of no use
         self.lexicon = self.voter = None
         self.stats = CorpusStats(steps(pairs, "words", len(pairs))) if pairs else None
         if self.use_lexicon and pairs:
@@ -187,13 +197,15 @@ class Ranker(State):
             without spans or target words are left out.
         """
         some = [k for k, pair in enumerate(pairs) if pair.spans and pair.target]
+        if len(self.words.forms) > MOST:
+            self.words = Vocabulary()
         for places in batches([pairs[k] for k in some]):
             places = [some[k] for k in places]
             given = None if candidates is None else [candidates[k] for k in places]
-            found = self.first_pass([pairs[k] for k in places], given, skip=skip)
+            found, stage = self.first_pass([pairs[k] for k in places], given, skip=skip), "corpus"
             if self.lexicon is not None and last == STAGES[-1]:
-                found = self.second_pass(found, self.lexicon)
-            yield places, found
+                found, stage = self.second_pass(found, self.lexicon), "pairs"
+            yield places, self.weighed(found, self.weight(stage if self.stats is not None else "alone"))
 
     def score(self, pair: SentencePair, candidates: Optional[np.ndarray] = None) -> Scored:
         """All cells of one sentence pair, which has spans and target words."""
@@ -206,39 +218,37 @@ class Ranker(State):
         *,
         alone: bool = False,
         skip: Collection[str] = (),
-    ) -> Scored:
-        """Without the lexicon.
+    ) -> Known:
+        """Compute all features but those of the lexicon.
 
         alone (bool): Without the corpus, too.
         """
         stats = None if alone else self.stats
-        batch = Batch(pairs, stats)
+        batch = Batch(pairs, stats, self.words)
         cells = batch.candidates(self.max_length, candidates)
-        found, weights = features(batch, cells), self.weight("alone" if stats is None else "corpus")
+        found = features(batch, cells)
         if self.evidence.parts:
+            weights = self.weight("alone" if stats is None else "corpus")
             skip = {*skip, *(self.evidence.learners() if stats is None else ())}
             known = worth(batch, cells, found, weights, self.place)[0]
             found += self.evidence.features(batch, cells, known, weights, skip=skip)
-        return self.weighed(batch, cells, found, weights)
+        return Known(batch, cells, found)
 
-    def second_pass(self, first: Scored, lexicon: PairLexicon) -> Scored:
-        """With it. The votes of a sentence pair of the corpus are taken out."""
-        batch, cells = first.batch, first.cells
-        own = None
+    def second_pass(self, first: Known, lexicon: PairLexicon) -> Known:
+        """Add the features of the lexicon. The votes of a sentence pair of the corpus are taken out."""
+        batch, cells, own = first.batch, first.cells, None
         if batch.own.any():
-            if self.voter is not None and not np.array_equal(self.voter, self.weight("corpus")):
-                first = self.weighed(batch, cells, first.features, self.voter)
-            own = votes(cells, first.probs, first.null)
+            voted = self.weighed(first, self.weight("corpus") if self.voter is None else self.voter)
+            own = votes(cells, voted.probs, voted.null)
             own = Votes(*(field[batch.own[batch.pair[own.span]]] for field in own))
-        found = first.features + pair_features(batch, cells, lexicon, own)
-        return self.weighed(batch, cells, found, self.weight("pairs"))
+        return Known(batch, cells, first.features + pair_features(batch, cells, lexicon, own))
 
-    def weighed(self, batch: Batch, cells: Candidates, found: Features, weights: np.ndarray) -> Scored:
+    def weighed(self, found: Known, weights: np.ndarray) -> Scored:
         """Cells with the probabilities by some weights."""
-        probs, null = probabilities(*worth(batch, cells, found, weights, self.place), cells.span)
-        return Scored(batch, cells, found, probs, null)
+        probs, null = probabilities(*worth(*found, weights, self.place), found.cells.span)
+        return Scored(*found, probs, null)
 
-    def rows(self, found: Scored) -> tuple[np.ndarray, np.ndarray]:
+    def rows(self, found: Union[Known, Scored]) -> tuple[np.ndarray, np.ndarray]:
         """The features of cells and of "not projected" as rows, in the order of the weights."""
         return rows(found.batch, found.cells, found.features, self.place)
 
@@ -288,7 +298,7 @@ class Ranker(State):
 
     def stages(
         self, pairs: Sequence[SentencePair], candidates: Optional[Sequence[Optional[np.ndarray]]] = None
-    ) -> Iterator[tuple[list[int], str, Scored]]:
+    ) -> Iterator[tuple[list[int], str, Known]]:
         """Yield the stages that apply, batch by batch: places of sentence pairs, stage, their cells."""
         for places in batches(pairs):
             some = [pairs[k] for k in places]
