@@ -1,6 +1,7 @@
 """Language codes: their parts and names, and the one spelling of each.
 
-The tables are those of `langcodes`: CLDR and the IANA registry.
+The tables are those of `langcodes`: CLDR and the IANA registry. They are imported where they are needed, since reading
+them is most of what importing this package would cost every user of spaCy.
 """
 
 import difflib
@@ -8,10 +9,6 @@ import re
 from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
-
-import langcodes
-from langcodes.data_dicts import LIKELY_SUBTAGS
-from langcodes.registry_parser import parse_registry
 
 from .errors import XprojError
 
@@ -68,6 +65,8 @@ def normalize_code(code: str) -> str:
 @cache
 def _is_code(code: str) -> bool:
     """Whether ISO 639 has the language, and ISO 15924 and 3166 the other parts. Codes for private use are codes."""
+    import langcodes
+
     if not CODE.fullmatch(code):
         return False
     try:
@@ -111,6 +110,8 @@ def macro_language(language: str) -> str:
 @cache
 def standard(language: str) -> tuple[str, str]:
     """The shortest code of a language, and the one of its macro-language. What is no code stays as it is."""
+    import langcodes
+
     try:
         found = langcodes.Language.get(language)
     except langcodes.LanguageTagError:
@@ -121,6 +122,8 @@ def standard(language: str) -> tuple[str, str]:
 
 def usual_script(language: str, region: str = "") -> str:
     """The script that is meant where none is said, or "" where CLDR does not know."""
+    from langcodes.data_dicts import LIKELY_SUBTAGS
+
     language = macro_language(language)
     if language in NO_USUAL_SCRIPT:
         return ""
@@ -131,6 +134,8 @@ def usual_script(language: str, region: str = "") -> str:
 @cache
 def _names() -> dict[str, str]:
     """The English name of each language in the IANA registry. Groups such as "roa" (Romance languages) have none."""
+    from langcodes.registry_parser import parse_registry
+
     return {
         entry["Subtag"]: entry["Description"][0].split(" (")[0]
         for entry in parse_registry()
