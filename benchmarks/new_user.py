@@ -80,7 +80,9 @@ def run(folder: Path, *words: str) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, *words], cwd=folder, check=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"{' '.join(words)}: {seconds:.0f} s of CPU time", flush=True)
+    return seconds
 
 
 def columns(scores: dict[str, Any]) -> list[str]:
