@@ -1,7 +1,6 @@
 """The payload of a Doc: the other language's side of it, as plain data (never a Doc)."""
 
 from collections.abc import Callable, Sequence
-from copy import copy, deepcopy
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, NamedTuple, Optional, Union
@@ -12,6 +11,7 @@ from .codes import normal_form
 from .errors import XprojError
 
 KEY = "__spacy_xproj_bitext__"
+LINK_FIELDS = frozenset(("links", "scores", "evidence", "provenance"))
 Pair = tuple[tuple[int, int], tuple[int, int]]
 
 
@@ -108,44 +108,53 @@ class Bitext:
     unknown: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        set_field = lambda name, value: object.__setattr__(self, name, value)  # noqa: E731
-        set_field("lang", normal_form(self.lang))
-        set_field("words", tuple(self.words))
-        set_field("spaces", tuple(map(bool, self.spaces)))
-        set_field("source_ids", dict(self.source_ids))
-        set_field("unknown", tuple(map(int, self.unknown)))
+        words, spaces, unknown = tuple(self.words), tuple(map(bool, self.spaces)), tuple(map(int, self.unknown))
+        source_ids = dict(self.source_ids)
         spans = tuple(s if type(s) is SourceSpan else SourceSpan(*s) for s in self.spans)
-        set_field("spans", with_unique_ids(spans, self.source_ids))
-        links = np.asarray(self.links, dtype="i4")
-        if links.size and links.shape[1:] != (2,):
-            raise XprojError(f"Links must be rows of (source word, target word): got the shape {links.shape}.")
-        set_field("links", links.reshape(-1, 2))
-        n = len(self.links)
-        scores = np.ones(n, "f4") if self.scores is None else np.asarray(self.scores, "f4").reshape(-1)
-        set_field("scores", scores)
-        set_field("evidence", {k: np.asarray(v, "f4").reshape(-1) for k, v in self.evidence.items()})
-        set_field("sents", tuple(((int(a), int(b)), (int(c), int(d))) for (a, b), (c, d) in self.sents))
-        set_field("provenance", dict(self.provenance))
-        n_words = len(self.words)
-        if len(self.spaces) != n_words:
-            raise XprojError(f"A Bitext needs one space flag a word: got {n_words} words, {len(self.spaces)} spaces.")
-        for name, values in (("scores", scores), *self.evidence.items()):
-            if len(values) != n:
-                raise XprojError(f"A Bitext needs one value of {name!r} a link: got {n} links, {len(values)} values.")
-        for span in self.spans:
+        spans = with_unique_ids(spans, source_ids)
+        sents = tuple(((int(a), int(b)), (int(c), int(d))) for (a, b), (c, d) in self.sents)
+        vars(self).update(
+            lang=normal_form(self.lang),
+            words=words,
+            spaces=spaces,
+            spans=spans,
+            sents=sents,
+            unknown=unknown,
+            source_ids=source_ids,
+        )
+        n_words = len(words)
+        if len(spaces) != n_words:
+            raise XprojError(f"A Bitext needs one space flag a word: got {n_words} words, {len(spaces)} spaces.")
+        self._take_links()
+        for span in spans:
             if not 0 <= span.start < span.end <= n_words:
                 raise XprojError(f"The source span {tuple(span)} lies outside the {n_words} source words.")
-        if n and (self.links.min() < 0 or self.links[:, 0].max() >= n_words):
-            raise XprojError(f"A link lies outside the {n_words} source words (links are counted from 0).")
-        if self.unknown and not 0 <= min(self.unknown) <= max(self.unknown) < n_words:
-            raise XprojError(f"An unknown word lies outside the {n_words} source words: {self.unknown}.")
-        for (a, b), (c, d) in self.sents:
+        if unknown and not 0 <= min(unknown) <= max(unknown) < n_words:
+            raise XprojError(f"An unknown word lies outside the {n_words} source words: {unknown}.")
+        for (a, b), (c, d) in sents:
             if not (0 <= a <= b <= n_words and 0 <= c <= d):
                 raise XprojError(f"The sentence pair {((a, b), (c, d))} lies outside the {n_words} source words.")
-        for side in (0, 1):
-            ends = sorted(pair[side] for pair in self.sents)
+        for side in (0, 1) if sents else ():
+            ends = sorted(pair[side] for pair in sents)
             if any(later[0] < earlier[1] for earlier, later in pairwise(ends)):
-                raise XprojError(f"Two sentence pairs share words: {self.sents}. Join them into one pair.")
+                raise XprojError(f"Two sentence pairs share words: {sents}. Join them into one pair.")
+
+    def _take_links(self) -> None:
+        """Bring the fields of LINK_FIELDS into their form, and check them."""
+        links = np.asarray(self.links, "i4")
+        if links.size and links.shape[1:] != (2,):
+            raise XprojError(f"Links must be rows of (source word, target word): got the shape {links.shape}.")
+        n, n_words = len(links) if links.size else 0, len(self.words)
+        scores = np.ones(n, "f4") if self.scores is None else np.asarray(self.scores, "f4").reshape(-1)
+        evidence = {k: np.asarray(v, "f4").reshape(-1) for k, v in self.evidence.items()}
+        vars(self).update(
+            links=links.reshape(-1, 2), scores=scores, evidence=evidence, provenance=dict(self.provenance)
+        )
+        for name, values in (("scores", scores), *evidence.items()):
+            if len(values) != n:
+                raise XprojError(f"A Bitext needs one value of {name!r} a link: got {n} links, {len(values)} values.")
+        if n and (links.min() < 0 or links[:, 0].max() >= n_words):
+            raise XprojError(f"A link lies outside the {n_words} source words (links are counted from 0).")
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Bitext):
@@ -164,9 +173,18 @@ class Bitext:
 
     def __deepcopy__(self, memo: dict) -> "Bitext":
         # `Doc.copy` calls this. Words and spans are immutable, and all is checked already.
-        other = copy(self)
-        for name in ("links", "scores", "evidence", "provenance", "source_ids"):
-            object.__setattr__(other, name, deepcopy(getattr(self, name), memo))
+        return self._with(
+            links=self.links.copy(),
+            scores=self.scores.copy(),
+            evidence={name: values.copy() for name, values in self.evidence.items()},
+            provenance=dict(self.provenance),
+            source_ids=dict(self.source_ids),
+        )
+
+    def _with(self, **fields: Any) -> "Bitext":
+        """A copy with other values in some fields, unchecked."""
+        other = object.__new__(Bitext)
+        vars(other).update(vars(self), **fields)
         return other
 
     @property
@@ -178,7 +196,11 @@ class Bitext:
         """A copy with other values in some fields, checked as a new one is. New links drop the old ones' scores."""
         if "links" in changes:
             changes = {"scores": None, "evidence": {}, **changes}
-        return replace(self, **changes)
+        if not LINK_FIELDS.issuperset(changes):
+            return replace(self, **changes)
+        other = self._with(**changes)
+        other._take_links()
+        return other
 
     def check(self, n_target: int) -> None:
         """Hold the payload against the Doc that it is on.
@@ -206,18 +228,30 @@ class Bitext:
             return [
                 SentencePair(self.words, target, self.spans, self.links, self.scores, self.evidence, everything, (0, 0))
             ]
+        # The pair of each word on either side; one more for the words of none.
+        none = len(self.sents)
+        owner_m, owner_n = np.full(len(self.words), none), np.full(len(target), none)
+        for k, ((a, b), (c, d)) in enumerate(self.sents):
+            owner_m[a:b], owner_n[c:d] = k, k
+        owner = owner_m[self.links[:, 0]]
+        owner[owner != owner_n[self.links[:, 1]]] = none
+        order = np.argsort(owner, kind="stable")
+        ends = np.searchsorted(owner[order], np.arange(none + 1)).tolist()
+        index: list[list[int]] = [[] for _ in range(none + 1)]
+        for place, span in enumerate(self.spans):
+            first, last = owner_m[span.start], owner_m[span.end - 1]
+            index[first if first == last else none].append(place)
         out = []
-        for (a, b), (c, d) in self.sents:
-            index = tuple(k for k, s in enumerate(self.spans) if a <= s.start and s.end <= b)
-            spans = tuple(
-                self.spans[k]._replace(start=self.spans[k].start - a, end=self.spans[k].end - a) for k in index
-            )
-            i, j = self.links[:, 0], self.links[:, 1]
-            keep = (i >= a) & (i < b) & (j >= c) & (j < d)
+        for k, ((a, b), (c, d)) in enumerate(self.sents):
+            found = [self.spans[place] for place in index[k]]
+            spans = tuple(span._replace(start=span.start - a, end=span.end - a) for span in found)
+            keep = order[ends[k] : ends[k + 1]]
             links = self.links[keep] - np.array([a, c], "i4")
-            evidence = {k: v[keep] for k, v in self.evidence.items()}
+            evidence = {name: values[keep] for name, values in self.evidence.items()}
             out.append(
-                SentencePair(self.words[a:b], target[c:d], spans, links, self.scores[keep], evidence, index, (a, c))
+                SentencePair(
+                    self.words[a:b], target[c:d], spans, links, self.scores[keep], evidence, tuple(index[k]), (a, c)
+                )
             )
         return out
 
@@ -307,7 +341,7 @@ def decode_bitext(obj: Any, chain: Optional[Callable] = None) -> Any:
     return Bitext(
         lang=obj["lang"],
         words=obj["words"],
-        spaces=tuple(map(bool, obj["spaces"])),
+        spaces=obj["spaces"],
         spans=obj["spans"],
         links=np.frombuffer(obj["links"], "<i4").reshape(-1, 2),
         scores=f4(obj["scores"]),

@@ -329,6 +329,34 @@ def test_links_round_trip_over_the_pairs(made):
     assert (again.words, again.spans, again.sents) == (payload.words, payload.spans, payload.sents)
 
 
+@given(bitexts())
+def test_pairs_hold_what_lies_inside(made):
+    target, payload = made
+    payload = payload.replace(links=payload.links, scores=np.arange(len(payload.links)) / 100)
+    for ((a, b), (c, d)), pair in zip(payload.sents, payload.pairs(tuple(target))):
+        spans = [k for k, span in enumerate(payload.spans) if a <= span.start and span.end <= b]
+        links = [k for k, (i, j) in enumerate(payload.links.tolist()) if a <= i < b and c <= j < d]
+        assert pair.places == tuple(spans)
+        assert [(span.start + a, span.end + a) for span in pair.spans] == [payload.spans[k][:2] for k in spans]
+        assert np.array_equal(pair.links + np.array([a, c]), payload.links[links])
+        assert np.array_equal(pair.scores, payload.scores[links])
+
+
+def test_changes_of_links_are_checked():
+    one = bitext("a b", [(0, 1, "X")], "0-0 1-1")
+    for change, message in (
+        ({"links": [(2, 0)]}, "outside the 2 source words"),
+        ({"links": [(0, 1, 2)]}, "shape"),
+        ({"scores": [0.5]}, "'scores'"),
+        ({"evidence": {"x": [0.5]}}, "'x'"),
+    ):
+        with pytest.raises(XprojError, match=message):
+            one.replace(**change)
+    other = one.replace(provenance={"a": "b"}, scores=[0, 1])
+    assert (one.provenance, other.provenance, other.scores.dtype) == ({}, {"a": "b"}, "float32")
+    assert np.array_equal(other.links, one.links) and one.scores.tolist() == [1, 1]
+
+
 def test_with_links_of_several_sentences():
     made = bitext("a b c", sents=[((0, 1), (0, 2)), ((1, 3), (2, 4))])
     none = Links(np.zeros((0, 2), "i4"), np.zeros(0, "f4"), {})

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc
 
@@ -70,9 +71,9 @@ class WordAligner(BatchPipe, PayloadPipe):
         links = self.aligner(pairs) if pairs else []
         if len(links) != len(pairs):
             raise XprojError(f"{self.name}: the aligner gave the links of {len(links)} of {len(pairs)} sentence pairs.")
-        for each in links:
-            for values in (each.scores, *each.evidence.values()):
-                check_finite(f"{self.name}: the aligner {type(self.aligner).__name__}", "score of a link", values)
+        values = [values for each in links for values in (each.scores, *each.evidence.values())]
+        who = f"{self.name}: the aligner {type(self.aligner).__name__}"
+        check_finite(who, "score of a link", np.concatenate([np.zeros(0), *values]))
         found = iter(links)
         provenance = {"aligner": as_part(self.aligner).provenance}
         aligned = [
