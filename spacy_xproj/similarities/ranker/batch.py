@@ -228,20 +228,23 @@ class Batch:
         source = self.words.places(counts.source.index, stems)[self.source]
         target = self.words.places(counts.target.index, stems)[self.target]
         share = counts.share(source, target, self.links, self.own)
-        mine = self.of_spans(share[self.pair_of_word, self.word])
-        return target, mine, np.log((mine + 0.01) / (self.outside(share) + 0.01))
+        mine, others = self.parted(share)
+        return target, mine, np.log((mine + 0.01) / (others + 0.01))
 
-    def outside(self, values: np.ndarray) -> np.ndarray:
-        """The highest value, at least 0, of the source words outside each span.
+    def parted(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The highest values of the source words inside and outside each span.
 
-        values (float array (B, M, N)): Of all source words.
-        RETURNS (float array (K, N)): Of the spans.
+        values (float array (B, M, N)): Of all source words, at least 0.
+        RETURNS (float arrays (K, N), (K, N)): 0 where there is no such word.
         """
-        room = np.zeros((len(values), values.shape[1] + 2, values.shape[2]))
-        room[:, 1:-1] = values
-        before = np.maximum.accumulate(room, axis=1)[self.pair, self.bounds[:, 0]]
-        after = np.maximum.accumulate(room[:, ::-1], axis=1)[:, ::-1][self.pair, self.bounds[:, 1] + 1]
-        return np.maximum(before, after)
+        m, n = values.shape[1:]
+        room = np.zeros((len(values) * m + 1, n))
+        room[:-1] = values.reshape(-1, n)
+        edges = np.stack([np.zeros_like(self.pair), *self.bounds.T, np.full_like(self.pair, m)], axis=1)
+        best = np.maximum.reduceat(room, (edges + self.pair[:, None] * m).reshape(-1), axis=0).reshape(-1, 4, n)
+        best[edges[:, 1] == 0, 0] = 0  # for an empty range reduceat gives its first row
+        best[edges[:, 2] == m, 2] = 0
+        return best[:, 1], np.maximum(best[:, 0], best[:, 2])
 
     # Candidates
 

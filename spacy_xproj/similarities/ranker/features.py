@@ -151,10 +151,8 @@ def coverage(batch: Batch, cells: Candidates) -> tuple[np.ndarray, np.ndarray, n
     sums = [prefix_sums(values) for values in (batch.mine_linked, batch.mine_linked | batch.alike)]
     width = sums[0].shape[1]
     at = batch.begin[k] * width
-    here = np.arange(len(k))
     for step in range(int(length.max(initial=0))):  # over the words of a span, never over candidates
-        if step:
-            here = here[length[here] > step]
+        here = np.flatnonzero(length > step) if step else slice(None)
         word, row = batch.begin[k[here]] + step, at[here] + step * width
         from_, to = row + a[here], row + b[here]
         is_linked, is_known = (each.reshape(-1)[to] > each.reshape(-1)[from_] for each in sums)
