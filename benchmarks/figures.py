@@ -41,7 +41,7 @@ def draw(found: dict[str, Any], folder: Path) -> list[Path]:
     given = [entry for entry in run if entry["kind"] in ("given", "weak")] or run
     with matplotlib.rc_context({**matplotlib.rcParamsDefault, **STYLE}):
         return [
-            *save(folder / "coverage", (7, 5), lambda ax: coverage(ax, best_links(run))),
+            *save(folder / "coverage", (7, 5), lambda ax: coverage(ax, best_links(given))),
             *save(folder / "methods", (max(7, 1.5 * len(given) + 2), 5.5), lambda ax: methods(ax, given)),
             *save(folder / "weights", (7, 8), lambda ax: weights(ax, found["weights"][:25])),
         ]
