@@ -161,17 +161,22 @@ def _recover(path: Path) -> None:
 
 
 @contextmanager
-def locked(path: Union[str, Path], *, wait: bool = False) -> Iterator[None]:
-    """Keep other runs from writing to the same place.
+def locked(
+    path: Union[str, Path], inputs: Iterable[Optional[Union[str, Path]]] = (), *, wait: bool = False
+) -> Iterator[None]:
+    """Keep other runs from writing to the same place, and this one from writing over what it reads.
 
     path (str or Path): The file or folder that is written.
+    inputs (iterable of str, Path or None): What the run reads. None is left out.
     wait (bool): Wait for a run that is writing it.
-    RAISES (XprojError): If another run is writing it and is not waited for, or the path does not end in a name, as "."
-        and ".." do not.
+    RAISES (XprojError): If the path is one of the inputs, another run is writing it and is not waited for, or it does
+        not end in a name, as "." and ".." do not.
     """
     path = Path(path)
     if path.name in ("", ".."):
         raise XprojError(f"{path}: this is no name, and other outputs are named after OUT. Give OUT a name.")
+    if any(path.exists() and Path(given).exists() and path.samefile(given) for given in inputs if given is not None):
+        raise XprojError(f"{path} is read and would be written over. Give another OUT.")
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=-1 if wait else 0)
     try:

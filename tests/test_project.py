@@ -23,6 +23,7 @@ DEMO = {
     "gold": "assets/test.${vars.lang}.jsonl",
     "memory_options": [],
     "source_options": [],
+    "teach_options": [],
     "source_files": [],
     "gold_options": [],
     "project_config": "project_match",

@@ -1,6 +1,7 @@
 """`xproj init`: a project folder for a person's own language."""
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Optional
 
 import typer
@@ -54,4 +55,4 @@ def init_cli(
         msg.text(f"{path} → {copy}")
     if not gold:
         msg.warn("Without --gold, the pipeline is scored on projected labels, which are not gold.")
-    msg.text(f"Run it: cd {folder} && python -m spacy project run all")
+    msg.text(f"Run it: cd {quote(str(folder))} && python -m spacy project run all")

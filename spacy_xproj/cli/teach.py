@@ -9,7 +9,7 @@ from wasabi import msg
 
 from ..labels import LabelFilter
 from ..runs.teach import teach
-from .common import LabelMap, Labels, progress_bar, show_counts, show_fitted
+from .common import LabelMap, Labels, License, progress_bar, show_counts, show_fitted
 
 
 def teach_cli(
@@ -23,13 +23,16 @@ def teach_cli(
     shard: Annotated[int, typer.Option(min=0, help="Docs a shard of a large file. 0: 1000.")] = 0,
     labels: Labels = "",
     label_map: LabelMap = "",
+    license: License = None,
 ) -> None:
     """Label raw target text by teachers, softly: a distribution over tags for each token. Config values can be given
     as --section.name VALUE, as for 'spacy train'."""
     overrides = parse_config_overrides(ctx.args)
     names = LabelFilter.parse(labels, label_map)
     with progress_bar(out) as progress:
-        found = teach(raw, out, config, lang, only or (), n_process, shard, overrides, progress, labels=names)
+        found = teach(
+            raw, out, config, lang, only or (), n_process, shard, overrides, progress, labels=names, license=license
+        )
     show_fitted(out)
     labeled = f"Labeled {found['tokens']} tokens in {found['docs']} Docs: {out}"
     if found["entities"]:

@@ -10,7 +10,7 @@ from wasabi import msg
 from ..labels import LabelFilter
 from ..runs.label_counts import by_label, others
 from ..runs.translate import translate
-from .common import LabelMap, Labels, SourceModel, progress_bar, show_counts, show_labels
+from .common import LabelMap, Labels, License, SourceModel, progress_bar, show_counts, show_labels
 
 
 def translate_cli(
@@ -25,6 +25,7 @@ def translate_cli(
     labels: Labels = "",
     label_map: LabelMap = "",
     source_model: SourceModel = None,
+    license: License = None,
 ) -> None:
     """Translate labeled source text into target text that carries it as payload. Config values can be given as
     --section.name VALUE, as for 'spacy train'."""
@@ -42,6 +43,7 @@ def translate_cli(
             sentences=sentences,
             labels=LabelFilter.parse(labels, label_map),
             source_model=source_model,
+            license=license,
         )
     found = by_label(counts)
     wrote = f"Wrote {counts['docs']} of {counts['source_docs']} Docs to {out}"

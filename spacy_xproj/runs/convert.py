@@ -95,7 +95,7 @@ def convert(
     reading = ReadOptions(lang, source_lang, format, encoding, spans_key, tuple(tag_names))
     docs = labels.checked(prepared(reading.read(input, report), sentences=sentences, license=license))
     docs = count_docs(docs, report.counts)
-    with locked(output):
+    with locked(output, [input]):
         if single and form is not None:
             write_as(docs, output, form.name, report=report)
         elif is_single(output):

@@ -49,5 +49,5 @@ def fit(
     key |= run_key({"input": bitext}, {"source language": normalize_code(source_lang), **options})
     docs = DocReader([bitext], nlp, source_lang=source_lang, labels=labels, sentences=sentences)
     check_labels(docs)
-    with locked(out):
+    with locked(out, [bitext]):
         return fit_once(nlp, docs, Path(out), key)

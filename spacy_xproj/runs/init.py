@@ -1,11 +1,12 @@
 """A project folder for a person's own language: project.yml, configs and a README for the data that they have."""
 
+import json
 import os
 import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Optional
 
@@ -40,7 +41,6 @@ SPLIT_CHARACTERS = """
 @callbacks = "spacy.copy_from_base_model.v1"
 tokenizer = "configs/tokenizer"
 """
-LOOKED_AT = 1000  # Docs in which to look for labels
 
 
 @dataclass
@@ -100,7 +100,9 @@ def init(
     given = {"source": source, "target": target, "raw": raw, "gold": gold, "alignments": alignments}
     model_folder = source_model if source_model and Path(source_model).exists() else None
     lang, source_lang = normalize_code(lang), normalize_code(source_lang)
-    _check(given, parallel, source_model, model_folder, sentences, source_lang, lang)
+    _check(given, parallel, source_model, model_folder, sentences)
+    _check_names(labels, license)
+    _check_labels(source, gold, source_model, source_lang, lang, labels)
     project = Project(folder, lang, spacy_lang(lang))
     with folder_beside(folder.resolve()) as beside:
         new = beside / "new"
@@ -119,7 +121,7 @@ def init(
             "source_model": model,
             "name": re.sub(r"[^a-z0-9]+", "_", folder.resolve().name.lower()).strip("_") or "ner",
             "labels": ",".join(labels.labels),
-            "label_map": ",".join(f"{old}={name}" for old, name in sorted(labels.label_map.items())),
+            "label_map": _pairs(labels),
             "parallel": [f"assets/{copy.name}" for role, _, copy in copies if role == "parallel"],
             "assets": [
                 {"dest": f"assets/{copy.name}", "checksum": get_checksum(copy), "role": ROLES[role], "name": path.name}
@@ -128,6 +130,7 @@ def init(
             "source_files": [dest[role] for role in ("alignments", "source_model") if role in dest],
             "source_options": _options(labels, model, license, dest.get("alignments"), sentences),
             "gold_options": ['--labels "${vars.labels}"'] if labels.labels else [],
+            "teach_options": _license(license),
             "memory_options": []
             if all(Path(path).suffix.lower() in MEMORY_FILES for path in parallel)
             else ["--parallel"],
@@ -145,19 +148,23 @@ def init(
         for name in ("project.yml", "README.md"):
             (new / name).write_text(render(name, values), encoding="utf-8")
         write_lines(new / ".gitignore", ["/corpus/", "/training/", "/metrics/", "/packages/", "project.lock"])
-        os.replace(new, folder)  # which may be an empty folder
+        folder.mkdir(parents=True, exist_ok=True)  # it may be there, and be where the user stands
+        for part in sorted(new.iterdir(), key=lambda path: path.name == "project.yml"):
+            os.replace(part, folder / part.name)
     return project
 
 
 @cache
 def _templates() -> Environment:
-    return Environment(
+    found = Environment(
         loader=PackageLoader("spacy_xproj"),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    found.filters["quoted"] = partial(json.dumps, ensure_ascii=False)  # JSON is YAML
+    return found
 
 
 def render(name: str, values: dict[str, Any]) -> str:
@@ -176,10 +183,8 @@ def _check(
     source_model: Optional[str],
     model_folder: Optional[str],
     sentences: bool,
-    source_lang: str,
-    lang: str,
 ) -> None:
-    """RAISES (XprojError): If the files do not go together, are not there, or are not labeled as they must be."""
+    """RAISES (XprojError): If the files do not go together or are not there, or the model is none."""
     if bool(given["source"]) == bool(given["raw"]):
         raise XprojError(
             "Give --source, with its --target lines or with --parallel text to translate it by; or --raw target text "
@@ -191,7 +196,7 @@ def _check(
             "translation memory of other text; and not both."
         )
     lines = [path for path in parallel if Path(path).suffix.lower() not in MEMORY_FILES]
-    if lines and len(parallel) != 2:
+    if lines and not len(lines) == len(parallel) == 2:
         raise XprojError(
             f"--parallel takes {', '.join(MEMORY_FILES)}, or two files: the lines of the source, and of the target."
         )
@@ -208,14 +213,75 @@ def _check(
         raise XprojError(
             f"--source-model {source_model}: there is no such folder, and no pipeline of this name is installed."
         )
-    for role, code, needed in (("source", source_lang, not source_model), ("gold", lang, True)):
-        if (path := given[role]) and needed and not _is_labeled(path, code):
-            more = ", or a --source-model that labels it" if role == "source" else ""
-            raise InputError(path, None, f"No entity in it is labeled. Give labeled text{more}.")
+    if model_folder and not any(Path(model_folder, name).is_file() for name in ("meta.json", "config.json")):
+        raise XprojError(
+            f"--source-model {model_folder}: expected the folder of a spaCy pipeline, with its meta.json, or that of a "
+            "token classifier, with its config.json."
+        )
 
 
-def _is_labeled(path: PathLike, lang: str) -> bool:
-    return any(doc.ents for doc in read_docs(path, blank(lang), limit=LOOKED_AT))
+def _check_labels(
+    source: Optional[PathLike],
+    gold: Optional[PathLike],
+    source_model: Optional[str],
+    source_lang: str,
+    lang: str,
+    labels: LabelFilter,
+) -> None:
+    """RAISES (InputError): If a file is not labeled as it must be, or a label that is named occurs nowhere in it."""
+    found = _labels(source, source_lang) if source else set()
+    there = _labels(gold, lang) if gold else set()
+    if source and found and source_model:
+        message = (
+            "It is labeled, so that --source-model has nothing to label. Leave the option out, or give plain text."
+        )
+        raise InputError(source, None, message)
+    if source and not found and not source_model:
+        raise InputError(
+            source, None, "No entity in it is labeled. Give labeled text, or a --source-model that labels it."
+        )
+    if gold and not there:
+        raise InputError(gold, None, "No entity in it is labeled. Give labeled text.")
+    if gold:
+        _check_named(gold, LabelFilter(labels.labels), there)
+    if source and found:
+        _check_named(source, labels, found)
+        new = sorted({name for label in found if (name := labels(label))})
+        if not new:
+            raise InputError(source, None, "--label-map leaves out all its labels.")
+        if gold and not there.intersection(new):
+            raise InputError(
+                gold,
+                None,
+                f"It has the labels {', '.join(sorted(there))}, and the source {', '.join(new)}: no entity could be "
+                "right. Name them alike by --label-map.",
+            )
+
+
+def _check_named(path: PathLike, labels: LabelFilter, found: set[str]) -> None:
+    """Check labels (see `LabelFilter.check`), and name the file in the error."""
+    try:
+        labels.check(found)
+    except XprojError as err:
+        raise InputError(path, None, str(err)) from None
+
+
+def _labels(path: PathLike, lang: str) -> set[str]:
+    return {ent.label_ for doc in read_docs(path, blank(lang)) for ent in doc.ents}
+
+
+def _pairs(labels: LabelFilter) -> str:
+    return ",".join(f"{old}={name}" for old, name in sorted(labels.label_map.items()))
+
+
+def _check_names(labels: LabelFilter, license: Optional[str]) -> None:
+    """RAISES (XprojError): If a label or the license cannot be written into the commands of project.yml."""
+    for text in (*labels.labels, _pairs(labels), license or ""):
+        if found := re.search(r'["\\$\n]', text):
+            raise XprojError(f"{text!r}: {found[0]!r} cannot stand in the commands of project.yml. Leave it out.")
+    old, new = labels.label_map.keys(), labels.label_map.values()
+    if any("," in label for label in (*old, *new)) or any("=" in label for label in old):
+        raise XprojError("--label-map: a label with a comma or '=' cannot stand in project.yml. Give it another name.")
 
 
 def _copy(path: Path, folder: Path, role: str) -> Path:
@@ -240,8 +306,12 @@ def _options(
         *(['--label-map "${vars.label_map}"'] if labels.label_map else []),
         *([f"--alignments {alignments}"] if alignments else []),
         *(["--sentences"] if sentences else []),
-        *([f'--license "{license}"'] if license else []),
+        *_license(license),
     ]
+
+
+def _license(license: Optional[str]) -> list[str]:
+    return [f'--license "{license}"'] if license else []
 
 
 def _does(given: dict[str, Optional[PathLike]], parallel: Sequence[PathLike], source_model: Optional[str]) -> str:

@@ -88,7 +88,7 @@ def pair(
     inputs = {"input": source, "target": target, "alignments": alignments}
     key = run_key(inputs, {name: value for name, value in options.items() if value})
     key |= labeler.key if labeler else {}
-    with locked(out):
+    with locked(out, inputs.values()):
         agreed = agree(*sides)
         check_source(agreed, labels, labeler)
         if agreed.warning:

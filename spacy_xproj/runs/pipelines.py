@@ -270,7 +270,7 @@ def fitted_beside(nlp: Language, docs: Iterable[Doc], out: Path, key: Key) -> It
         yield fitted
     except XprojError:
         mine = before is None or (before.get("key") != key and before["hash"] != key.get("pipeline"))
-        if mine and (is_single(out) or not out.exists()):
+        if mine and (is_single(out) or Manifest.read(out) is None):
             shutil.rmtree(folder, ignore_errors=True)
         raise
     except KeyboardInterrupt as err:

@@ -21,7 +21,7 @@ from ..files import read_lines, write_lines
 from ..keys import Key
 from ..progress import seconds
 from .pipelines import is_single
-from .shards import PIECES, Progress, Work, map_shards, write_shards
+from .shards import PIECES, Progress, Work, is_begun, map_shards, write_shards
 
 
 @dataclass
@@ -120,6 +120,7 @@ def process(
     shard: int = 0,
     n_process: int = 1,
     progress: Optional[Progress] = None,
+    check: Callable[[Tally], None] = lambda tally: None,
 ) -> Tally:
     """Take Docs through a step and write what comes out.
 
@@ -131,25 +132,39 @@ def process(
     shard (int): Docs a shard, where the input is no folder of shards itself. 0: 1000.
     n_process (int): Worker processes, each of which reads, processes and writes whole shards.
     progress (Optional[Progress]): Called with the numbers of finished and of all shards, or of Docs.
+    check (Callable[[Tally], None]): Is told what came of the whole run before the output is put in its place. If it
+        raises an `XprojError`, nothing is written, and an output of an earlier run stays.
     RETURNS (Tally): What came of the whole run.
     RAISES (XprojError): If several processes are to write one file, or the input cannot be used.
     """
     if is_single(out):
         tally = Tally()
-        write_file(_reporting(step(docs.read(tally.counts), tally), progress), out)
+        write_file(_checking(_reporting(step(docs.read(tally.counts), tally), progress), tally, check), out)
         return tally
     key = {**key, "shard size": str(shard)}
     manifest = Manifest.read(out) if out.is_dir() else None
     if manifest is None or manifest.key != key or not manifest.is_finished():
-        manifest = _process_shards(docs, out, functools.partial(process_shard, step), key, shard, n_process, progress)
+        work = functools.partial(process_shard, step)
+        manifest = _process_shards(docs, out, work, key, shard, n_process, progress, lambda made: check(_tally(made)))
     _remove_pieces(_pieces(out))
+    return _tally(manifest)
+
+
+def _tally(manifest: Manifest) -> Tally:
     rejected = [p.with_suffix(REJECTED) for p in map(manifest.path, range(len(manifest.shards)))]
     texts = {line: None for path in rejected if path.exists() for _, line in read_lines(path)}
     return Tally(manifest.totals(), texts)
 
 
 def _process_shards(
-    docs: Reader, out: Path, work: Work, key: Key, shard: int, n_process: int, progress: Optional[Progress]
+    docs: Reader,
+    out: Path,
+    work: Work,
+    key: Key,
+    shard: int,
+    n_process: int,
+    progress: Optional[Progress],
+    check: Callable[[Manifest], None],
 ) -> Manifest:
     """Split the input where it is not in shards, so that each piece of it is read once, and process the shards."""
     files, counts, split = docs.shards(), Counter[str](), _pieces(out)
@@ -158,9 +173,9 @@ def _process_shards(
             _check_pieces(split)
             counts = write_shards(docs.read(counts), split, key={**key, PIECES: "1"}, shard=shard, counts=counts)
             files = doc_files(split)
-        return map_shards(files, out, work, key=key, counts=counts, n_process=n_process, progress=progress)
+        return map_shards(files, out, work, key=key, counts=counts, n_process=n_process, progress=progress, check=check)
     except XprojError:
-        if not out.exists():
+        if not is_begun(out, key):
             _remove_pieces(split)
         raise
 
@@ -208,6 +223,11 @@ def check_processes(out: Path, n_process: int) -> None:
     """
     if is_single(out) and n_process > 1:
         raise XprojError(f"{out}: several processes write shards. Give OUT as a folder, or --n-process 1.")
+
+
+def _checking(docs: Iterable[Doc], tally: Tally, check: Callable[[Tally], None]) -> Iterator[Doc]:
+    yield from docs
+    check(tally)
 
 
 def _reporting(docs: Iterable[Doc], progress: Optional[Progress]) -> Iterator[Doc]:

@@ -68,7 +68,7 @@ def project(
     given = None if fit_on else alignments
     reading: dict[str, Any] = {"source_lang": source_lang, "labels": labels, "sentences": sentences}
     fit_docs = DocReader(fit_on or [bitext], nlp, alignments=given, **reading)
-    with locked(out), fitted_beside(nlp, fit_docs, out, key) as fitted:
+    with locked(out, inputs.values()), fitted_beside(nlp, fit_docs, out, key) as fitted:
         docs = DocReader([bitext], fitted.nlp, alignments=alignments, **reading)
         step = PipelineStep(fitted.folder, fitted.state, with_state)
         key["fitted pipeline"] = fitted.state

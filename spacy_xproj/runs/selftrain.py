@@ -44,7 +44,7 @@ def self_train(raw: PathLike, config: PathLike, teachers: PathLike, output: Path
         student finds nothing. Its round stays, to be looked at.
     RAISES (Stopped): On an interrupt. What is finished stays.
     """
-    with locked(output):
+    with locked(output, [raw, config, teachers]):
         files = SelfTrainingFiles(Path(raw), Path(config), Path(teachers), Path(output), **settings)
         done: list[dict[str, Any]] = []
         new = 0

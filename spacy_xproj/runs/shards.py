@@ -55,6 +55,19 @@ def open_folder(out: Union[str, Path], key: Key, total: Optional[int] = None) ->
     return new
 
 
+def is_begun(out: Path, key: Key) -> bool:
+    """Whether there are shards of a run that was stopped, in their place or beside it.
+
+    out (Path), key (dict[str, str]): As of `writing_place`.
+    """
+    places = ((out, key), (_beside(out), {**key, INSTEAD: out.name}))
+    return any((found := Manifest.read(place)) is not None and found.key == theirs for place, theirs in places)
+
+
+def _beside(out: Path) -> Path:
+    return out.with_name(f".{out.name}.new")
+
+
 def writing_place(out: Path, key: Key) -> tuple[Path, Key]:
     """Where to write shards: in their folder; or beside it, as long as finished shards of another key are there, so
     that an input or a step that fails removes nothing.
@@ -63,7 +76,7 @@ def writing_place(out: Path, key: Key) -> tuple[Path, Key]:
     key (dict[str, str]): What the shards are to be made from.
     RETURNS (Path, dict[str, str]): The folder to write to, and the key to write with.
     """
-    old, beside, marked = Manifest.read(out), out.with_name(f".{out.name}.new"), {**key, INSTEAD: out.name}
+    old, beside, marked = Manifest.read(out), _beside(out), {**key, INSTEAD: out.name}
     left = Manifest.read(beside)
     if PIECES not in key and old is not None and old.key != key and old.is_whole():
         warn_of_changes(out, old.key, key)
@@ -156,6 +169,7 @@ def map_shards(
     counts: Mapping[str, int] = {},
     n_process: int = 1,
     progress: Optional[Progress] = None,
+    check: Callable[[Manifest], None] = lambda made: None,
 ) -> Manifest:
     """Make one output shard of each input shard. A shard that was changed since it was written is made anew.
 
@@ -167,6 +181,8 @@ def map_shards(
     counts (mapping of str to int): What was counted in the input as a whole.
     n_process (int): Number of worker processes. The result does not depend on it.
     progress (Optional[Progress]): Called with the numbers of finished and of all shards.
+    check (Callable[[Manifest], None]): Is given the finished shards before they take the place of others. If it raises
+        an `XprojError`, they are removed.
     RETURNS (Manifest): Of all shards, also of those made by earlier runs.
     RAISES (XprojError): If the folder holds other things. An error of this kind that comes from `work` before any shard
         is finished leaves no folder.
@@ -208,6 +224,11 @@ def map_shards(
                 remove_leftovers(manifest.path(number).with_suffix(suffix))
         done = sum(map(bool, manifest.shards))
         raise Stopped(f"goes on from shard {done + 1} of {len(inputs)}") from None
+    try:
+        check(manifest)
+    except XprojError:
+        manifest.remove()
+        raise
     return settle(manifest, out, key)
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Optional
 
@@ -15,8 +16,9 @@ from ..fitting import xproj_pipes
 from ..keys import run_key
 from ..labels import ALL, LabelFilter
 from ..pipeline.teacher import SoftLabeler
-from .pipelines import DocReader, PathLike, fitted_beside, is_single, keyed_pipeline
-from .process import PipelineStep, check_processes, process
+from .convert import prepared
+from .pipelines import DocReader, PathLike, fitted_beside, keyed_pipeline
+from .process import PipelineStep, Tally, check_processes, process
 from .shards import Progress
 from .teachers import check_teacher_labels, teacher_settings
 
@@ -35,6 +37,7 @@ def teach(
     progress: Optional[Progress] = None,
     *,
     labels: LabelFilter = ALL,
+    license: Optional[str] = None,
 ) -> dict[str, Any]:
     """Label text by the teachers of a pipeline with an `xproj_teacher`, after fitting what learns from the text.
 
@@ -49,6 +52,7 @@ def teach(
     overrides (Optional[dict[str, Any]]): Config values by dotted name.
     progress (Optional[Progress]): Called with the numbers of finished and of all shards, or of Docs.
     labels (LabelFilter): New names of the teachers' labels, and those to keep.
+    license (Optional[str]): The license of the text, which follows it as `meta["license"]`.
     RETURNS (dict): What stands in the report: see `report`.
     RAISES (XprojError): If the input cannot be used, the pipeline has no `xproj_teacher`, or all tokens are masked.
     """
@@ -58,34 +62,36 @@ def teach(
     if not any(isinstance(pipe, SoftLabeler) and pipe.used() for _, pipe in xproj_pipes(nlp)):
         raise InputError(config, None, "Expected a pipeline with an xproj_teacher, but it has none.")
     check_teacher_labels(nlp, labels)
-    key |= run_key({"input": raw})
-    with locked(out), fitted_beside(nlp, DocReader([raw], nlp), out, key) as fitted:
+    key |= run_key({"input": raw}, {"license": license} if license else None)
+    with locked(out, [raw]), fitted_beside(nlp, DocReader([raw], nlp), out, key) as fitted:
         docs = DocReader([raw], fitted.nlp)
-        step = PipelineStep(fitted.folder, fitted.state, with_state)
+        step = PipelineStep(fitted.folder, fitted.state, partial(with_state, license=license))
         key["fitted pipeline"] = fitted.state
-        counts = process(docs, out, step, key=key, shard=shard, n_process=n_process, progress=progress).counts
-        if counts["masked"] == counts["tokens"]:
-            if is_single(out):
-                out.unlink(missing_ok=True)
+
+        def check(found: Tally) -> None:
+            if found.counts["masked"] < found.counts["tokens"]:
+                return
             raise InputError(
                 raw,
                 None,
-                f"Of its {counts['tokens']} tokens all are masked: no student can learn from that. Do the teachers "
-                "agree on nothing, or have they never seen this language? See 'agreement' and 'projection' in the "
-                "config, and try one teacher alone with --only.",
+                f"Of its {found.counts['tokens']} tokens all are masked: no student can learn from that. Do the "
+                "teachers agree on nothing, or have they never seen this language? See 'agreement' and 'projection' in "
+                "the config, and try one teacher alone with --only.",
             )
-        found = {"pipeline": fitted.state, **report(counts)}
+
+        made = process(docs, out, step, key=key, shard=shard, n_process=n_process, progress=progress, check=check)
+        found = {"pipeline": fitted.state, **report(made.counts)}
         write_json(f"{out}.report.json", found)
     return found
 
 
-def with_state(docs: Iterable[Doc], state: str, counts: Counter) -> Iterator[Doc]:
-    """Name the pipeline in the provenance, and count what the soft labels say.
+def with_state(docs: Iterable[Doc], state: str, counts: Counter, license: Optional[str] = None) -> Iterator[Doc]:
+    """Mark the license, name the pipeline in the provenance, and count what the soft labels say.
 
     The counts are `docs`, `tokens`, `masked`; of the tokens that are not masked those with "O" as the most probable tag
     as `outside`, and the sum of the entropies in millionths of a nat as `entropy`; and the entities of each type in the
     most probable valid sequence as `entity:TYPE`."""
-    for doc in docs:
+    for doc in prepared(docs, license=license):
         soft = doc._.xproj_soft
         doc._.xproj_soft = replace(soft, provenance={**soft.provenance, "pipeline": state})
         known = soft.known

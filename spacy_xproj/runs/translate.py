@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Optional
 
@@ -11,6 +12,7 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from ..codes import normalize_code
+from ..corpus import lang_code
 from ..errors import XprojError
 from ..files import locked, write_json, write_lines
 from ..fitting import xproj_pipes
@@ -20,7 +22,7 @@ from ..pipeline.translator import PayloadTranslator
 from ..projection import translate as translate_docs
 from .convert import prepared
 from .label_counts import by_label, count_entities, count_labels, others
-from .pipelines import PathLike, is_single, keyed_pipeline
+from .pipelines import PathLike, keyed_pipeline
 from .process import Tally, process
 from .shards import Progress
 from .source_labels import SourceLabeler, source_reader
@@ -39,6 +41,7 @@ def translate(
     sentences: bool = False,
     labels: LabelFilter = ALL,
     source_model: Optional[PathLike] = None,
+    license: Optional[str] = None,
 ) -> Counter:
     """Translate a labeled corpus with the `forward` translator of the config.
 
@@ -54,6 +57,7 @@ def translate(
     sentences (bool): Mark sentences, by punctuation, in source Docs that have none marked, and translate each.
     labels (LabelFilter): New names of the labels, and those to keep.
     source_model (Optional[str or Path]): Labels the source, which must be unlabeled. See `SourceLabeler`.
+    license (Optional[str]): The license of the data, which follows them as `meta["license"]`.
     RETURNS (Counter): `docs`, `source_docs`, `docs_not_translated`, `sentences_not_translated`, and what `by_label`
         reads; of a memory also `docs_translated_as_one_text`, which have several sentences, and
         `docs_found_ignoring_spaces`, `..._quotes` and `..._case`, whose text or a sentence of it is there with others.
@@ -63,40 +67,47 @@ def translate(
     out = Path(out)
     lang, source_lang = normalize_code(lang), normalize_code(source_lang)
     nlp, key = keyed_pipeline(config, lang, overrides)
-    options = {"source language": source_lang, **({"sentences": True} if sentences else {}), **labels.options()}
-    key |= run_key({"input": source}, options)
+    options = {"sentences": sentences, "license": license, **labels.options()}
+    given = {"source language": source_lang, **{name: value for name, value in options.items() if value}}
+    key |= run_key({"input": source}, given)
     labeler = SourceLabeler(source_model, source_lang, labels) if source_model else None
     key |= labeler.key if labeler else {}
     docs = source_reader(source, source_lang, labels, labeler)
-    step = TranslationStep(nlp, docs.nlp, source_lang, sentences, labeler)
-    with locked(out):
-        found = process(docs, out, step, key=key, shard=shard, progress=progress)
-        missing = Path(f"{out}.missing.txt")
+    step = TranslationStep(nlp, docs.nlp, source_lang, sentences, labeler, license)
+    with locked(out, [source]):
+        found = process(docs, out, step, key=key, shard=shard, progress=progress, check=partial(_check, step, out))
+        missing = missing_file(out)
         if found.rejected:
             write_lines(missing, found.rejected)
         else:
             missing.unlink(missing_ok=True)
-        if not found.counts["docs"]:
-            if is_single(out):
-                out.unlink(missing_ok=True)
-            asked = missing.read_text(encoding="utf-8").split("\n")[0] if found.rejected else ""
-            pipes = [pipe for _, pipe in xproj_pipes(nlp) if isinstance(pipe, PayloadTranslator)]
-            why = " ".join(pipe.explain(asked, source_lang, lang) for pipe in pipes)
-            hint = "" if sentences else " A memory of sentences needs Docs with sentences: give --sentences."
-            raise XprojError(
-                f"Nothing was translated of {found.counts['source_docs']} Docs, from {source_lang!r} to {lang!r}. The "
-                f"first text that was asked for is {asked!r}; all are listed in {missing}. {why}{hint}"
-            )
-        found_labels = by_label(found.counts)
-        if found_labels and not any(row.get("source") for row in found_labels.values()):
-            if is_single(out):
-                out.unlink(missing_ok=True)
-            raise XprojError(
-                f"The settings 'labels' and 'label_map' of the xproj_translator leave out all entities of the source. "
-                f"Its labels are {', '.join(found_labels)}."
-            )
-        write_json(f"{out}.report.json", {**others(found.counts), "by_label": found_labels})
+        write_json(f"{out}.report.json", {**others(found.counts), "by_label": by_label(found.counts)})
     return +found.counts
+
+
+def missing_file(out: Path) -> Path:
+    """The file that lists the texts without a translation."""
+    return Path(f"{out}.missing.txt")
+
+
+def _check(step: "TranslationStep", out: Path, found: Tally) -> None:
+    """RAISES (XprojError): If nothing was translated, or no entity is left."""
+    pipes = [pipe for _, pipe in xproj_pipes(step.nlp) if isinstance(pipe, PayloadTranslator)]
+    if not found.counts["docs"]:
+        write_lines(missing_file(out), found.rejected)
+        lang, asked = lang_code(step.nlp), next(iter(found.rejected), "")
+        why = " ".join(pipe.explain(asked, step.source_lang, lang) for pipe in pipes)
+        hint = "" if step.sentences else " A memory of sentences needs Docs with sentences: give --sentences."
+        raise XprojError(
+            f"Nothing was translated of {found.counts['source_docs']} Docs, from {step.source_lang!r} to {lang!r}. The "
+            f"first text that was asked for is {asked!r}; all are listed in {missing_file(out)}. {why}{hint}"
+        )
+    labels = by_label(found.counts)
+    if labels and not any(row.get("source") for row in labels.values()):
+        raise XprojError(
+            f"The settings 'labels' and 'label_map' of the xproj_translator leave out all entities of the source. "
+            f"Its labels are {', '.join(labels)}."
+        )
 
 
 @dataclass
@@ -107,6 +118,7 @@ class TranslationStep:
     source_nlp (Language), source_lang (str): What the source is read with, and its language.
     sentences (bool): Mark sentences in Docs that have none marked.
     labeler (Optional[SourceLabeler]): Labels the source.
+    license (Optional[str]): The license of the data.
     """
 
     nlp: Language
@@ -114,6 +126,7 @@ class TranslationStep:
     source_lang: str
     sentences: bool = False
     labeler: Optional[SourceLabeler] = None
+    license: Optional[str] = None
 
     @property
     def vocab(self) -> Vocab:
@@ -121,7 +134,7 @@ class TranslationStep:
 
     def __call__(self, docs: Iterable[Doc], tally: Tally) -> Iterator[Doc]:
         """Label the source, translate it, and reject the sentences that have no translation."""
-        docs = prepared(docs, sentences=self.sentences)
+        docs = prepared(docs, sentences=self.sentences, license=self.license)
         origin: dict[str, Any] = {}
         if self.labeler is not None:
             docs, origin = self.labeler(docs), self.labeler.provenance

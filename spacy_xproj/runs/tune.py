@@ -37,7 +37,7 @@ def tune(
     RAISES (XprojError): If the input, the model or OUT cannot be used.
     """
     docs = DocReader([bitext], blank(lang), source_lang=source_lang, limit=limit)
-    with locked(out):
+    with locked(out, [bitext, model]):
         return tune_model(_pairs(docs), out, model, settings, device=device)
 
 

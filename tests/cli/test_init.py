@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import spacy
 from spacy.cli._util import app as spacy_app
+from spacy.tokens import DocBin
 from typer.testing import CliRunner
 from weasel.util.config import load_project_config
 
@@ -180,6 +181,51 @@ def test_a_folder_that_is_there(data, tmp_path):
     assert call(tmp_path / "new", *args)[0] == 0
 
 
+def test_the_folder_that_one_stands_in(data, tmp_path, monkeypatch):
+    (tmp_path / "neu es").mkdir()
+    monkeypatch.chdir(tmp_path / "neu es")
+    (data / 'a "b".txt').write_bytes((data / "target.txt").read_bytes())
+    args = (
+        "--lang",
+        "es",
+        "--source",
+        data / "source.conll",
+        "--target",
+        data / 'a "b".txt',
+        "--label-map",
+        "PER=A B'c",
+    )
+    assert call(".", *args)[0] == 0
+    project = load_project_config(Path.cwd())
+    assert project["vars"]["label_map"] == "PER=A B'c" and "config.cfg" not in names(tmp_path / "neu es")
+    assert project["assets"][1]["description"] == 'Target lines, copied from a "b".txt'
+    code, text = call("../other es", *args)
+    assert code == 0 and "cd '../other es' &&" in text
+
+
+@pytest.mark.parametrize(
+    "kind, args",
+    [
+        ("translate", ("--source", "source.conll", "--parallel", "memory.tsv")),
+        ("pair", ("--source", "source.conll", "--target", "target.txt")),
+        ("teach", ("--raw", "target.txt", "--source-model", "ruler")),
+    ],
+)
+def test_the_license_goes_along(data, kind, args, tmp_path, monkeypatch):
+    """Each way into the training data takes it."""
+    monkeypatch.chdir(data)
+    assert call(tmp_path / "p", "--lang", "es", *args, "--license", "CC BY 4.0")[0] == 0
+    monkeypatch.chdir(tmp_path / "p")
+    project = load_project_config(Path.cwd())
+    for command in project["commands"][: 2 if kind == "translate" else 1]:
+        for line in command["script"]:
+            result = CliRunner().invoke(spacy_app, shlex.split(line)[3:])
+            assert result.exit_code == 0, (line, result.output)
+    path = Path("corpus/soft.spacy" if kind == "teach" else "corpus/bitext.spacy")
+    docs = list(DocBin().from_disk(path).get_docs(spacy.blank("es").vocab))
+    assert docs and all(doc.user_data["meta"]["license"] == "CC BY 4.0" for doc in docs)
+
+
 @pytest.mark.parametrize(
     "args, message",
     [
@@ -195,10 +241,39 @@ def test_a_folder_that_is_there(data, tmp_path):
         (("--source", "source.conll", "--target", "target.txt", "--gold", "target.txt"), "Give labeled text."),
         (("--source", "source.txt", "--target", "target.txt", "--source-model", "no_such"), "no pipeline of this name"),
         (("--source", "source.conll", "--parallel", "target.txt"), "or two files"),
+        (("--source", "source.conll", "--parallel", "target.txt", "--parallel", "memory.tsv"), "or two files"),
+        (
+            ("--source", "source.conll", "--target", "target.txt", "--labels", "PERS"),
+            "source.conll: --labels names PERS",
+        ),
+        (("--source", "source.conll", "--target", "target.txt", "--label-map", "PER=,LOC="), "leaves out all"),
+        (("--source", "source.conll", "--target", "target.txt", "--source-model", "ruler"), "nothing to label"),
+        (("--source", "source.txt", "--target", "target.txt", "--source-model", "."), "with its meta.json"),
+        (
+            (
+                "--source",
+                "source.conll",
+                "--target",
+                "target.txt",
+                "--gold",
+                "target.conll",
+                "--label-map",
+                "PER=P,LOC=L",
+            ),
+            "target.conll: It has the labels LOC, PER, and the source L, P",
+        ),
+        (
+            ("--source", "source.conll", "--target", "target.txt", "--gold", "gold.conll", "--labels", "PER,LOC"),
+            "gold.conll: --labels names LOC",
+        ),
+        (("--source", "source.conll", "--target", "target.txt", "--license", 'the "best"'), "cannot stand in"),
+        (("--source", "source.conll", "--target", "target.txt", "--label-map", "comma.json"), "a label with a comma"),
     ],
 )
 def test_files_that_do_not_go_together(data, args, message, tmp_path, monkeypatch):
     monkeypatch.chdir(data)
+    (data / "gold.conll").write_text("Ana B-PER\nvino O\n")
+    (data / "comma.json").write_text('{"PER": "A,B"}')
     before = names(tmp_path)
     code, text = call(tmp_path / "out", "--lang", "es", *args)
     assert code == 1 and message in text, text

@@ -1,0 +1,88 @@
+"""What a run reads, and what an earlier run wrote, stays if the run fails; and nothing is written over what is read."""
+
+import shutil
+
+import pytest
+
+from spacy_xproj.translators.memory import Memory
+from tests.cli.test_app import bad, good
+from tests.conftest import CONFIGS, VERSES, names
+
+MATCH = CONFIGS / "project_match.cfg"
+
+
+@pytest.fixture
+def filled(corpus):
+    """The folder `corpus`, with a memory, and a source of which it has nothing."""
+    Memory(corpus / "memory.sqlite").add(VERSES, "en", "es")
+    (corpus / "other.conll").write_text("Nobody B-PER\nknows O\n", encoding="utf-8")
+    return corpus
+
+
+def translate_args(folder, source, out, *more):
+    config = ("--config", CONFIGS / "translate.cfg", "--paths.memory", folder / "memory.sqlite")
+    return "translate", folder / source, folder / out, "--lang", "es", *config, *more
+
+
+def contents(folder):
+    return {name: (folder / name).read_bytes() for name in names(folder)}
+
+
+@pytest.mark.parametrize(
+    "verb, source, more",
+    [
+        ("project", "bitext.spacy", ("--lang", "es", "--config", MATCH)),
+        ("convert", "bitext.spacy", ("--lang", "es")),
+        ("convert", "src.conll", ("--lang", "es")),
+        ("project", "shards", ("--lang", "es", "--config", MATCH)),
+        ("convert", "shards", ("--lang", "es")),
+    ],
+)
+def test_nothing_is_written_over_what_is_read(corpus, verb, source, more):
+    good("convert", corpus / "bitext.spacy", corpus / "shards", "--shard", 2)
+    before = contents(corpus)
+    assert "would be written over" in bad(verb, corpus / source, corpus / "." / source, *more)
+    assert contents(corpus) == before
+
+
+def test_neither_side_of_a_pair_is_written_over(corpus):
+    good("convert", corpus / "src.conll", corpus / "src.spacy")
+    good("convert", corpus / "tgt.conll", corpus / "tgt.spacy", "--lang", "es")
+    before = contents(corpus)
+    for out in ("src.spacy", "tgt.spacy"):
+        text = bad("pair", corpus / "src.spacy", corpus / "tgt.spacy", corpus / out, "--lang", "es")
+        assert "would be written over" in text and contents(corpus) == before
+    link = corpus / "link.spacy"
+    link.symlink_to(corpus / "src.spacy")
+    assert "would be written over" in bad("pair", corpus / "src.spacy", corpus / "tgt.spacy", link, "--lang", "es")
+
+
+@pytest.mark.parametrize("out", ["out.spacy", "out"])
+def test_a_translation_that_finds_nothing_leaves_what_was_there(filled, out):
+    good(*translate_args(filled, "src.conll", out, "--license", "CC0"))
+    before = contents(filled)
+    assert "Nothing was translated" in bad(*translate_args(filled, "other.conll", out))
+    labels = ("--components.xproj_translator.labels", '["ORG"]')
+    assert "leave out all entities" in bad(*translate_args(filled, "src.conll", out, *labels))
+    after = contents(filled)
+    assert after.pop(f"{out}.missing.txt") == b"Nobody knows\n"
+    assert after == before
+
+
+def test_a_translation_that_finds_nothing_leaves_no_folder(filled):
+    before = names(filled)
+    for _ in range(2):
+        assert "Nothing was translated" in bad(*translate_args(filled, "other.conll", "out"))
+        assert names(filled) == before | {"out.missing.txt"} and not (filled / "out").exists()
+
+
+def test_an_output_that_cannot_be_one_leaves_no_pieces(corpus):
+    shutil.copy(corpus / "bitext.spacy", corpus / "b.spacy")
+    (corpus / "full").mkdir()
+    (corpus / "full" / "notes.txt").write_text("mine")
+    before = contents(corpus)
+    for out, message in (("links.pharaoh", "is a file"), ("full", "is not empty and has no manifest.json")):
+        text = bad("pair", corpus / "src.conll", corpus / "tgt.conll", corpus / out, "--lang", "es")
+        assert message in text and contents(corpus) == before
+        text = bad("project", corpus / "b.spacy", corpus / out, "--lang", "es", "--config", MATCH)
+        assert message in text and not (corpus / f"{out}.input").exists()
