@@ -31,7 +31,8 @@ from scripts.train_ranker import ranker_of
 from spacy_xproj.corpus import blank, read_docs, read_file, write_file
 from spacy_xproj.corpus.pairing import gold_doc
 from spacy_xproj.evaluate.bootstrap import counts, difference, f1, interval
-from spacy_xproj.runs.project import count_projected
+from spacy_xproj.runs.label_counts import others
+from spacy_xproj.runs.project import count_reports
 from spacy_xproj.runs.split import is_dev
 from spacy_xproj.similarities.ranker.weights import read_weights
 
@@ -131,7 +132,7 @@ def projected(run: Run, way: str) -> tuple[list[Doc], Counter]:
     if not path.exists():
         nlp = target_pipeline(run, way, blank("es"))
         write_file(tqdm(spacy_xproj.project(gold_english(run), nlp, batch_size=1000), desc=way, mininterval=10), path)
-    docs = list(count_projected(read_file(path, blank("es").vocab), reasons))
+    docs = list(count_reports(read_file(path, blank("es").vocab), reasons))
     return docs, reasons
 
 
@@ -243,7 +244,7 @@ def report(run: Run) -> str:
     rows = []
     for way in WAYS:
         reasons = projected(run, way)[1]
-        lost = "; ".join(f"{k.removeprefix('not_projected:')} {n}" for k, n in sorted(reasons.items()) if ":" in k)
+        lost = "; ".join(f"{k.removeprefix('not_projected:')} {n}" for k, n in others(reasons).items() if ":" in k)
         share = f"{reasons['projected']} ({reasons['projected'] / max(reasons['source_spans'], 1):.1%})"
         rows.append([way, reasons["source_spans"], share, lost])
     return text + "\n\n" + table(["way", "source spans", "kept", "lost"], rows)
