@@ -83,7 +83,7 @@ class Solution(NamedTuple):
     """What a solver returns.
 
     chosen (int array (k,)): Indices of the chosen cells, ascending.
-    note (str): Empty, or what the report is to say ("node_limit": greedy stood in for the exact solver).
+    note (str): Empty, or what the report is to say ("state_limit": greedy stood in for the exact solver).
     """
 
     chosen: np.ndarray

@@ -6,6 +6,7 @@ from typing import NamedTuple, Optional
 from .greedy import take
 
 ROUNDS = 100
+MANY, MOST = 1_000, 20_000  # cells
 Columns = tuple[Sequence[int], Sequence[int], Sequence[int], Sequence[int]]  # span, start, end and weight of cells
 
 
@@ -66,11 +67,11 @@ def solve_dynamic(part: Part, price: Sequence[int], known: Sequence[int], max_st
     part (Part): The problem.
     price (sequence of int): A price for each span, 0 or more: for any prices the bound is valid (see `prices`).
     known (sequence of int): A choice that keeps the constraints.
-    max_states (int): Most states, and most cells.
+    max_states (int): Most states. With more than MANY cells a state counts several times, as it grows with them.
     RETURNS (Optional[list of int]): The chosen cells. None if there are more.
     """
     size = len(part.span)
-    if size > max_states:  # a value has a bit a cell
+    if size > min(max_states, MOST):  # a value has a bit a cell
         return None
     weight = [(w << size) | (1 << (size - 1 - k)) for k, w in enumerate(part.weight)]
     price = [p << size for p in price]
@@ -96,7 +97,7 @@ def solve_dynamic(part: Part, price: Sequence[int], known: Sequence[int], max_st
     for place in range(last):
         steps = [(k, part.span[k] * width, part.end[k]) for k in by_start[place]]
         here, after, mask = frontier[place], frontier[place + 1], live[place + 1]
-        states += len(here)
+        states += len(here) * (1 + size // MANY)
         if states > max_states:
             return None
         frontier[place] = {}

@@ -1,28 +1,30 @@
 """Exact assignment: the highest total score such that no two candidates overlap and no span has more than n (the
 integer program that Politov et al., 2025, solve greedily), with a documented order among equal totals.
 
-The ways to the optimum, cheapest first: the best cell of each span if these do not collide; branch and bound on those
-that do; dynamic programming over the target words of each independent part; integer programming.
+The ways to the optimum, cheapest first: the best cell of each span if these do not collide; dynamic programming over
+the target words of each independent part; the same within bounds from Lagrangian prices.
+
+Measured on 3,761 sentence pairs of four public sets, each matched by links and by the ranker: the best cells collide in
+62 of 7,522, and one of these needs prices, six with n = 2. All take less than 3 ms. Documents of 1,000 words without
+sentences need prices in one of three, and up to 500,000 states (0.4 s). Branch and bound for collisions and an integer
+program for the largest parts saved no time and solved no more.
 """
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import pairwise
-from math import inf
 from typing import Optional
 
 import numpy as np
 
 from ..ty import Cells, Solution, Solver
-from .dynamic import Columns, Part, make_part, mend, prices, solve_dynamic
+from .dynamic import Part, make_part, mend, prices, solve_dynamic
 from .greedy import best_first, best_of_each
 
 SCALE = 8.0 * 232792560  # about 2**31, and a multiple of 1..22
-BRANCHES = 60  # nodes of the first try; a collision of two spans needs about 5
-SMALL = 250  # states of the second, which does without prices
+SMALL = 250  # states of the first try, which does without prices
 
 
-def make_exact(max_states: int = 20_000, max_nodes: int = 10_000) -> Solver:
+def make_exact(max_states: int = 500_000) -> Solver:
     """Choose the cells with the highest total score.
 
     Scores are rounded to whole units of 1 / (8 * 232792560), about 5e-10, and summed as integers. Scores that round to
@@ -31,10 +33,8 @@ def make_exact(max_states: int = 20_000, max_nodes: int = 10_000) -> Solver:
     1/6 + 1/6 and 1/3, are equal here. Of the choices with the highest total the one with the lower cell indices wins:
     the one whose 0/1 vector over the cells is lexicographically greatest. So the result is the same on every machine.
 
-    max_states (int): Most states of the dynamic program over one independent part of the problem. Beyond, the part goes
-        to an integer program (HiGHS). 0: all that collides goes there.
-    max_nodes (int): Most branch-and-bound nodes of the integer programs of one part. Beyond, greedy stands in for it
-        and the note of the solution is "node_limit".
+    max_states (int): Most states of the dynamic program over one independent part of the problem. Beyond, greedy stands
+        in for it and the note of the solution is "state_limit".
     RETURNS (Solver): The solver.
     """
 
@@ -52,85 +52,18 @@ def make_exact(max_states: int = 20_000, max_nodes: int = 10_000) -> Solver:
             return Solution(np.zeros(0, "i8"))
         best, whole = order.tolist(), rounded.tolist()
         span, start, end = cells.span.tolist(), cells.start.tolist(), cells.end.tolist()
-        if n == 1 and whole[best[0]] * len(chosen) < 2**53:
-            found = branch(chosen.tolist(), best, (span, start, end, whole), min(BRANCHES, max_states))
-            if found is not None:
-                return Solution(np.array(found, "i8"))
         weight = list(map(int, whole))
         taken: list[int] = []
         note = ""
         for group in components(undominated(best, span, start, end), span, start, end):
             part = make_part(group, (span, start, end, weight), n)
-            inside = solve_part(part, max_states, max_nodes)
+            inside = solve_part(part, max_states)
             if inside is None:
-                inside, note = mend(part), "node_limit"
+                inside, note = mend(part), "state_limit"
             taken += [group[k] for k in inside]
         return Solution(np.array(sorted(taken), "i8"), note)
 
     return solve_exact
-
-
-def branch(chosen: list[int], best: list[int], columns: Columns, max_nodes: int) -> Optional[list[int]]:
-    """Branch and bound for at most one cell a span. The bound is the best allowed cell of each span, collisions left
-    aside. Where two of these share a word, either no span but the first may have this word, or the first may not.
-
-    chosen (list of int): The best cell of each span, ascending.
-    best (list of int): Cell indices, best first.
-    columns (tuple of sequence): Span, start, end and weight of the cells. The weights are whole numbers, floats too,
-        with totals below 2**53.
-    RETURNS (Optional[list of int]): The optimum, ascending, or None if it takes more than `max_nodes` nodes.
-    """
-    span, start, end, weight = columns
-    record = 0.0
-    found: list[int] = []
-    choices: dict[int, list[int]] = {}
-    stack: list[tuple[float, list[int], list[tuple[int, int, bool]]]] = [(inf, chosen, [])]
-    for _ in range(max_nodes):
-        if not stack:
-            return found
-        bound, node, rules = stack.pop()
-        # The bound holds for the order of ties, too: no choice below this node comes before `node` itself.
-        if bound < record or (bound == record and first_of(found, node) is found):
-            continue
-        across = sorted(node, key=start.__getitem__)
-        for left, right in pairwise(across):
-            word = start[right]
-            if word < end[left]:
-                break
-        else:
-            record, found = bound, node
-            continue
-        owner = span[left]
-        children = []
-        for keep in (True, False):
-            rules_below = [*rules, (word, owner, keep)]
-            below = []
-            for i in node:
-                s = span[i]
-                if (s == owner) is keep or not start[i] <= word < end[i]:
-                    below.append(i)
-                    continue
-                if s not in choices:
-                    choices[s] = [j for j in best if span[j] == s]
-                for j in choices[s]:
-                    a, b = start[j], end[j]
-                    for w, o, k in rules_below:
-                        if a <= w < b and (o == s) is not k:
-                            break
-                    else:
-                        below.append(j)
-                        break
-            below.sort()
-            children.append((sum([weight[i] for i in below]), below, rules_below))
-        if children[0][0] > children[1][0]:  # the better one is looked at first
-            children.reverse()
-        stack += children
-    return None if stack else found
-
-
-def first_of(one: list[int], other: list[int]) -> list[int]:
-    """Of two choices with equal totals the one with the lexicographically greater 0/1 vector."""
-    return one if [-i for i in one] >= [-i for i in other] else other
 
 
 def undominated(best: Sequence[int], span: list[int], start: list[int], end: list[int]) -> list[int]:
@@ -182,10 +115,10 @@ def components(cells: list[int], span: list[int], start: list[int], end: list[in
     return list(groups.values())
 
 
-def solve_part(part: Part, max_states: int, max_nodes: int) -> Optional[list[int]]:
+def solve_part(part: Part, max_states: int) -> Optional[list[int]]:
     """Solve an independent part of the problem.
 
-    RETURNS (Optional[list of int]): The places of the chosen cells in the part. None if a limit was reached.
+    RETURNS (Optional[list of int]): The places of the chosen cells in the part. None if the limit was reached.
     """
     if len(part.span) == 1:
         return [0]
@@ -197,8 +130,4 @@ def solve_part(part: Part, max_states: int, max_nodes: int) -> Optional[list[int
     place = {k: at for at, k in enumerate(keep)}
     part = part.subset(keep)
     found = solve_dynamic(part, price, [place[k] for k in known], max_states)
-    if found is None:
-        from .milp import solve_milp  # few problems come this far, and scipy is slow to import
-
-        found = solve_milp(part, max_nodes)
     return None if found is None else [keep[k] for k in found]

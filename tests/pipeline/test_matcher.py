@@ -180,9 +180,9 @@ def test_solvers_differ_where_greedy_is_short_sighted():
 
 def test_notes_of_the_solver():
     nlp = made()
-    nlp.get_pipe("xproj_matcher").solver = lambda cells, n: Solution(np.arange(0), "node_limit")
+    nlp.get_pipe("xproj_matcher").solver = lambda cells, n: Solution(np.arange(0), "state_limit")
     doc = nlp(sentences_doc(nlp))
-    assert doc._.xproj_report["notes"] == ["node_limit", "node_limit"]
+    assert doc._.xproj_report["notes"] == ["state_limit", "state_limit"]
     assert set(missed(doc).values()) == {"conflict"}
 
 
