@@ -89,6 +89,11 @@ def test_rows_times_weights_are_what_cells_are_worth():
             assert these == pytest.approx(those @ ranker.weight("pairs"), abs=1e-9)
 
 
+def test_sentences_of_punctuation():
+    pair = bitext(". Rome .", [(0, 1, "X"), (1, 2, "LOC")], "0-0 1-0").pairs((",",))[0]
+    assert plain(Ranker().score_pairs([pair, some_pairs()[0]])[0]) == plain(Ranker()(pair))
+
+
 def test_empty():
     pair = some_pairs()[3]
     assert not len(Ranker()(pair).span)

@@ -5,7 +5,7 @@ words of a sentence are padded at the end. No value of one sentence pair depends
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, pairwise
 from typing import NamedTuple, Optional
 
 import numpy as np
@@ -167,25 +167,28 @@ class Batch:
         like = np.zeros(self.hit.shape)
         inside = np.zeros((len(self.word), self.target.shape[1]))
         ends = np.append(self.begin, len(self.word))[self.first].tolist()
-        sides = self.source.tolist(), self.target.tolist(), self.m.tolist(), self.n.tolist(), ends, ends[1:]
-        for k, (source, target, m, n, i, j) in enumerate(zip(*sides)):
-            del source[m:], target[n:]
-            like[k, :m, :n] = cdist(
-                [keys[w] for w in source], [keys[w] for w in target], scorer=JaroWinkler.similarity, dtype=np.float32
+        keyed = self.words.keyed
+        for k, (i, j) in enumerate(pairwise(ends)):
+            rows, columns = np.flatnonzero(keyed[self.source[k]]), np.flatnonzero(keyed[self.target[k]])
+            target = self.target[k, columns].tolist()
+            like[k, rows[:, None], columns] = cdist(
+                [keys[w] for w in self.source[k, rows].tolist()],
+                [keys[w] for w in target],
+                scorer=JaroWinkler.similarity,
+                dtype=np.float32,
             )
-            mine = [affix[source[w]] for w in self.word[i:j].tolist()]
+            mine = [affix[w] for w in self.inside[i:j].tolist()]
             found = cdist(mine, [affix[w] for w in target], scorer=partial_ratio, dtype=np.float32, score_cutoff=75)
-            inside[i:j, :n] = found / 100
-        some, short = self.words.keyed, chars <= SHORT
+            inside[i:j, columns] = found / 100
+        short = chars <= SHORT
         source, target = self.inside, self.target[self.pair_of_word]
         forms = like[self.pair_of_word, self.word]
-        forms[~(some[source][:, None] & some[target])] = 0
         forms[(short[source][:, None] | short[target]) & (forms < 1)] = 0
         self.forms = forms
         self.mine = self.of_spans(self.forms)
         pair, i, j = np.nonzero(like > ELSEWHERE)
         source, target = self.source[pair, i], self.target[pair, j]
-        good = some[source] & some[target] & (~(short[source] | short[target]) | (like[pair, i, j] == 1))
+        good = ~(short[source] | short[target]) | (like[pair, i, j] == 1)
         everywhere = np.zeros((len(self.pairs), self.target.shape[1]), "i4")
         np.add.at(everywhere, (pair[good], j[good]), 1)
         self.elsewhere = everywhere[self.pair] > self.of_spans((self.forms > ELSEWHERE).astype("i4"), np.add)
