@@ -15,6 +15,7 @@ from .init import init_cli
 from .memory import memory_cli
 from .pair import pair_cli
 from .project import project_cli
+from .prune import prune_cli
 from .selftrain import selftrain_cli
 from .split import split_cli
 from .teach import teach_cli
@@ -61,6 +62,7 @@ app.command("fit", context_settings=OVERRIDES)(handle_errors(fit_cli))
 app.command("memory")(handle_errors(memory_cli))
 app.command("split")(handle_errors(split_cli))
 app.command("tune")(handle_errors(tune_cli))
+app.command("prune")(handle_errors(prune_cli))
 app.command("config")(handle_errors(config_cli))
 
 # The entry point `spacy_cli` only makes spaCy import this module.
