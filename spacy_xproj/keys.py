@@ -12,7 +12,7 @@ from spacy.util import get_package_path
 
 from . import __version__
 from .errors import InputError
-from .files import file_hash, text_hash
+from .files import check_replaceable, file_hash, is_intact, read_note, text_hash
 from .store import Store
 
 Key = dict[str, str]
@@ -74,6 +74,23 @@ def warn_of_changes(path: Union[str, Path], old: Mapping[str, str], new: Mapping
     found = changes(old, new)
     more = f" and {len(found) - 5} more changes" if len(found) > 5 else ""
     warnings.warn(f"{path} was made from something else: {', '.join(found[:5])}{more}. It is made anew.", stacklevel=3)
+
+
+def finished(path: Union[str, Path], key: Mapping[str, str]) -> Optional[dict[str, Any]]:
+    """Find out whether a folder holds the result of a run. If it holds that of another one, warn of what changed.
+
+    path (str or Path): The folder.
+    key (mapping of str to str): The key of the run.
+    RETURNS (Optional[dict]): The note in the folder. None: the folder has to be made.
+    RAISES (XprojError): If what is there may not be replaced.
+    """
+    check_replaceable(path)
+    note = read_note(path)
+    if note and note.get("key") == key and is_intact(path, note["hash"]):
+        return note
+    if note and note.get("key", key) != key:
+        warn_of_changes(path, note["key"], key)
+    return None
 
 
 def _settings(name: str, value: Any) -> Iterator[tuple[str, Any]]:

@@ -21,6 +21,7 @@ from .split import split_cli
 from .teach import teach_cli
 from .translate import translate_cli
 from .tune import tune_cli
+from .vectors import vectors_cli
 from .verbosity import VERBOSITY
 
 app = typer.Typer(name="xproj", help="Cross-lingual named-entity recognition by projection.", no_args_is_help=True)
@@ -63,6 +64,7 @@ app.command("memory")(handle_errors(memory_cli))
 app.command("split")(handle_errors(split_cli))
 app.command("tune")(handle_errors(tune_cli))
 app.command("prune")(handle_errors(prune_cli))
+app.command("vectors")(handle_errors(vectors_cli))
 app.command("config")(handle_errors(config_cli))
 
 # The entry point `spacy_cli` only makes spaCy import this module.

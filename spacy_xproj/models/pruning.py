@@ -21,7 +21,7 @@ SPECIAL_ID = re.compile(r"_token_ids?$")
 class Text(NamedTuple):
     """A text to keep the sub-words of.
 
-    words (sequence of str): Its words, as `Embedding.v1` and others read them.
+    words (sequence of str): Its words, as `Embedding.v1` reads them together and `xproj vectors` one by one.
     text (str): The text as it stands, as spacy-transformers reads it.
     """
 
@@ -94,9 +94,10 @@ def reader(state: dict[str, Any]) -> Any:
 
 
 def cut(tokenizer: Any, text: Text) -> list[str]:
-    """The sub-words of a text, word by word and as a whole."""
+    """The sub-words of a text: of its words together, of each alone, and of the text as it stands."""
     words = [valid(word) for word in text.words if word and not word.isspace()]
-    found = tokenizer.encode(words, is_pretokenized=True).tokens
+    lists = [words, *([word] for word in words)]
+    found = [piece for some in lists for piece in tokenizer.encode(some, is_pretokenized=True).tokens]
     return found + tokenizer.encode(valid(text.text)).tokens
 
 
@@ -215,7 +216,7 @@ def write_weights(folder: Path, config: dict[str, Any], ids: Sequence[int], out:
     import transformers
 
     name = (config.get("architectures") or [""])[0]
-    kind = getattr(transformers, name, transformers.AutoModel)
+    kind = getattr(transformers, name) if name in dir(transformers) else transformers.AutoModel
     with loading(WHO, folder, "the CPU"), torch.no_grad():
         model = kind.from_pretrained(str(folder), use_safetensors=True, torch_dtype="auto", **LOCAL)
         before = model.num_parameters()

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 from ..corpus import blank
 from ..errors import InputError
-from ..files import check_replaceable, is_intact, locked, read_note, replacing_folder
-from ..keys import run_key, warn_of_changes
+from ..files import locked, replacing_folder
+from ..keys import finished, run_key
 from ..models.pruning import Pruned, Text, prune_model
 from .pipelines import DocReader, PathLike
 
@@ -57,14 +57,10 @@ def prune(
     if not folder.is_dir():
         raise InputError(folder, None, "Expected the folder of a Hugging Face model, and there is no such folder.")
     files = {"model": model, **{f"corpus {number}": path for number, path in enumerate(corpus, 1)}}
-    with locked(out):
-        check_replaceable(out)
+    with locked(out, [model, *corpus]):
         key = run_key(files, {"lang": lang, "source_lang": source_lang})
-        note = read_note(out)
-        if note and note.get("key") == key and is_intact(out, note["hash"]):
+        if note := finished(out, key):
             return Pruning(Pruned(*note["counts"]), False)
-        if note and note.get("key", key) != key:
-            warn_of_changes(out, note["key"], key)
         counts: list[int] = []
         with replacing_folder(out, key=key, counts=counts) as beside:
             pruned = prune_model(folder, Texts(DocReader(corpus, blank(lang), source_lang=source_lang)), beside)

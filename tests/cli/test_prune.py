@@ -117,6 +117,8 @@ def test_says_what_was_left_out_and_goes_on(tmp_path, corpus):
 def test_refused(tmp_path, corpus):
     code, text = call(make_encoder(tmp_path / "model", "roberta"), corpus, tmp_path / "small")
     assert code == 1 and "expected a tokenizer of Unigram or WordPiece" in text and "this one is BPE" in text
+    code, text = call(tmp_path / "model", corpus, tmp_path / "model")
+    assert code == 1 and "would be written over" in text
     code, text = call(tmp_path / "none", corpus, tmp_path / "small")
     assert code == 1 and "there is no such folder" in text
     code, text = call(tmp_path / "model", tmp_path / "none.txt", tmp_path / "small")
