@@ -169,14 +169,13 @@ def locked(
     path (str or Path): The file or folder that is written.
     inputs (iterable of str, Path or None): What the run reads. None is left out.
     wait (bool): Wait for a run that is writing it.
-    RAISES (XprojError): If the path is one of the inputs, another run is writing it and is not waited for, or it does
-        not end in a name, as "." and ".." do not.
+    RAISES (XprojError): If the path is one of the inputs or in one, another run is writing it and is not waited for, or
+        it does not end in a name, as "." and ".." do not.
     """
     path = Path(path)
     if path.name in ("", ".."):
         raise XprojError(f"{path}: this is no name, and other outputs are named after OUT. Give OUT a name.")
-    if any(path.exists() and Path(given).exists() and path.samefile(given) for given in inputs if given is not None):
-        raise XprojError(f"{path} is read and would be written over. Give another OUT.")
+    check_apart(path, inputs)
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=-1 if wait else 0)
     try:
@@ -189,6 +188,21 @@ def locked(
         # Before the release: a run that opened the file by now finds that it has no name any more, and fails.
         Path(lock.lock_file).unlink(missing_ok=True)
         lock.release()
+
+
+def check_apart(out: Union[str, Path], inputs: Iterable[Optional[Union[str, Path]]]) -> None:
+    """Make sure that nothing is written over what is read.
+
+    out (str or Path): What is written.
+    inputs (iterable of str, Path or None): The files and folders that are read. None is left out.
+    RAISES (XprojError): If the output is one of them, or in one of the folders.
+    """
+    here = Path(out).resolve()
+    for path in (Path(given) for given in inputs if given is not None):
+        there = path.resolve()
+        if there == here or there in here.parents:
+            where = "is read" if there == here else f"is in {path}, which is read"
+            raise XprojError(f"{out} {where}, and would be written over. Give another place to write to.")
 
 
 def remove_leftovers(path: Union[str, Path]) -> None:

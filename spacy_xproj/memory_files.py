@@ -8,7 +8,7 @@ from typing import Any, Optional, Union
 
 from .corpus.pairs import Pair, read_pairs, read_parallel, write_pairs
 from .errors import XprojError
-from .files import write_lines
+from .files import check_apart, write_lines
 from .texts import pair_problem
 from .translators.memory import Memory
 
@@ -42,10 +42,13 @@ def import_memory(
         memory, the one that was left out, and the file.
     RETURNS (dict[str, int]): The counts of `Memory.add`, and `skipped` of `read_pairs`.
     RAISES (InputError): With file and line where there is one.
+    RAISES (XprojError): If `conflicts` is one of the files.
     """
     names = [files] if isinstance(files, (str, Path)) else list(files)
     if parallel and len(names) != 2:
         raise XprojError(f"Parallel text is two files, lines of the source and of the target: got {len(names)} files.")
+    if conflicts is not None:
+        check_apart(conflicts, [*names, *([] if isinstance(memory, Memory) else [memory])])
     counts: Counter = Counter(added=0, known=0, conflicts=0, replaced=0, skipped=0)
 
     def read(counts: Optional[Counter] = None) -> Iterator[tuple[str, Iterator[Pair]]]:
@@ -87,6 +90,8 @@ def export_memory(
     RAISES (XprojError): If there is no such memory, it has nothing in this direction, or a text cannot be written in
         the format (see `write_pairs`).
     """
+    if not isinstance(memory, Memory):
+        check_apart(file, [memory])
     store = (memory if isinstance(memory, Memory) else Memory(memory, read_only=True)).store
 
     store.check_languages(source_lang, target_lang)

@@ -43,7 +43,7 @@ def convert_cli(
     report: ReportPath = None,
 ) -> None:
     """Convert a corpus: CoNLL dialects, JSON of annotation tools, brat, bitexts, .spacy; see docs/formats.md."""
-    with report_file(report) as notes:
+    with report_file(report, [input, output]) as notes:
         counts = convert(
             input,
             output,
@@ -78,7 +78,7 @@ def validate_cli(
 ) -> None:
     """List every problem of a corpus, and count what would be repaired. Exit code 1: there are problems."""
     reading = ReadOptions(lang, source_lang, format, encoding, spans_key, names(tag_names))
-    with report_file(report) as notes:
+    with report_file(report, [input]) as notes:
         write, notes.lenient = notes.sink, True
 
         def show(note: Note) -> None:

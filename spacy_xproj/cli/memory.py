@@ -7,6 +7,7 @@ import typer
 from wasabi import msg
 
 from ..errors import XprojError
+from ..files import check_apart
 from ..memory_files import export_memory, import_memory, memory_languages
 from .common import show_counts
 
@@ -33,6 +34,8 @@ def memory_cli(
     *files, memory = paths
     if lang is None and (files or export):
         raise XprojError("Give --lang: the language that the memory translates into.")
+    if export:
+        check_apart(export, files)
     if lang and files:
         counts = import_memory(
             memory, files, source_lang, lang, format, overwrite, both, encoding, parallel=parallel, conflicts=conflicts

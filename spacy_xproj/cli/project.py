@@ -57,6 +57,7 @@ def project_cli(
             f"No entity on the source side of {counts['docs']} Docs: nothing was projected. Is the source labeled?"
         )
         return
-    msg.good(f"Projected {counts['projected']} of {counts['source_spans']} entities in {counts['docs']} Docs: {out}")
+    projected = f"Projected {counts['projected']} of {counts['source_spans']} entities in {counts['docs']} Docs: {out}"
+    msg.good(projected) if counts["projected"] else msg.warn(projected)
     show_counts({k: v for k, v in others(counts).items() if ":" in k or (k == "doubtful" and v)})
     show_labels(by_label(counts))

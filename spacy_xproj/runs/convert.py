@@ -13,7 +13,7 @@ from ..corpus import Note, Report, blank, read_docs, write_as, write_file
 from ..corpus.formats import ending_format, named_format, to_json
 from ..corpus.sentence_pairs import LONG, sentence_marker, with_sentence_pairs
 from ..errors import InputError, XprojError
-from ..files import locked, replacing
+from ..files import check_apart, locked, replacing
 from ..keys import run_key
 from ..labels import ALL, LabelFilter
 from .label_counts import count_entities
@@ -155,15 +155,17 @@ def validate(path: PathLike, reading: ReadOptions, report: Report) -> Counter:
 
 
 @contextmanager
-def report_file(path: Optional[PathLike]) -> Iterator[Report]:
+def report_file(path: Optional[PathLike], others: Iterable[PathLike] = ()) -> Iterator[Report]:
     """Make a report that lists its notes in a JSONL file, which is put in its place once it is whole.
 
     path (Optional[str or Path]): The file. None: no file.
+    others (iterable of str or Path): The files of the run, none of which it may be.
     YIELDS (Report): The report.
     """
     if path is None:
         yield Report()
         return
+    check_apart(path, others)
     with replacing(path) as beside, open(beside, "w", encoding="utf-8") as file:
 
         def sink(note: Note) -> None:

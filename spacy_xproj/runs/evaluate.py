@@ -13,7 +13,7 @@ from ..corpus.parting import disagreement
 from ..corpus.sentence_pairs import with_sentence_pairs
 from ..errors import InputError
 from ..evaluate import score
-from ..files import write_json
+from ..files import check_apart, write_json
 from ..fitting import fit
 from ..labels import ALL, LabelFilter
 from ..progress import steps
@@ -51,6 +51,8 @@ def evaluate(
         a remark.
     RAISES (XprojError): If the input cannot be used, or has no entities to project or to score by.
     """
+    if output is not None:
+        check_apart(output, [source, target, alignments, *fit_on])
     nlp = load_pipeline(config, lang, overrides)
     if not any("doc.ents" in nlp.get_pipe_meta(name).assigns for name in nlp.pipe_names):
         raise InputError(

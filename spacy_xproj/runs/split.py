@@ -10,7 +10,7 @@ from spacy.tokens import Doc, DocBin
 from ..corpus import blank, read_docs
 from ..corpus.licenses import licenses
 from ..errors import InputError, XprojError
-from ..files import locked, replacing, text_hash
+from ..files import check_apart, locked, replacing, text_hash
 from ..labels import ALL, LabelFilter
 from .pipelines import PathLike, is_single
 
@@ -56,6 +56,8 @@ def split(
         raise InputError(input, None, "Expected .spacy or a folder of shards. `xproj convert` makes either.")
     if len({Path(path).resolve() for path in (input, *paths)}) < 3:
         raise XprojError("IN, TRAIN and DEV must be three different files.")
+    for path in paths:
+        check_apart(path, [input])
     bins = tuple(DocBin(store_user_data=True) for _ in paths)
     found: tuple[Counter, Counter] = (Counter(), Counter())
     soft: tuple[Counter, Counter] = (Counter(), Counter())

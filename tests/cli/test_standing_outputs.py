@@ -86,3 +86,35 @@ def test_an_output_that_cannot_be_one_leaves_no_pieces(corpus):
         assert message in text and contents(corpus) == before
         text = bad("project", corpus / "b.spacy", corpus / out, "--lang", "es", "--config", MATCH)
         assert message in text and not (corpus / f"{out}.input").exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("memory", "t.tsv", "m.sqlite", "--lang", "es", "--conflicts", "t.tsv"),
+        ("memory", "t.tsv", "m.sqlite", "--lang", "es", "--conflicts", "m.sqlite"),
+        ("memory", "t.tsv", "m.sqlite", "--lang", "es", "--export", "t.tsv"),
+        ("memory", "m.sqlite", "--lang", "es", "--export", "m.sqlite", "--format", "tsv"),
+        ("evaluate", "src.conll", "tgt.conll", "--config", MATCH, "--output", "tgt.conll"),
+        ("convert", "src.conll", "o.spacy", "--report", "src.conll"),
+        ("convert", "src.conll", "o.jsonl", "--report", "./o.jsonl"),
+        ("validate", "src.conll", "--report", "src.conll"),
+        ("split", "shards", "train.spacy", "shards/00000.spacy"),
+        ("project", "shards", "shards/new.spacy", "--lang", "es", "--config", MATCH),
+    ],
+)
+def test_no_file_beside_the_output_is_written_over_what_is_read(corpus, words, monkeypatch):
+    good("convert", corpus / "bitext.spacy", corpus / "shards", "--shard", 2)
+    monkeypatch.chdir(corpus)
+    (corpus / "t.tsv").write_text("".join(f"{source}\t{target}\n" for source, target in VERSES))
+    Memory("m.sqlite").add([("one", "uno")], "en", "es")
+    before = contents(corpus)
+    assert "would be written over" in bad(*words)
+    assert contents(corpus) == before
+
+
+def test_nothing_projected_gets_no_green_tick(corpus):
+    (corpus / "no.pharaoh").write_text("\n" * len(VERSES))
+    args = ("--lang", "es", "--config", MATCH, "--alignments", corpus / "no.pharaoh")
+    text = good("project", corpus / "bitext.spacy", corpus / "out.spacy", *args)
+    assert "⚠ Projected 0 of" in text and "✔" not in text
