@@ -48,7 +48,8 @@ def init_cli(
     )
     if project.nlp_lang != project.lang:
         msg.warn(
-            f"spaCy has no data for {project.lang!r}: the pipeline is made for {project.nlp_lang!r}, any language."
+            f"spaCy has no data for {project.lang!r}: the pipeline is made for {project.nlp_lang!r}"
+            + (", any language." if project.nlp_lang == "xx" else ".")
         )
     msg.good(f"Made {folder}: {', '.join(project.steps)}")
     for path, copy in project.files.items():

@@ -172,6 +172,16 @@ def test_a_language_without_spaces_and_without_data(data, tmp_path, monkeypatch)
     assert len(nlp("ລາວ")) == 3
 
 
+@pytest.mark.parametrize(
+    "lang, wanted", [("pt-br", "'pt-BR': the pipeline is made for 'pt'."), ("lo", "'xx', any language")]
+)
+def test_the_language_that_a_pipeline_is_made_for(data, lang, wanted, tmp_path):
+    code, text = call(
+        tmp_path / "p", "--lang", lang, "--source", data / "source.conll", "--target", data / "target.txt"
+    )
+    assert code == 0 and wanted in text
+
+
 def test_a_folder_that_is_there(data, tmp_path):
     before = names(tmp_path)
     args = ("--lang", "es", "--source", data / "source.conll", "--target", data / "target.txt")
