@@ -131,5 +131,5 @@ def test_the_source_language_can_be_given():
         calls.append(langs) or [Translation("x")] * len(texts)
     )
     list(translate(sources(1), nlp))
-    list(translate(sources(1), nlp, source_lang="eng"))
-    assert calls == [("en", "es"), ("eng", "es")]
+    list(translate(sources(1), nlp, source_lang="fra"))
+    assert calls == [("en", "es"), ("fr", "es")]

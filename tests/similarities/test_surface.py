@@ -201,7 +201,7 @@ def test_no_spans_no_cells(candidates):
     given_ = None if candidates is None else np.array(candidates, "i8").reshape(-1, 2)
     for pair in (one_pair("Roma", [], "Roma"), one_pair("Roma", [(0, 1)], "otra"), one_pair("Roma", [(0, 1)], "")):
         if pair.target or candidates is None:
-            assert [len(field) for field in SurfaceSimilarity()(pair, given_)] == [0, 0, 0, 0]
+            assert [len(field) for field in SurfaceSimilarity()(pair, given_)[:4]] == [0, 0, 0, 0]
 
 
 def test_long_sentences_are_not_gone_through_span_by_span():
