@@ -7,6 +7,7 @@ import typer
 from spacy.cli._util import app as spacy_app
 from typer.testing import CliRunner
 
+from spacy_xproj import languages
 from spacy_xproj.cli import app
 from spacy_xproj.cli.common import handle_errors
 from spacy_xproj.errors import NotFittedError
@@ -167,7 +168,8 @@ def test_bad_configs(corpus, text, message, lang):
     assert "bad.cfg: " in output and message in output
 
 
-def test_languages_of_configs(corpus):
+def test_languages_of_configs(corpus, monkeypatch):
+    monkeypatch.setattr(languages, "_warned", set())  # it is said once a process
     path = corpus / "match.cfg"
     args = ("evaluate", corpus / "src.conll", corpus / "tgt.conll", "--config", path)
     path.write_text(path.read_text().replace('lang = "es"', 'lang = "qaz"'))  # spaCy has no such language
