@@ -76,20 +76,22 @@ def warn_of_changes(path: Union[str, Path], old: Mapping[str, str], new: Mapping
     warnings.warn(f"{path} was made from something else: {', '.join(found[:5])}{more}. It is made anew.", stacklevel=3)
 
 
-def finished(path: Union[str, Path], key: Mapping[str, str]) -> Optional[dict[str, Any]]:
-    """Find out whether a folder holds the result of a run. If it holds that of another one, warn of what changed.
+def finished(path: Union[str, Path], key: Mapping[str, str], *, warn: bool = True) -> Optional[dict[str, Any]]:
+    """Find out whether a folder holds the result of a run.
 
     path (str or Path): The folder.
     key (mapping of str to str): The key of the run.
+    warn (bool): If it holds the result of another run, warn of what changed.
     RETURNS (Optional[dict]): The note in the folder. None: the folder has to be made.
     RAISES (XprojError): If what is there may not be replaced.
     """
     check_replaceable(path)
     note = read_note(path)
-    if note and note.get("key") == key and is_intact(path, note["hash"]):
+    before = note.get("key", {}) if note else key
+    if note and before == key and is_intact(path, note["hash"]):
         return note
-    if note and note.get("key", key) != key:
-        warn_of_changes(path, note["key"], key)
+    if before != key and warn:
+        warn_of_changes(path, before, key)
     return None
 
 

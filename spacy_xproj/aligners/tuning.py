@@ -13,8 +13,8 @@ import numpy as np
 from ..bitext import SentencePair
 from ..compat import require
 from ..errors import Stopped, XprojError, check_above_zero, check_at_least, check_below_one, check_share
-from ..files import check_replaceable, is_intact, read_note, replacing_folder
-from ..keys import Key, run_key, warn_of_changes
+from ..files import check_replaceable, read_note, replacing_folder
+from ..keys import Key, finished, run_key, warn_of_changes
 from ..models.batches import token_batches
 from ..models.folder import EXTRA, model_files
 from ..progress import steps as told
@@ -125,13 +125,9 @@ def tune(
     steps = settings.steps or len(token_batches(lengths, settings.batch_tokens))
     key = run_key({}, {**asdict(settings), "objectives": sorted(settings.objectives)})
     key |= {"model": trainee.hash, "text": text}
-    note = read_note(out)
-    before = note.get("key", {}) if note else key
-    if note and before == key and is_intact(out, note["hash"]):
+    if note := finished(out, key):
         remove_checkpoints(checkpoints)
         return Tuned(False, steps, len(rows), left_out, note["history"])
-    if before != key:
-        warn_of_changes(out, before, key)
     run = Tuner(trainee, settings, steps, key)
     run.resume(checkpoints)
     place = run.model.device

@@ -22,9 +22,9 @@ from ..corpus.manifest import Manifest
 from ..corpus.pairing import with_links
 from ..corpus.sentence_pairs import with_sentence_pairs
 from ..errors import InputError, Stopped, XprojError
-from ..files import check_replaceable, file_hash, is_intact, read_note, replacing_folder
+from ..files import file_hash, read_note, replacing_folder
 from ..fitting import fit, unfitted, xproj_pipes
-from ..keys import FILLED, Key, config_key, run_key, warn_of_changes
+from ..keys import FILLED, Key, config_key, finished, run_key
 from ..labels import ALL, LabelFilter
 from ..languages import set_language
 from ..pipeline.portable import emptied
@@ -240,13 +240,8 @@ def fit_once(nlp: Language, docs: Iterable[Doc], folder: Path, key: Key, *, warn
     RETURNS (Fitted): The fitted pipeline.
     RAISES (XprojError): If the folder holds other things, or the Docs cannot be used: none has a source side.
     """
-    check_replaceable(folder)
-    note = read_note(folder)
-    before = note.get("key", {}) if note else key
-    if note and before == key and is_intact(folder, note["hash"]):
+    if note := finished(folder, key, warn=warn):
         return Fitted(spacy.load(folder), folder, note["hash"], note["fitted"])
-    if before != key and warn:
-        warn_of_changes(folder, before, key)
     names = fit(nlp, docs)
     if not names and (left := unfitted(nlp)) and all(doc._.xproj is None for doc in docs):
         raise XprojError(
