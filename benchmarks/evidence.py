@@ -42,14 +42,13 @@ from spacy_xproj.similarities.links import LinkSimilarity
 from spacy_xproj.similarities.ranker import Ranker
 from spacy_xproj.similarities.ranker.corpus import CorpusStats, pair_key
 from spacy_xproj.similarities.ranker.model import Known as KnownFeatures
-from spacy_xproj.similarities.ranker.names import FEATURES, PART, STAGES, with_parts
+from spacy_xproj.similarities.ranker.names import FEATURES, GROUPS, PART, STAGES, with_parts
 from spacy_xproj.similarities.ranker.training import Group, learn
 from spacy_xproj.similarities.ranker.weights import bounds, zero_weights
 from spacy_xproj.similarities.surface import SurfaceSimilarity
 
 from .common import DATA, ROOT, config
 from .evidence_report import report
-from .feature_groups import GROUPS
 from .folds import group
 from .linked import linked, payloads
 

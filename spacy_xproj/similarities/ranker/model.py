@@ -102,6 +102,13 @@ class Ranker(State):
         """Whether it knows a corpus, and so does its evidence."""
         return self.stats is not None and self.evidence.fitted
 
+    @property
+    def stage(self) -> str:
+        """The stage whose weights project (str): the last for which it knows enough."""
+        if self.stats is None:
+            return "alone"
+        return "pairs" if self.lexicon is not None else "corpus"
+
     def prepare(self, pairs: Iterable[SentencePair]) -> None:
         """Let the evidence prepare."""
         self.evidence.prepare(pairs)
