@@ -125,7 +125,7 @@ def read_image(path: Union[str, Path]) -> Image:
     """
     data = Path(path).read_bytes()
     if not data.startswith(MAGIC):
-        raise InputError(path, None, f"Expected an image that begins with {MAGIC!r}, got {data[:4]!r}.")
+        raise InputError(path, f"Expected an image that begins with {MAGIC!r}, got {data[:4]!r}.")
     cursor = Cursor(data)
     try:
         cursor.read("I")  # the version
@@ -141,13 +141,13 @@ def read_image(path: Union[str, Path]) -> Image:
             name = cursor.skip(*cursor.read("H")).decode("ascii")
             directory[name] = cursor.read("BIQQ")
     except (struct.error, UnicodeDecodeError) as err:
-        raise InputError(path, None, f"The image is damaged: its header cannot be read ({err}).") from None
+        raise InputError(path, f"The image is damaged: its header cannot be read ({err}).") from None
     if min(sizes) < 1 or sizes.width % sizes.heads or block != BLOCK or n_pieces > sizes.pieces:
-        raise InputError(path, None, f"The image is damaged: {sizes} in blocks of {block} is no model.")
+        raise InputError(path, f"The image is damaged: {sizes} in blocks of {block} is no model.")
     wanted = shapes(sizes)
     if other := sorted(directory.keys() ^ wanted.keys()):
         what = "has an unknown" if other[0] in directory else "lacks the"
-        raise InputError(path, None, f"The image {what} tensor {other[0]!r}.")
+        raise InputError(path, f"The image {what} tensor {other[0]!r}.")
     tensors = {}
     for short, (name, shape) in wanted.items():
         kind, count, offset, _ = directory[short]
@@ -155,7 +155,6 @@ def read_image(path: Union[str, Path]) -> Image:
         if tensor is None or count != np.prod(shape) or not np.isfinite(tensor).all():
             raise InputError(
                 path,
-                None,
                 f"The image is damaged: expected the tensor {short!r} with {shape} finite weights, got {count} of type "
                 f"{kind} at {offset}, and the file has {len(data)} bytes.",
             )
@@ -187,7 +186,6 @@ def write_folder(image: Image, tokenizer: Path, folder: Path) -> None:
     if len(pieces) != image.vocabulary or pieces[image.pad : image.pad + 1] != [SPECIAL["pad"]]:
         raise InputError(
             tokenizer,
-            None,
             f"Expected a tokenizer of {image.vocabulary} pieces with {SPECIAL['pad']} at {image.pad}, as the model "
             f"has it; got {len(pieces)} pieces with {pieces[image.pad : image.pad + 1]} there.",
         )

@@ -93,7 +93,7 @@ def unpack(
 def check_sum(path: Path, sum: str, expected: str) -> None:
     """RAISES (InputError): If a sum is not the expected one."""
     if sum != expected:
-        raise InputError(path, None, f"Expected a file with the sha256 {expected}, got {sum}. Remove it and run again.")
+        raise InputError(path, f"Expected a file with the sha256 {expected}, got {sum}. Remove it and run again.")
 
 
 @handle_errors

@@ -57,7 +57,7 @@ class Database:
         RAISES (InputError): If the file cannot be used. SQLite's errors within the block become this error, too.
         """
         if self.read_only and not os.path.exists(self.path):
-            raise InputError(self.path, None, f"Expected {self.what} to read, but there is no such file.")
+            raise InputError(self.path, f"Expected {self.what} to read, but there is no such file.")
         try:
             if self._in_memory:
                 yield self._in_memory
@@ -68,7 +68,7 @@ class Database:
             with closing(_connect(uri)) as connection:
                 yield self._check(connection)
         except sqlite3.Error as err:
-            raise InputError(self.path or self.what, None, self._explain(str(err))) from err
+            raise InputError(self.path or self.what, self._explain(str(err))) from err
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -95,7 +95,7 @@ class Database:
                     connection.execute(f"PRAGMA application_id = {self.application}")
                     connection.execute(f"PRAGMA user_version = {self.version}")
         if _pragma(connection, "application_id") != self.application:
-            raise InputError(self.path, None, self._not_ours())
+            raise InputError(self.path, self._not_ours())
         version = _pragma(connection, "user_version")
         if 0 < version < self.version:
             if not self.read_only:
@@ -113,7 +113,7 @@ class Database:
                 f"Expected {self.what} of version {self.version}, got version {version}. Use the spacy-xproj that made "
                 "the file, or give the path of a new file."
             )
-            raise InputError(self.path, None, message)
+            raise InputError(self.path, message)
         return connection
 
     def _upgrade(self, connection: sqlite3.Connection) -> None:
@@ -140,7 +140,7 @@ class Database:
         try:
             os.makedirs(os.path.dirname(self.path), exist_ok=True)
         except OSError as err:
-            raise InputError(self.path, None, f"The folder of this file cannot be made ({err}).") from err
+            raise InputError(self.path, f"The folder of this file cannot be made ({err}).") from err
 
     def _explain(self, error: str) -> str:
         if "not a database" in error or "malformed" in error:

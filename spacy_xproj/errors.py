@@ -28,17 +28,17 @@ class InputError(XprojError):
     """A file that cannot be used.
 
     path (str or Path): The file.
-    line (Optional[int]): The line, counted from 1, where one is to blame.
     message (str): What was expected, what came, and what to do.
+    line (Optional[int]): The line, counted from 1, where one is to blame.
     """
 
-    def __init__(self, path: Union[str, Path], line: Optional[int], message: str):
+    def __init__(self, path: Union[str, Path], message: str, line: Optional[int] = None):
         where = f"{path}, line {line}" if line is not None else f"{path}"
         super().__init__(f"{where}: {message}")
         self.path, self.line, self.message = path, line, message
 
     def __reduce__(self):  # workers send it to their parent
-        return type(self), (self.path, self.line, self.message)
+        return type(self), (self.path, self.message, self.line)
 
 
 class NotFittedError(XprojError):

@@ -31,9 +31,9 @@ def read_lines(path: Union[str, Path]) -> Iterator[tuple[int, str]]:
             except UnicodeDecodeError as err:
                 raise InputError(
                     path,
-                    number,
                     f"Expected text in UTF-8, but byte {err.start + 1} of the line is "
                     f"0x{err.object[err.start]:02x} ({err.reason}). Convert the file to UTF-8.",
+                    number,
                 ) from None
             yield number, line.removesuffix("\n").removesuffix("\r")
 
@@ -258,7 +258,7 @@ def file_hash(path: Union[str, Path]) -> str:
         names = sorted(p.as_posix() for p in found if not any(x[0] == "." or x == "__pycache__" for x in p.parts))
         return text_hash("".join(f"{name}\0{file_hash(path / name)}\n" for name in names))
     if not path.exists():
-        raise InputError(path, None, "There is no such file or folder.")
+        raise InputError(path, "There is no such file or folder.")
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         while block := file.read(1 << 20):

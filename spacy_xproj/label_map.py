@@ -36,7 +36,7 @@ def read_label_map(given: str) -> dict[str, str]:
     try:
         found = json.loads("\n".join(line for _, line in lines), object_pairs_hook=list)
     except ValueError as err:
-        raise InputError(path, None, f"This is no JSON object. {err}") from None
+        raise InputError(path, f"This is no JSON object. {err}") from None
     return _checked(((None, label, name) for label, name in found), path)
 
 
@@ -55,7 +55,7 @@ def _checked(pairs: Iterable[Pair], path: Optional[Path]) -> dict[str, str]:
         else:
             continue
         raise (
-            InputError(path, line, f"{problem}. {WANTED}.")
+            InputError(path, f"{problem}. {WANTED}.", line)
             if path
             else XprojError(f"--label-map: {problem}. {WANTED}.")
         )

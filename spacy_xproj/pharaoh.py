@@ -57,12 +57,12 @@ def read_pharaoh(path: Union[str, Path]) -> Iterator[np.ndarray]:
     RAISES (InputError): If there is no such file, and at the first line that is not in the format.
     """
     if not Path(path).is_file():
-        raise InputError(path, None, "There is no such file of word alignments.")
+        raise InputError(path, "There is no such file of word alignments.")
     for number, line in read_lines(path):
         try:
             yield parse_pharaoh(line)
         except XprojError as err:
-            raise InputError(path, number, str(err)) from None
+            raise InputError(path, str(err), number) from None
 
 
 def write_pharaoh(path: Union[str, Path], rows: Iterable[Iterable[Iterable[int]]]) -> None:

@@ -31,7 +31,7 @@ def find_config(config: Union[str, Path]) -> Path:
         return path
     if str(config) in shipped:
         return shipped[str(config)]
-    raise InputError(path, None, f"There is no such config or pipeline. Give a path, or one of {', '.join(shipped)}.")
+    raise InputError(path, f"There is no such config or pipeline. Give a path, or one of {', '.join(shipped)}.")
 
 
 def write_config(name: str, path: Union[str, Path]) -> None:

@@ -133,7 +133,7 @@ class State(Part):
         except InputError:
             raise
         except (OSError, XprojError) as err:
-            raise InputError(path, None, str(err)) from err
+            raise InputError(path, str(err)) from err
 
     def _packed(self, parts: Union[list[str], dict[str, bytes]]) -> bytes:
         header = {"name": self.state_name, "format": self.state_format}

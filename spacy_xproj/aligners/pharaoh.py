@@ -69,7 +69,7 @@ class PharaohAligner(State):
         if self._saved is not None:
             return self._saved
         if not Path(self.path).is_file():
-            raise InputError(self.path, None, "There is no such file of word alignments.")
+            raise InputError(self.path, "There is no such file of word alignments.")
         return [line for _, line in read_lines(self.path)]
 
     def state(self) -> dict[str, Any]:
@@ -90,7 +90,7 @@ class PharaohAligner(State):
                 raise XprojError(f"The file has only {len(lines)} lines, but there are more sentence pairs.")
             links = parse_pharaoh(lines[place], len(pair.source), len(pair.target))
         except XprojError as err:
-            self._error = place, InputError(self.path, place + 1, str(err))
+            self._error = place, InputError(self.path, str(err), place + 1)
             raise self._error[1] from None
         links = links[np.lexsort((links[:, 1], links[:, 0]))]
         return Links(links, np.ones(len(links), "f4"), {})

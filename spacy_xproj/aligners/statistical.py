@@ -224,7 +224,7 @@ class StatisticalAligner(State):
             return self._prior
         other = self._blank().from_disk(self.prior)
         if other.table is None:
-            raise InputError(self.prior, None, f"A prior must be the state of a fitted {NAME}, but this one is not.")
+            raise InputError(self.prior, f"A prior must be the state of a fitted {NAME}, but this one is not.")
         return other
 
     def _blank(self) -> "StatisticalAligner":

@@ -86,9 +86,9 @@ class Trainee(Encoder):
         if head:
             kind = transformers.AutoModelForMaskedLM
             if type(config) not in transformers.MODEL_FOR_MASKED_LM_MAPPING or config.is_encoder_decoder:
-                raise InputError(folder, None, refusal.format(f"it is of the type {config.model_type!r}"))
+                raise InputError(folder, refusal.format(f"it is of the type {config.model_type!r}"))
             if self.mask_id is None:
-                raise InputError(folder, None, refusal.format("there is no mask"))
+                raise InputError(folder, refusal.format("there is no mask"))
         with loading(WHO, folder, repr(device)), torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             model, info = kind.from_pretrained(
@@ -98,7 +98,7 @@ class Trainee(Encoder):
         missing = sorted(key for key in info["missing_keys"] if "pooler" not in key)
         if missing:
             message = refusal if head else f"{WHO}: the model is not whole: {{}}."
-            raise InputError(folder, None, message.format(f"its weights lack {missing[0]}"))
+            raise InputError(folder, message.format(f"its weights lack {missing[0]}"))
         return loaded._replace(model=model)
 
     def vectors(self, rows: Sequence["Row"]) -> "Tensor":

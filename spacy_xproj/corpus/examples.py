@@ -96,7 +96,7 @@ class GoldCorpus:
                 yield from self.augmenter(nlp, part)
         if not labeled:
             raise InputError(
-                self.path, None, "It is not labeled: expected the gold entities of the target side, or soft labels."
+                self.path, "It is not labeled: expected the gold entities of the target side, or soft labels."
             )
 
     def soft(self, doc: Doc) -> Optional[SoftLabels]:
@@ -130,7 +130,6 @@ class GoldCorpus:
         if self.alignments is not None:
             raise InputError(
                 self.alignments,
-                None,
                 f"The payloads in {self.source} have links, and meet the Docs by ids. Leave 'alignments' out.",
             )
         source_nlp = blank(self.source_lang)
@@ -143,7 +142,6 @@ class GoldCorpus:
             if payload_id(doc.user_data.get("meta")):
                 raise InputError(
                     self.path,
-                    None,
                     f"Its records have ids in meta.xproj, but {self.source} has no payloads to find by them. Give the "
                     ".spacy file that the records were made from as 'source'.",
                 )
@@ -156,7 +154,6 @@ class GoldCorpus:
             if bitext is None and doc._.xproj_soft is None:
                 raise InputError(
                     self.path,
-                    None,
                     f"Doc {number} has no source side in doc._.xproj, nor soft labels in doc._.xproj_soft. Give the "
                     "labeled source side as 'source', line by line with it, or Docs that have one of the two (a "
                     ".spacy file with user data).",
@@ -184,4 +181,4 @@ def naming(files: str, docs: Iterator[Doc]) -> Iterator[Doc]:
     except InputError:
         raise
     except XprojError as err:
-        raise InputError(files, None, str(err)) from None
+        raise InputError(files, str(err)) from None

@@ -120,7 +120,7 @@ def read_gazetteer(path: Union[str, Path], nlp: Language) -> Gazetteer:
     path = Path(path)
     found = Gazetteer()
     if not path.exists():
-        raise InputError(path, None, "There is no such gazetteer.")
+        raise InputError(path, "There is no such gazetteer.")
     if path.suffix.lower() not in (".tsv", ".txt"):
         collect(read_docs(path, nlp), into=found)
     else:
@@ -129,10 +129,10 @@ def read_gazetteer(path: Union[str, Path], nlp: Language) -> Gazetteer:
                 continue
             columns = [column.strip() for column in line.split("\t")]
             if len(columns) != 2 or not all(columns):
-                raise InputError(path, number, f"Expected label<TAB>name, got {line!r}.")
+                raise InputError(path, f"Expected label<TAB>name, got {line!r}.", number)
             found.add_text(columns[0], columns[1], nlp)
     if not len(found):
-        raise InputError(path, None, "There is no name in it: expected label<TAB>name lines, or labeled text.")
+        raise InputError(path, "There is no name in it: expected label<TAB>name lines, or labeled text.")
     return found
 
 

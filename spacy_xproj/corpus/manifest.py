@@ -60,7 +60,7 @@ class Manifest:
                         raise ValueError(f"a shard with the files {list(shard['files'])}")
             return cls(folder, data["key"], data["n_shards"], data["shards"], data["counts"])
         except (ValueError, KeyError, TypeError, AttributeError) as err:
-            raise InputError(path, None, f"Expected the manifest of a folder of shards ({err}).") from None
+            raise InputError(path, f"Expected the manifest of a folder of shards ({err}).") from None
 
     def save(self) -> None:
         """Write it."""

@@ -95,7 +95,6 @@ def with_links(docs: Iterable[Doc], again: Iterable[Doc], alignments: Union[str,
     if n_lines not in (n_docs, n_pairs):
         raise InputError(
             alignments,
-            None,
             f"Expected a line for each of the {n_docs} Docs, or for each of their {n_pairs} sentence pairs, but it has "
             f"{n_lines} lines.",
         )
@@ -115,7 +114,7 @@ def with_links(docs: Iterable[Doc], again: Iterable[Doc], alignments: Union[str,
             try:
                 found = parse_pharaoh(line, len(words[0]), len(words[1]))
             except XprojError as err:
-                raise InputError(alignments, number, str(err)) from None
+                raise InputError(alignments, str(err), number) from None
             start = np.array([side[2] for side in pair], "i4")
             moved = [(a, b) for i, j in found.tolist() for a in words[0][i] for b in words[1][j]]
             links.append(np.array(moved, "i4").reshape(-1, 2) + start)

@@ -56,12 +56,12 @@ def read_pairs(
             if pair is None:
                 skipped += 1
             elif message := pair_problem(*pair):
-                raise InputError(path, line, message)
+                raise InputError(path, message, line)
             else:
                 empty = False
                 yield pair
     except OSError as err:
-        raise InputError(path, None, f"The file cannot be read ({err}).") from err
+        raise InputError(path, f"The file cannot be read ({err}).") from err
     finally:
         if counts is not None:
             counts["skipped"] += skipped
@@ -71,7 +71,7 @@ def read_pairs(
             f"Expected translations from {source_lang!r} to {target_lang!r}, got none ({skipped} entries were of other "
             f"languages or had an empty side).{codes} Check the file and the language codes."
         )
-        raise InputError(path, None, message)
+        raise InputError(path, message)
 
 
 def read_parallel(
@@ -93,18 +93,18 @@ def read_parallel(
             longer, shorter = (target, source) if a is None else (source, target)
             number = (a or b)[0]
             raise InputError(
-                longer, number, f"{shorter} ends at line {number - 1}: both files must have the same number of lines."
+                longer, f"{shorter} ends at line {number - 1}: both files must have the same number of lines.", number
             )
         if not a[1].strip() or not b[1].strip():
             if counts is not None:
                 counts["skipped"] += 1
             continue
         if message := pair_problem(a[1], b[1]):
-            raise InputError(target, b[0], message)
+            raise InputError(target, message, b[0])
         found = True
         yield a[1].strip(), b[1].strip()
     if not found:
-        raise InputError(source, None, f"Expected lines with text here and in {target}, got none.")
+        raise InputError(source, f"Expected lines with text here and in {target}, got none.")
 
 
 def write_pairs(
@@ -130,19 +130,19 @@ def write_pairs(
             yield pair
 
     if not Path(path).parent.is_dir():
-        raise InputError(path, None, "The file cannot be written: there is no such folder.")
+        raise InputError(path, "The file cannot be written: there is no such folder.")
     try:
         with replacing(path) as beside, beside.open("w", encoding="utf8", newline="\n") as file:
             file.writelines(write(counted(), source_lang, target_lang))
     except OSError as err:
-        raise InputError(path, None, f"The file cannot be written ({err}).") from err
+        raise InputError(path, f"The file cannot be written ({err}).") from err
     return count
 
 
 def _read_tsv(source: Source, source_lang: str, target_lang: str, seen: set[str]) -> Rows:
     for number, sides in rows(source, _report(source)):
         if len(sides) != 2:
-            raise InputError(source.path, number, f"Expected source<TAB>target, got {len(sides)} fields.")
+            raise InputError(source.path, f"Expected source<TAB>target, got {len(sides)} fields.", number)
         yield number, (sides[0], sides[1])
 
 
@@ -163,12 +163,12 @@ def _read_jsonl(source: Source, source_lang: str, target_lang: str, seen: set[st
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as err:
-            raise InputError(path, number, f"Expected a JSON object on one line, got something else ({err}).") from err
+            raise InputError(path, f"Expected a JSON object on one line, got something else ({err}).", number) from err
         if not isinstance(row, dict) or "source" not in row or "target" not in row:
-            raise InputError(path, number, 'Expected a JSON object with "source" and "target".')
+            raise InputError(path, 'Expected a JSON object with "source" and "target".', number)
         langs = [row.get("source_lang", source_lang), row.get("target_lang", target_lang)]
         if not all(isinstance(lang, str) for lang in langs):
-            raise InputError(path, number, 'Expected language codes in "source_lang" and "target_lang".')
+            raise InputError(path, 'Expected language codes in "source_lang" and "target_lang".', number)
         seen.update(langs)
         wanted = match_level(langs[0], source_lang) and match_level(langs[1], target_lang)
         yield number, ((row["source"], row["target"]) if wanted else None)
@@ -200,7 +200,5 @@ FORMATS: dict[str, tuple[Callable[..., Rows], Callable[..., Iterator[str]]]] = {
 def _format(path: PathLike, format: Optional[str]) -> str:
     name = format if format is not None else Path(path).suffix.removeprefix(".").lower()
     if name not in FORMATS:
-        raise InputError(
-            path, None, f"Expected one of the formats {', '.join(FORMATS)}, got {name!r}: give it by name."
-        )
+        raise InputError(path, f"Expected one of the formats {', '.join(FORMATS)}, got {name!r}: give it by name.")
     return name

@@ -46,7 +46,7 @@ def disagreement(files: str, source: Sequence[str], target: Sequence[str], left_
             message += f", and again at {more}{', …' if len(found) > 4 else ''}"
     else:
         message += f"the first {MOST:,} agree"
-    return InputError(files, None, f"{message}. Mend the files and run it once more.")
+    return InputError(files, f"{message}. Mend the files and run it once more.")
 
 
 def place(i: int, j: int, source: str, target: str) -> str:

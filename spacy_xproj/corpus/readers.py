@@ -46,7 +46,7 @@ def read_docs(
     """
     path = Path(path)
     if not path.exists():
-        raise InputError(path, None, "There is no such file or folder.")
+        raise InputError(path, "There is no such file or folder.")
     report = Report(counts) if report is None else report
     source_lang = None if source_nlp is None else lang_code(source_nlp)
     options = Options(encoding, spans_key, tuple(tag_names), source_lang, lang_code(nlp))
@@ -56,9 +56,9 @@ def read_docs(
     except InputError:
         raise
     except XprojError as err:
-        raise InputError(path, None, str(err)) from None
+        raise InputError(path, str(err)) from None
     if path.is_dir() and not form.folder:
-        raise InputError(path, None, f"Expected a file of the format {form.name!r}, but this is a folder.")
+        raise InputError(path, f"Expected a file of the format {form.name!r}, but this is a folder.")
     if form.bitext and source_nlp is None:
         raise XprojError(
             f"{path}: a bitext ({form.name}) needs the language of its source: give --source-lang. If it holds a token "
@@ -91,7 +91,7 @@ def _some(docs: Iterator[Doc], path: Path, limit: int) -> Iterator[Doc]:
         if n == limit:
             return
     if not n:
-        raise InputError(path, None, "It is empty: there is nothing to read in it.")
+        raise InputError(path, "It is empty: there is nothing to read in it.")
 
 
 def write_as(

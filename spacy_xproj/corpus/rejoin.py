@@ -40,23 +40,23 @@ def rejoin(
         if not found:
             where = _line(path, "", 1)
             raise InputError(
-                path, where, f"A record has no id in meta.xproj, by which {source_path} has its source side."
+                path, f"A record has no id in meta.xproj, by which {source_path} has its source side.", where
             )
         if found in seen:
-            raise InputError(path, _line(path, found, 2), f"The id {found} comes twice. Leave one of the records out.")
+            raise InputError(path, f"The id {found} comes twice. Leave one of the records out.", _line(path, found, 2))
         seen.add(found)
         words = [token.text for token in doc]
         if found not in known:
             raise InputError(
                 path,
-                _line(path, found, 1),
                 f"No Doc of {source_path} has the id {found}. Is it what the file was made from?",
+                _line(path, found, 1),
             )
         if words != known[found][0]:
             raise InputError(
                 path,
-                _line(path, found, 1),
                 f"The tokens are not those of {source_path}: {words} and {known[found][0]}.",
+                _line(path, found, 1),
             )
         new = Doc(vocab, words=words, spaces=[bool(token.whitespace_) for token in doc])
         new._.xproj = known[found][1]

@@ -30,7 +30,7 @@ def doc_files(path: PathLike) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise InputError(path, None, "There is no such file or folder.")
+        raise InputError(path, "There is no such file or folder.")
     manifest = Manifest.read(path)
     if manifest is None:
         files = sorted(path.glob("[!.]*.spacy"))
@@ -38,13 +38,13 @@ def doc_files(path: PathLike) -> list[Path]:
         files = [manifest.path(number) for number in range(len(manifest.shards))]
         for file, shard in zip(files, manifest.shards):
             if not shard:
-                raise InputError(path, None, f"The shard {file.name} was not finished. Run what writes it once more.")
+                raise InputError(path, f"The shard {file.name} was not finished. Run what writes it once more.")
             if not file.is_file():
-                raise InputError(path, None, f"The shard {file.name} is missing. Run its writer once more.")
+                raise InputError(path, f"The shard {file.name} is missing. Run its writer once more.")
         if manifest.total is None:
-            raise InputError(path, None, "Not all its shards were finished. Run what writes it once more.")
+            raise InputError(path, "Not all its shards were finished. Run what writes it once more.")
     if not files:
-        raise InputError(path, None, "Expected .spacy files in the folder, found none.")
+        raise InputError(path, "Expected .spacy files in the folder, found none.")
     return files
 
 
@@ -66,7 +66,7 @@ def read_file(path: PathLike, vocab: Vocab) -> Iterator[Doc]:
             yield from batch
     except Exception as err:  # zlib, msgpack, numpy and spaCy all raise their own
         reason = f"{type(err).__name__}: {err}"
-        raise InputError(path, None, f"Expected a .spacy file that spaCy's DocBin can read ({reason}).") from err
+        raise InputError(path, f"Expected a .spacy file that spaCy's DocBin can read ({reason}).") from err
 
 
 def write_file(docs: Iterable[Doc], path: PathLike) -> int:

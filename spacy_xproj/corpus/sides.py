@@ -46,7 +46,7 @@ class Side:
     def source(self) -> Source:
         path = Path(self.path)
         if not path.exists():
-            raise InputError(path, None, "There is no such file or folder.")
+            raise InputError(path, "There is no such file or folder.")
         return Source(path, Options(self.encoding), self.nlp.vocab)
 
     @cached_property
@@ -62,13 +62,12 @@ class Side:
                 form = named_format(self.format, self.source)
         except InputError as err:
             message = err.message.replace("--format of 'xproj convert'", self.option)
-            raise InputError(err.path, err.line, message.replace("with --format", f"with {self.option}")) from None
+            raise InputError(err.path, message.replace("with --format", f"with {self.option}"), err.line) from None
         except XprojError as err:
-            raise InputError(self.path, None, str(err)) from None
+            raise InputError(self.path, str(err)) from None
         if form.bitext:
             raise InputError(
                 self.path,
-                None,
                 f"It was taken for a bitext ({form.about}), which has both sides: 'xproj project' reads it as it is. "
                 f"If it is one side, give its format with {self.option}.",
             )
@@ -103,7 +102,7 @@ class Side:
             try:
                 yield builder.make(Record(number, None if words else line, words))
             except ValueError as err:  # also of spaCy: a text that is longer than nlp.max_length
-                raise InputError(self.path, number, str(err)) from None
+                raise InputError(self.path, str(err), number) from None
 
 
 @dataclass
@@ -152,7 +151,7 @@ def agree(source: Side, target: Side) -> Agreement:
             if everything <= CHECKED:
                 words[number].append(doc.text.split())
         if not full:
-            raise InputError(side.path, None, "It is empty: there is nothing to read in it.")
+            raise InputError(side.path, "It is empty: there is nothing to read in it.")
         sizes.append((everything, full))
     with_blank = sizes[0][0] == sizes[1][0]
     if not with_blank and sizes[0][1] != sizes[1][1]:

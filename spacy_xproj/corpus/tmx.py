@@ -53,13 +53,13 @@ def read_tmx(
             parser.Parse(b"", True)
             yield from reader.take()
     except expat.ExpatError as err:
-        raise InputError(file, err.lineno, f"Expected TMX, got XML that is not well formed ({err}).") from err
+        raise InputError(file, f"Expected TMX, got XML that is not well formed ({err}).", err.lineno) from err
     except (LookupError, ValueError) as err:
         if isinstance(err, XprojError):
             raise
-        raise InputError(file, parser.CurrentLineNumber, f"The encoding cannot be read ({err}).") from err
+        raise InputError(file, f"The encoding cannot be read ({err}).", parser.CurrentLineNumber) from err
     except OSError as err:
-        raise InputError(file, None, f"The file cannot be read ({err}).") from err
+        raise InputError(file, f"The file cannot be read ({err}).") from err
 
 
 class _Reader:
@@ -88,7 +88,7 @@ class _Reader:
         return units
 
     def error(self, message: str) -> InputError:
-        return InputError(self.file, self.parser.CurrentLineNumber, message)
+        return InputError(self.file, message, self.parser.CurrentLineNumber)
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         if not self.path and name != "tmx":

@@ -82,7 +82,6 @@ class Encoder(SubwordModel):
         if count is not None and count < self.layer:
             raise InputError(
                 folder / "config.json",
-                None,
                 f"{self.who}: the model has {count} layers, and layer is {self.layer}. Set it to {count} at most.",
             )
         return config
@@ -165,7 +164,7 @@ class Encoder(SubwordModel):
                     torch.ao.quantization.quantize_dynamic(model, {torch.nn.Linear}, dtype=torch.qint8, inplace=True)
         missing = sorted(key for key in info["missing_keys"] if "pooler" not in key)
         if missing:
-            raise InputError(folder, None, f"{self.who}: the model lacks {len(missing)} weights, such as {missing[0]}.")
+            raise InputError(folder, f"{self.who}: the model lacks {len(missing)} weights, such as {missing[0]}.")
         return ready(model, tokenizer, folder, self.who)
 
 

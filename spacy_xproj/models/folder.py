@@ -30,7 +30,7 @@ def copy_model(files: Sequence[Path], path: Path) -> None:
     """
     others = {p.name for p in [*model_files(path), *path.glob("model.bin")]} - {p.name for p in files}
     if others:
-        raise InputError(path, None, f"The folder holds another model ({min(others)}). Name another one.")
+        raise InputError(path, f"The folder holds another model ({min(others)}). Name another one.")
     for file in files:
         with replacing(path / file.name) as beside:
             shutil.copyfile(file, beside)
@@ -61,7 +61,7 @@ def loading(who: str, folder: Path, how: str) -> Iterator[None]:
         yield
     except Exception as err:  # of many kinds, by what is wrong with the files or the device
         message = f"{who} cannot load the model on {how} ({type(err).__name__}: {err})."
-        raise InputError(folder, None, message) from err
+        raise InputError(folder, message) from err
     finally:
         log.set_verbosity(before)
 
@@ -92,7 +92,6 @@ def read_config(folder: Path, who: str, what: str = "model") -> dict[str, Any]:
     except (OSError, ValueError) as err:
         raise InputError(
             path,
-            None,
             f"{who} cannot read the model's config ({err}). Give a folder with all files of a Hugging Face {what}: "
             "config.json, *.safetensors, and those of its tokenizer.",
         ) from err
@@ -109,7 +108,6 @@ def check_weights(folder: Path, who: str) -> None:
     if not any(folder.glob("*.safetensors")):
         raise InputError(
             folder,
-            None,
             f"{who} found no weights in safetensors (*.safetensors). Other files of weights can run any code when they "
             "are loaded. If you trust them, load the model with transformers and save it with save_pretrained(folder, "
             "safe_serialization=True).",
@@ -166,7 +164,6 @@ class LocalModel(State):
         if not download:
             raise InputError(
                 model,
-                None,
                 f"{self.who} expected the folder of a Hugging Face {self.what}, and there is no such folder. Nothing "
                 "is downloaded unless asked for: give a folder with the model's files, or a name on the Hugging "
                 "Face Hub together with download = true.",

@@ -50,7 +50,7 @@ class SpacyPipeline(State):
             try:
                 self._nlp = load_model(folder, exclude=self.exclude)
             except (OSError, ValueError) as err:
-                raise InputError(folder, None, f"{self.who} cannot use this pipeline. {err}") from err
+                raise InputError(folder, f"{self.who} cannot use this pipeline. {err}") from err
         return self._nlp
 
     @nlp.setter

@@ -56,7 +56,7 @@ def prune_model(folder: Path, texts: Iterable[Text], out: Path) -> Pruned:
     with loading(WHO, folder, "the CPU"):
         tokenizer = transformers.AutoTokenizer.from_pretrained(str(folder), use_fast=True, **LOCAL)
     if not tokenizer.is_fast:
-        raise InputError(folder, None, f"{WHO} needs a model with a fast tokenizer (tokenizer.json).")
+        raise InputError(folder, f"{WHO} needs a model with a fast tokenizer (tokenizer.json).")
     state = json.loads(tokenizer.backend_tokenizer.to_str())
     check_kind(state["model"].get("type"), folder)
     full = reader(state)
@@ -78,7 +78,6 @@ def check_kind(kind: Any, folder: Path) -> None:
     if kind not in ("Unigram", "WordPiece"):
         raise InputError(
             folder,
-            None,
             f"{WHO} expected a tokenizer of Unigram or WordPiece, as multilingual-e5, XLM-R, mBERT and LaBSE have, but "
             f"this one is {kind}. Its sub-words are merged from one another, so that none can be left out.",
         )

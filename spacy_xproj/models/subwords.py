@@ -59,7 +59,6 @@ def ready(model: Any, tokenizer: Any, folder: Path, who: str) -> Loaded:
     if not tokenizer.is_fast:
         raise InputError(
             folder,
-            None,
             f"{who} needs a fast tokenizer, which says which word each sub-word is of, and {type(tokenizer).__name__} "
             "is not one. Give a model with a tokenizer.json.",
         )

@@ -55,15 +55,13 @@ def evaluate(
         check_apart(output, [source, target, alignments, *fit_on])
     nlp = load_pipeline(config, lang, overrides)
     if not any("doc.ents" in nlp.get_pipe_meta(name).assigns for name in nlp.pipe_names):
-        raise InputError(
-            config, None, "Nothing in this pipeline finds entities: add an xproj_matcher or xproj_projector."
-        )
+        raise InputError(config, "Nothing in this pipeline finds entities: add an xproj_matcher or xproj_projector.")
     counts: Counter = Counter()
     in_gold: Counter = Counter()
     in_source: Counter = Counter()
     gold = list(labels.apply(read_docs(target, nlp, counts=counts), in_gold))
     if not any(doc.has_annotation("ENT_IOB") for doc in gold):
-        raise InputError(target, None, "It is not labeled: expected the gold entities of the target side.")
+        raise InputError(target, "It is not labeled: expected the gold entities of the target side.")
     sources = list(labels.apply(read_docs(source, blank(source_lang), counts=counts), in_source))
     if len(sources) != len(gold):
         raise disagreement(f"{source} and {target}", [doc.text for doc in sources], [doc.text for doc in gold])
@@ -118,11 +116,10 @@ def check_entities(
             cause = "it was never labeled. Give the labeled source of the same sentences."
         else:
             cause = f"its {len(docs)} sentences are labeled as without entities. Is it the right file?"
-        raise InputError(path, None, f"There is no entity to {purpose}: {cause}")
+        raise InputError(path, f"There is no entity to {purpose}: {cause}")
     if not here & there:
         raise InputError(
             target,
-            None,
             f"No label is on both sides: the source has {', '.join(sorted(here))}, and the target "
             f"{', '.join(sorted(there))}. Give --label-map to call them the same.",
         )

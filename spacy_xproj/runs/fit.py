@@ -41,7 +41,6 @@ def fit(
     if not any(pipe.fittable() for _, pipe in xproj_pipes(nlp)):
         raise InputError(
             config,
-            None,
             "Nothing in this pipeline learns from a bitext, so there is nothing to fit. Use it as it is, or add an "
             "xproj_aligner or another pipe that learns.",
         )

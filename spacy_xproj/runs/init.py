@@ -208,7 +208,7 @@ def _check(
         raise XprojError("--alignments and --sentences go with --target.")
     for path in (*given.values(), *parallel):
         if path and not Path(path).exists():
-            raise InputError(path, None, "There is no such file or folder.")
+            raise InputError(path, "There is no such file or folder.")
     if source_model and not model_folder and not is_package(source_model):
         raise XprojError(
             f"--source-model {source_model}: there is no such folder, and no pipeline of this name is installed."
@@ -235,24 +235,21 @@ def _check_labels(
         message = (
             "It is labeled, so that --source-model has nothing to label. Leave the option out, or give plain text."
         )
-        raise InputError(source, None, message)
+        raise InputError(source, message)
     if source and not found and not source_model:
-        raise InputError(
-            source, None, "No entity in it is labeled. Give labeled text, or a --source-model that labels it."
-        )
+        raise InputError(source, "No entity in it is labeled. Give labeled text, or a --source-model that labels it.")
     if gold and not there:
-        raise InputError(gold, None, "No entity in it is labeled. Give labeled text.")
+        raise InputError(gold, "No entity in it is labeled. Give labeled text.")
     if gold:
         _check_named(gold, LabelFilter(labels.labels), there)
     if source and found:
         _check_named(source, labels, found)
         new = sorted({name for label in found if (name := labels(label))})
         if not new:
-            raise InputError(source, None, "--label-map leaves out all its labels.")
+            raise InputError(source, "--label-map leaves out all its labels.")
         if gold and not there.intersection(new):
             raise InputError(
                 gold,
-                None,
                 f"It has the labels {', '.join(sorted(there))}, and the source {', '.join(new)}: no entity could be "
                 "right. Name them alike by --label-map.",
             )
@@ -263,7 +260,7 @@ def _check_named(path: PathLike, labels: LabelFilter, found: set[str]) -> None:
     try:
         labels.check(found)
     except XprojError as err:
-        raise InputError(path, None, str(err)) from None
+        raise InputError(path, str(err)) from None
 
 
 def _labels(path: PathLike, lang: str) -> set[str]:

@@ -110,21 +110,19 @@ def check_source(sides: Agreement, labels: LabelFilter, labeler: Optional[Source
         if sides.labeled:
             raise InputError(
                 path,
-                None,
                 "It is labeled, so that --source-model has nothing to label. Leave the option out to keep these "
                 "labels, or give the text without them.",
             )
     elif not sides.labeled:
         raise InputError(
             path,
-            None,
             "It is not labeled: expected entities to project. Give --source-model, an NER pipeline of its language by "
             "name or folder, to label it.",
         )
     else:
         labels.check(sides.labels)
         if not any(labels(label) for label in sides.labels):
-            raise InputError(path, None, "It is labeled, but has no entity to project.")
+            raise InputError(path, "It is labeled, but has no entity to project.")
 
 
 @dataclass

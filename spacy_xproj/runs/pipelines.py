@@ -74,7 +74,7 @@ def keyed_pipeline(
     except (OSError, ValueError) as err:
         if isinstance(err, XprojError):
             raise
-        raise InputError(path, None, f"The pipeline cannot be made. {err}") from err
+        raise InputError(path, f"The pipeline cannot be made. {err}") from err
     if plain is not None:
         set_language(nlp, lang_code(plain))
     filled = nlp.config.interpolate()
@@ -109,7 +109,6 @@ def check_trained(nlp: Language, path: Path) -> None:
         if any(node.has_param(param) is None for node in nodes for param in node.param_names):
             raise InputError(
                 path,
-                None,
                 f"The pipe {name!r} of this config has not been trained. Train it with 'spacy train', and give the "
                 "folder of the trained pipeline.",
             )
@@ -126,7 +125,6 @@ def check_projects(nlp: Language, config: PathLike) -> None:
             return
     raise InputError(
         config,
-        None,
         "Expected a pipeline that projects, with an xproj_matcher, xproj_projector or xproj_merger, but its pipes are "
         f"{', '.join(nlp.pipe_names) or 'none'}.",
     )

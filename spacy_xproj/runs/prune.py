@@ -55,7 +55,7 @@ def prune(
     """
     folder = Path(model)
     if not folder.is_dir():
-        raise InputError(folder, None, "Expected the folder of a Hugging Face model, and there is no such folder.")
+        raise InputError(folder, "Expected the folder of a Hugging Face model, and there is no such folder.")
     files = {"model": model, **{f"corpus {number}": path for number, path in enumerate(corpus, 1)}}
     with locked(out, [model, *corpus]):
         key = run_key(files, {"lang": lang, "source_lang": source_lang})

@@ -214,17 +214,14 @@ class SelfTrainingFiles:
             (docs if kept else held).append(doc if kept else hard_doc(doc))
             found = found or bool(doc._.xproj_soft.entities(doc))
         if not docs or not (held or self.dev):
-            raise InputError(self.raw, None, f"Too few texts to hold out one of each {self.every}. Give gold as 'dev'.")
+            raise InputError(self.raw, f"Too few texts to hold out one of each {self.every}. Give gold as 'dev'.")
         if not found:
             raise InputError(
-                self.raw,
-                None,
-                f"The teachers of {self.teachers} found not one entity in it: there is nothing to learn.",
+                self.raw, f"The teachers of {self.teachers} found not one entity in it: there is nothing to learn."
             )
         if not self.dev and not any(doc.ents for doc in held):
             raise InputError(
                 self.raw,
-                None,
                 f"The teachers found no entity in the {len(held)} texts that were held out, so nothing can be scored "
                 "by them. Give gold as 'dev', or hold out more.",
             )
@@ -250,7 +247,7 @@ class SelfTrainingFiles:
         if not any(doc.ents for doc in docs):
             cause = f"--labels and --label-map leave out all its labels ({', '.join(sorted(seen))})"
             cause = cause if seen else "It is not labeled, or without an entity"
-            raise InputError(path, None, f"{cause}: expected gold to score the students by.")
+            raise InputError(path, f"{cause}: expected gold to score the students by.")
         return [gold_doc(doc, nlp) for doc in docs]
 
     # Training
@@ -273,7 +270,7 @@ class SelfTrainingFiles:
         try:
             nlp = init_nlp(config, use_gpu=self.use_gpu)
         except ValueError as err:
-            raise InputError(self.config, None, f"The student cannot be made. {err}") from err
+            raise InputError(self.config, f"The student cannot be made. {err}") from err
         set_language(nlp, self.code)
         shown = sys.stdout if self.progress else io.StringIO()
         try:
@@ -288,9 +285,7 @@ class SelfTrainingFiles:
         nlp = spacy.load(model)
         found = nlp.evaluate(list(Corpus(self.output / DEV)(nlp)))
         if "ents_f" not in found:
-            raise InputError(
-                self.config, None, f"Expected a pipeline that is scored by entities, got {nlp.pipe_names}."
-            )
+            raise InputError(self.config, f"Expected a pipeline that is scored by entities, got {nlp.pipe_names}.")
         return {"score": found["ents_f"] or 0.0, **{name: found.get(name) for name in ENTS}}
 
 
@@ -304,10 +299,10 @@ def student_config(path: Path, overrides: dict[str, Any]) -> Config:
     """
     path = find_config(path)
     if not path.is_file():
-        raise InputError(path, None, "Expected a training config, got a folder.")
+        raise InputError(path, "Expected a training config, got a folder.")
     config = load_config(path, overrides=overrides, interpolate=False)
     if not {"train", "dev"} <= config.get("paths", {}).keys() or not {"nlp", "training"} <= config.keys():
-        raise InputError(path, None, "Expected a training config with 'train' and 'dev' in [paths].")
+        raise InputError(path, "Expected a training config with 'train' and 'dev' in [paths].")
     return config
 
 
@@ -325,7 +320,7 @@ def teacher_config(teachers: Path, overrides: dict[str, Any]) -> tuple[dict[str,
     for block in pipes.values():
         if block.get("factory") == "xproj_teacher":
             return {name: config.get(name, {}) for name in ("nlp", "components", "initialize")}, block
-    raise InputError(teachers, None, f"Expected a pipeline with xproj_teacher, got {', '.join(pipes) or 'none'}.")
+    raise InputError(teachers, f"Expected a pipeline with xproj_teacher, got {', '.join(pipes) or 'none'}.")
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -63,4 +63,4 @@ def check_source_entities(docs: DocReader) -> None:
             "its source side is labeled, but as without entities. Were their labels left out when it was made, by "
             "--labels, --label-map or the settings of xproj_translator?"
         )
-    raise InputError(path, None, f"There is no source entity to project in {n_docs} Docs: {cause}")
+    raise InputError(path, f"There is no source entity to project in {n_docs} Docs: {cause}")

@@ -53,7 +53,7 @@ def split(
         if not is_single(path):
             raise XprojError(f"{path}: Expected a name that ends in .spacy.")
     if Path(input).is_file() and not is_single(Path(input)):
-        raise InputError(input, None, "Expected .spacy or a folder of shards. `xproj convert` makes either.")
+        raise InputError(input, "Expected .spacy or a folder of shards. `xproj convert` makes either.")
     if len({Path(path).resolve() for path in (input, *paths)}) < 3:
         raise XprojError("IN, TRAIN and DEV must be three different files.")
     for path in paths:
@@ -78,7 +78,6 @@ def split(
             )
             raise InputError(
                 input,
-                None,
                 f"Cannot split it: {has}. It has {sum(p.docs for p in parts)} Docs and "
                 f"{sum(sum(p.labels.values()) for p in parts)} entities, and --share {share:g} of them are development "
                 "data. Give another --share, or more labeled text.",

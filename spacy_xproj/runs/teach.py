@@ -60,7 +60,7 @@ def teach(
     check_processes(out, n_process)
     nlp, key = keyed_pipeline(config, lang, {**(overrides or {}), **teacher_settings(config, only, labels)})
     if not any(isinstance(pipe, SoftLabeler) and pipe.used() for _, pipe in xproj_pipes(nlp)):
-        raise InputError(config, None, "Expected a pipeline with an xproj_teacher, but it has none.")
+        raise InputError(config, "Expected a pipeline with an xproj_teacher, but it has none.")
     check_teacher_labels(nlp, labels)
     key |= run_key({"input": raw}, {"license": license} if license else None)
     with locked(out, [raw]), fitted_beside(nlp, DocReader([raw], nlp), out, key) as fitted:
@@ -73,7 +73,6 @@ def teach(
                 return
             raise InputError(
                 raw,
-                None,
                 f"Of its {found.counts['tokens']} tokens all are masked: no student can learn from that. Do the "
                 "teachers agree on nothing, or have they never seen this language? See 'agreement' and 'projection' in "
                 "the config, and try one teacher alone with --only.",

@@ -44,7 +44,5 @@ def tune(
 def _pairs(docs: DocReader) -> Iterator[SentencePair]:
     for number, doc in enumerate(docs, 1):
         if doc._.xproj is None:
-            raise InputError(
-                docs.paths[0], None, f"Expected Docs with their source as payload, but Doc {number} has none."
-            )
+            raise InputError(docs.paths[0], f"Expected Docs with their source as payload, but Doc {number} has none.")
         yield from doc._.xproj.pairs(tuple(token.text for token in doc))

@@ -58,7 +58,7 @@ def make_vectors(
     RAISES (XprojError): If the model, the corpus or OUT cannot be used, or there are fewer words than dimensions.
     """
     if not Path(model).is_dir():
-        raise InputError(model, None, "Expected the folder of a Hugging Face model, and there is no such folder.")
+        raise InputError(model, "Expected the folder of a Hugging Face model, and there is no such folder.")
     layer = layer or layers_of(read_config(Path(model), WordEncoder.who)) or 1
     encoder = WordEncoder(model, layer, device)
     files = {f"corpus {number}": path for number, path in enumerate(corpus, 1)}

@@ -111,28 +111,28 @@ class LexiconTable:
                     continue
                 self.add_row(cells, path, number)
         except OSError as err:
-            raise InputError(path, None, f"{what} cannot read this file of entity pairs ({err.strerror}).") from err
+            raise InputError(path, f"{what} cannot read this file of entity pairs ({err.strerror}).") from err
         if not self.rows:
-            raise InputError(path, None, f"{what} expects rows of {', '.join(HEADER)}, but the file has none.")
+            raise InputError(path, f"{what} expects rows of {', '.join(HEADER)}, but the file has none.")
         return self
 
     def add_row(self, cells: list[str], path: Union[str, Path], line: int) -> None:
         if len(cells) not in (3, 4):
             raise InputError(
                 path,
-                line,
                 f"Expected 3 or 4 columns (source form, target form, count, label), separated by tabs, but got "
                 f"{len(cells)}.",
+                line,
             )
         keys = [form_key(cell.split()) for cell in cells[:2]]
         if not all(keys):
-            raise InputError(path, line, f"The {'target' if keys[0] else 'source'} form is empty. Fill it in.")
+            raise InputError(path, f"The {'target' if keys[0] else 'source'} form is empty. Fill it in.", line)
         try:
             count = float(cells[2])
         except ValueError:
             count = math.nan
         if not 0 <= count < math.inf:
-            raise InputError(path, line, f"The count must be a number, 0 or more, not {cells[2]!r}.")
+            raise InputError(path, f"The count must be a number, 0 or more, not {cells[2]!r}.", line)
         row = self.rows.setdefault(keys[0], {})
         before = row.get(keys[1], Entry(0.0))
         row[keys[1]] = Entry(before.times + count, before.label or "".join(cells[3:]))

@@ -23,13 +23,12 @@ def labels_of(config: dict[str, Any], path: Path) -> list[str]:
     """
     kinds = config.get("architectures") or []
     if kinds and not any(kind.endswith(HEAD) for kind in kinds):
-        raise InputError(path, None, f"{WHO} expected a model of the kind ...{HEAD}, got {', '.join(kinds)}.")
+        raise InputError(path, f"{WHO} expected a model of the kind ...{HEAD}, got {', '.join(kinds)}.")
     named = config.get("id2label") or {}
     labels = [str(named.get(str(i), "")) for i in range(len(named))]
     if "" in labels or labels.count(OUTSIDE) != 1:
         raise InputError(
             path,
-            None,
             f"{WHO} expected the labels of an entity recognizer in 'id2label', numbered from 0, with one 'O' for words "
             f"outside of entities, got {named}.",
         )
@@ -56,10 +55,9 @@ def load(folder: Path, labels: Sequence[str], dtype: str, device: str) -> Loaded
     if info["missing_keys"]:
         raise InputError(
             folder,
-            None,
             f"{WHO} expected a trained token classifier, but its weights lack {', '.join(sorted(info['missing_keys']))}"
             ". Give a model that was trained to tag words.",
         )
     if model.config.num_labels != len(labels):
-        raise InputError(folder, None, f"The model has {model.config.num_labels} outputs and {len(labels)} labels.")
+        raise InputError(folder, f"The model has {model.config.num_labels} outputs and {len(labels)} labels.")
     return ready(model, tokenizer, folder, WHO)

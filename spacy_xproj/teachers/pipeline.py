@@ -129,7 +129,7 @@ class PipelineTeacher(State):
         try:
             return Member(nlp, self.pipe, self.wanted)
         except ValueError as err:
-            raise InputError(pipeline.model, None, f"{NAME} cannot use this pipeline. {err}") from err
+            raise InputError(pipeline.model, f"{NAME} cannot use this pipeline. {err}") from err
 
     def __call__(self, docs: Sequence["Doc"]) -> list[np.ndarray]:
         """The distributions of the tokens of each Doc. The Docs are not changed.

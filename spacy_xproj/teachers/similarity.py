@@ -142,9 +142,7 @@ class SimilarityWeights(State):
         found = [self._vectors(some) for some in texts]
         for name, rows in zip(names, found):
             if not len(rows):
-                raise InputError(
-                    self.sources.get(name, name), None, f"{NAME} found no words in it. Give text of {name!r}."
-                )
+                raise InputError(self.sources.get(name, name), f"{NAME} found no words in it. Give text of {name!r}.")
         target = self._vectors(docs)
         if not len(target):
             raise XprojError(f"{NAME} was given no target text with words in it to fit on.")

@@ -104,7 +104,6 @@ def _make(model: Path, place: Path, compute_type: str) -> None:
     if place.exists() and not (place.is_dir() and (read_note(place) or not any(place.iterdir()))):
         raise InputError(
             place,
-            None,
             f"The converted model is to be put here, but here is something that {WHO} did not make. Name another place "
             "as 'converted'. (To use a model that was converted before, name its folder as 'model'.)",
         )

@@ -45,7 +45,7 @@ def copy(source: Path, target: Path) -> dict:
     with open(source.parent / "calls.txt", "a") as file:
         file.write(f"{source.name}\n")
     if (source.parent / "stop").exists() and source.name == "00002.spacy":
-        raise InputError(source, 3, "stop")
+        raise InputError(source, "stop", 3)
     write_file(docs, target)
     return {"docs": len(docs), "ents": sum(len(d.ents) for d in docs)}
 
@@ -159,7 +159,7 @@ def test_a_stream_that_was_stopped_goes_on(tmp_path):
 def test_input_that_cannot_be_used_leaves_nothing(tmp_path):
     for name in ("a.spacy", "out"):
         with pytest.raises(InputError):
-            docs = Stopped(5, InputError("x", 1, "bad"))
+            docs = Stopped(5, InputError("x", "bad", 1))
             write_file(docs, tmp_path / name) if "." in name else write_shards(docs, tmp_path / name, key=KEY, shard=1)
     assert names(tmp_path) == []
 
@@ -277,7 +277,7 @@ def test_two_processes_record_what_is_done_and_give_the_same_bytes(tmp_path, inp
 
 def test_an_error_before_the_first_shard_leaves_no_folder(tmp_path, inputs):
     def work(source, target):
-        raise InputError(source, None, "bad")
+        raise InputError(source, "bad")
 
     with pytest.raises(InputError):
         map_shards(inputs, tmp_path / "out", work, key=KEY)
@@ -317,7 +317,7 @@ def test_killed_while_the_first_manifest_was_written(tmp_path):
 
 def test_an_input_that_cannot_be_read_removes_nothing(tmp_path):
     def fail():
-        raise InputError("wrong.pdf", None, "no format")
+        raise InputError("wrong.pdf", "no format")
         yield
 
     write_shards(make_docs(4), tmp_path / "out", key=KEY, shard=2)
@@ -327,7 +327,7 @@ def test_an_input_that_cannot_be_read_removes_nothing(tmp_path):
     assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
-@pytest.mark.parametrize("error", [InputError("in.conll", 7, "bad"), KeyboardInterrupt()], ids=["error", "interrupt"])
+@pytest.mark.parametrize("error", [InputError("in.conll", "bad", 7), KeyboardInterrupt()], ids=["error", "interrupt"])
 def test_finished_shards_stay_until_those_of_another_key_are_made(tmp_path, error):
     out, other = tmp_path / "out", {**KEY, "input": "other"}
     write_shards(make_docs(4), out, key=KEY, shard=1)
@@ -351,7 +351,7 @@ def test_finished_shards_stay_until_those_of_another_key_are_made(tmp_path, erro
 
 def test_work_that_fails_leaves_finished_shards_of_another_key(tmp_path, inputs):
     def fail(source, target):
-        raise InputError(source, None, "broken")
+        raise InputError(source, "broken")
 
     out = tmp_path / "out"
     map_shards(inputs, out, copy, key=KEY)

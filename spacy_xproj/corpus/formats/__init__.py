@@ -109,19 +109,18 @@ def _choose(source: Source, known: Mapping[str, Format], by_ending: list[str]) -
     if "prodigy" in chosen and all(isinstance(known[name], JsonFormat) for name in chosen) and best < CERTAIN:
         return known["prodigy"]  # texts without labels are the same in all of them
     if source.path.is_file() and not any(line.strip() for line in source.head):
-        raise InputError(source.path, None, "It is empty: there is nothing to read in it.")
+        raise InputError(source.path, "It is empty: there is nothing to read in it.")
     if len(chosen) > 1:
         raise _two_readings(source, [known[name] for name in chosen])
     raise InputError(
         source.path,
-        None,
         f"Neither its content nor its name is that of a known format ({', '.join(known)}). Give one with --format.",
     )
 
 
 def _two_readings(source: Source, found: list[Format]) -> InputError:
     listed = " or ".join(f"{form.name} ({form.about})" for form in found)
-    return InputError(source.path, None, f"It can be read as {listed}. Say which with --format of 'xproj convert'.")
+    return InputError(source.path, f"It can be read as {listed}. Say which with --format of 'xproj convert'.")
 
 
 __all__ = [

@@ -66,7 +66,7 @@ def take_spans(doc: Doc, key: str, file: Path, number: int, report: Report) -> N
     """
     if key not in doc.spans:
         if others := other_groups(doc):
-            raise InputError(file, None, f"Doc {number} has no spans under {key!r}, but under {', '.join(others)}.")
+            raise InputError(file, f"Doc {number} has no spans under {key!r}, but under {', '.join(others)}.")
         if not is_labeled(doc):
             report.note("docs_without_spans", None, f"Doc {number}")
         return

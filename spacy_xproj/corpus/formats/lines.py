@@ -39,7 +39,6 @@ def find_encoding(path: Path, encoding: Optional[str] = None) -> str:
     if mark is None and head.count(0) * 3 > len(head):
         raise InputError(
             path,
-            None,
             "Every second byte is 0: it looks like UTF-16 without a byte order mark. Give --encoding utf-16-le "
             "or utf-16-be.",
         )
@@ -130,7 +129,7 @@ def _undecodable(path: Path, line: Optional[int], err: UnicodeDecodeError, offse
     name = "UTF-8" if encoding.startswith("utf-8") else encoding
     return InputError(
         path,
-        line,
         f"Expected text in {name}, but the byte 0x{err.object[err.start]:02x} at offset {offset} of the file is not "
         f"({err.reason}). Give the encoding of the file, such as --encoding cp1252, or convert it to UTF-8.",
+        line,
     )

@@ -61,9 +61,9 @@ def resolve(text: str, marks: Sequence[Mark], report: Report, line: int) -> list
     hint = " Its end seems to be the last character, not the one after it." * inclusive
     raise InputError(
         report.path,
-        line,
         f"The span {wrong.start}-{wrong.end} ({wrong.label}) says that its text is {wrong.text!r}, but the text has "
         f"{found!r} there, counted in characters, UTF-16 units or bytes.{hint}",
+        line,
     )
 
 
@@ -94,9 +94,9 @@ def _check_range(text: str, mark: Mark, report: Report, line: int) -> None:
     if type(a) is not int or type(b) is not int or not 0 <= a < b <= len(text):
         raise InputError(
             report.path,
-            line,
             f"Expected the 'start' and 'end' of a span to be offsets from 0 to {len(text)}, the end after the start, "
             f"got {a!r} and {b!r}.",
+            line,
         )
 
 

@@ -67,7 +67,7 @@ class Report:
         RAISES (InputError): Unless the report is lenient.
         """
         if not self.lenient:
-            raise InputError(self.path, line, message)
+            raise InputError(self.path, message, line)
         self.problems += 1
         if self.sink is not None:
             self.sink(Note(str(self.path), line, "problem", message))

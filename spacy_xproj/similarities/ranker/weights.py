@@ -64,7 +64,7 @@ def read_weights(path: Optional[str] = None, parts: Collection[str] = ()) -> dic
             raise ValueError(f"no feature is called {', '.join(sorted(unknown))}")
         return {stage: by_name(data[stage], parts) for stage in STAGES}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:
-        raise InputError(str(source), None, f"Expected weights for {NAME} in JSON ({err!r}).") from err
+        raise InputError(str(source), f"Expected weights for {NAME} in JSON ({err!r}).") from err
 
 
 def write_weights(
