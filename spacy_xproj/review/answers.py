@@ -168,9 +168,9 @@ def read_answers(path: Union[str, Path]) -> Iterator[tuple[int, Answer]]:
                 raise XprojError(f"The line is longer than {LINE_LENGTH:,} characters.")
             yield number, as_answer(json.loads(line))
         except RecursionError:
-            raise InputError(path, number, "Expected an answer, got JSON that is nested too deeply.") from None
+            raise InputError(path, "Expected an answer, got JSON that is nested too deeply.", number) from None
         except ValueError as err:
-            raise InputError(path, number, f"Expected an answer as a JSON object. {err}") from None
+            raise InputError(path, f"Expected an answer as a JSON object. {err}", number) from None
 
 
 def write_answers(path: Union[str, Path], answers: Iterable[Answer]) -> int:
