@@ -49,6 +49,14 @@ def test_matcher_trains_the_pipeline_of_project_ranker():
     assert trained["nlp"]["pipeline"] == plain["nlp"]["pipeline"]
 
 
+@pytest.mark.parametrize("name", ["ner_cpu", "student_cpu"])
+def test_with_vectors_a_training_config_is_the_same_but_for_them(name):
+    plain, other = (spacy.util.load_config(CONFIGS / f"{name}{end}.cfg", interpolate=False) for end in ("", "_vectors"))
+    plain["paths"]["vectors"] = None
+    plain["components"]["tok2vec"]["model"]["embed"]["include_static_vectors"] = True
+    assert other == {**plain, "initialize": {"vectors": "${paths.vectors}"}}
+
+
 def test_project_heuristic_is_the_default():
     pipe = load_pipeline(CONFIGS / "project_heuristic.cfg", "es").get_pipe("xproj_projector")
     assert vars(pipe.heuristic) == vars(spacy.blank("es").add_pipe("xproj_projector").heuristic)

@@ -36,6 +36,8 @@ DEMO = {
     "test": "corpus/${vars.lang}/gold/test.spacy",
     "nlp_lang": "${vars.lang}",
     "meta": None,
+    "encoder": None,
+    "vectors": None,
 }
 # Which arguments of a command it writes, by their places. Other paths are read, but for the value of --output.
 OUTPUTS = (

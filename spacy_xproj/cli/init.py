@@ -28,6 +28,9 @@ def init_cli(
     source_lang: Annotated[str, typer.Option(help="Source language.")] = "en",
     alignments: Annotated[Optional[Path], typer.Option(help="Word links of source and target (Pharaoh).")] = None,
     sentences: Annotated[bool, typer.Option("--sentences", help="Source and target are documents.")] = False,
+    encoder: Annotated[
+        Optional[Path], typer.Option(help="Folder of an encoder, to train on its vectors of the words.")
+    ] = None,
     license: License = None,
 ) -> None:
     """Make a project folder that 'spacy project run all' leads from your files to a packaged pipeline."""
@@ -45,6 +48,7 @@ def init_cli(
         license,
         alignments=alignments,
         sentences=sentences,
+        encoder=encoder,
     )
     if project.nlp_lang != project.lang:
         msg.warn(

@@ -24,4 +24,4 @@ def vectors_cli(
     if not new:
         msg.info(f"{out} is finished already; nothing was done.")
     msg.good(f"{out}: {words:,} words with vectors of {size}")
-    msg.text(f"The config ner_cpu_vectors trains with them: --paths.vectors {out}")
+    msg.text(f"The configs ner_cpu_vectors and student_cpu_vectors train with them: --paths.vectors {out}")

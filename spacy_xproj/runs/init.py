@@ -22,6 +22,7 @@ from ..labels import ALL, LabelFilter
 from ..languages import UNSPACED_LANGUAGES, spacy_lang
 from ..shipped import find_config, write_config
 from .pipelines import PathLike
+from .vectors import word_encoder
 
 ROLES = {  # of the files that a person gives: what stands in project.yml
     "source": "Source text",
@@ -31,12 +32,11 @@ ROLES = {  # of the files that a person gives: what stands in project.yml
     "gold": "Gold target text",
     "alignments": "Word links",
     "source_model": "The model that labels",
+    "encoder": "The encoder of the word vectors",
 }
 MEMORY_FILES = (".tsv", ".jsonl", ".tmx")  # others are the lines of one side
 # spaCy's "xx" takes a sentence without spaces for one token. This gives what is trained the tokenizer of `blank`.
 SPLIT_CHARACTERS = """
-[initialize]
-
 [initialize.before_init]
 @callbacks = "spacy.copy_from_base_model.v1"
 tokenizer = "configs/tokenizer"
@@ -75,6 +75,7 @@ def init(
     *,
     alignments: Optional[PathLike] = None,
     sentences: bool = False,
+    encoder: Optional[PathLike] = None,
 ) -> Project:
     """Make a project folder that `spacy project run all` leads to a packaged pipeline. All files are copied into it, so
     that it can be moved.
@@ -91,13 +92,21 @@ def init(
     license (Optional[str]): The license of the data.
     alignments (Optional[str or Path]): Word links of source and target.
     sentences (bool): Source and target are documents, whose sentences are to be found and aligned.
+    encoder (Optional[str or Path]): The folder of an encoder. What is trained has its vectors of the words.
     RETURNS (Project): What was made.
     RAISES (XprojError): If the files do not go together or cannot be used, or the folder is not empty.
     """
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise XprojError(f"{folder} is there already and is not empty. Give DIR another name.")
-    given = {"source": source, "target": target, "raw": raw, "gold": gold, "alignments": alignments}
+    given = {
+        "source": source,
+        "target": target,
+        "raw": raw,
+        "gold": gold,
+        "alignments": alignments,
+        "encoder": encoder,
+    }
     model_folder = source_model if source_model and Path(source_model).exists() else None
     lang, source_lang = normalize_code(lang), normalize_code(source_lang)
     _check(given, parallel, source_model, model_folder, sentences)
@@ -112,6 +121,7 @@ def init(
         dest = {role: f"assets/{copy.name}" for role, _, copy in copies}
         project.files = {str(path): f"assets/{copy.name}" for _, path, copy in copies}
         model = dest.get("source_model", source_model)
+        train_config = "ner_cpu" if source else "student_cpu"
         values = {
             **{role: dest.get(role) for role in ROLES},
             "title": f"A pipeline for named entities in {lang!r}",
@@ -135,7 +145,8 @@ def init(
             if all(Path(path).suffix.lower() in MEMORY_FILES for path in parallel)
             else ["--parallel"],
             "project_config": "project_ranker",
-            "train_config": "ner_cpu" if source else "student_cpu",
+            "train_config": f"{train_config}_vectors" if encoder else train_config,
+            "vectors": "corpus/vectors" if encoder else None,
             "by_label": bool(gold),  # else the development data are what the last score is on
             "test": "corpus/gold/test.spacy" if gold else "corpus/dev.spacy",
             "meta": "configs/meta.json" if project.nlp_lang != lang else None,
@@ -209,6 +220,8 @@ def _check(
     for path in (*given.values(), *parallel):
         if path and not Path(path).exists():
             raise InputError(path, "There is no such file or folder.")
+    if given["encoder"]:
+        word_encoder(given["encoder"])
     if source_model and not model_folder and not is_package(source_model):
         raise XprojError(
             f"--source-model {source_model}: there is no such folder, and no pipeline of this name is installed."
@@ -327,8 +340,10 @@ def _write_configs(folder: Path, values: dict[str, Any], labels: LabelFilter) ->
         write_config(name, folder / f"{name}.cfg")
     if values["nlp_lang"] == "xx" and parse(values["lang"]).language in UNSPACED_LANGUAGES:
         blank(values["lang"]).to_disk(folder / "tokenizer")
-        with open(folder / f"{values['train_config']}.cfg", "a", encoding="utf-8") as file:
-            file.write(SPLIT_CHARACTERS)
+        path = folder / f"{values['train_config']}.cfg"
+        text = path.read_text(encoding="utf-8")
+        section = "" if "\n[initialize]\n" in text else "\n[initialize]\n"
+        path.write_text(text + section + SPLIT_CHARACTERS, encoding="utf-8")
     if values["raw"]:
         config = load_config(find_config("teach"), interpolate=False)
         hugging_face = (Path(folder.parent, values["source_model"]) / "config.json").is_file()

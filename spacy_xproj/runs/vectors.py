@@ -57,12 +57,9 @@ def make_vectors(
     RETURNS (Table): What was written.
     RAISES (XprojError): If the model, the corpus or OUT cannot be used, or there are fewer words than dimensions.
     """
-    if not Path(model).is_dir():
-        raise InputError(model, "Expected the folder of a Hugging Face model, and there is no such folder.")
-    layer = layer or layers_of(read_config(Path(model), WordEncoder.who)) or 1
-    encoder = WordEncoder(model, layer, device)
+    encoder = word_encoder(model, layer, device)
     files = {f"corpus {number}": path for number, path in enumerate(corpus, 1)}
-    options = {"model": encoder.hash, "width": width, "layer": layer, "lang": lang, "source_lang": source_lang}
+    options = {"model": encoder.hash, "width": width, "layer": encoder.layer, "lang": lang, "source_lang": source_lang}
     with locked(out, [model, *corpus]):
         key = run_key(files, options)
         if note := finished(out, key):
@@ -79,6 +76,18 @@ def make_vectors(
         with replacing_folder(out, key=key, words=len(words)) as beside:
             nlp.to_disk(beside)
     return Table(len(words), width, True)
+
+
+def word_encoder(model: PathLike, layer: int = 0, device: str = "auto") -> WordEncoder:
+    """Return the encoder of a folder, which is checked and loaded at first use.
+
+    model (str or Path), layer (int), device (str): See `make_vectors`.
+    RETURNS (WordEncoder): The encoder.
+    RAISES (InputError): If the folder is not that of an encoder with so many layers.
+    """
+    if not Path(model).is_dir():
+        raise InputError(model, "Expected the folder of a Hugging Face model, and there is no such folder.")
+    return WordEncoder(model, layer or layers_of(read_config(Path(model), WordEncoder.who)) or 1, device)
 
 
 def corpus_words(texts: Texts) -> list[str]:

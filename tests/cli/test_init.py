@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 from weasel.util.config import load_project_config
 
 from spacy_xproj.cli import app
+from tests.aligners.tiny_encoders import make_encoder
 from tests.conftest import names, said
 
 PEOPLE = ["Ana", "Ruth", "Omar", "Lena", "Ivan", "Mira", "Paul", "Nora"]
@@ -67,13 +69,14 @@ def data(tmp_path):
     return folder
 
 
-def run(folder, monkeypatch):
-    """Run the workflow in this process, each command as `spacy project run` would. Return what was said last."""
+def run(folder, monkeypatch, **variables):
+    """Run the workflow in this process, each command as `spacy project run` would, with other values of its variables.
+    Return what was said last."""
     monkeypatch.chdir(folder)
     for config in Path("configs").glob("*.cfg"):  # two epochs are enough to see that training runs
         text = re.sub(r"^max_epochs = .*$", "max_epochs = 2", config.read_text(encoding="utf-8"), flags=re.M)
         config.write_text(text, encoding="utf-8")
-    project = load_project_config(Path.cwd())
+    project = load_project_config(Path.cwd(), overrides={f"vars.{name}": value for name, value in variables.items()})
     commands = {command["name"]: command for command in project["commands"]}
     last = ""
     for step in project["workflows"]["all"]:
@@ -160,6 +163,26 @@ def test_raw_text_and_a_teacher(data, tmp_path, monkeypatch):
     assert "xproj_student" in config
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("way, kind", [("source", "ner"), ("raw", "student")])
+def test_word_vectors(data, tmp_path, monkeypatch, way, kind):
+    """What is trained has the encoder's vectors for the words of its text, and none for those of the gold alone."""
+    args = ("--source", data / "source.conll", "--target", data / "target.txt")
+    if way == "raw":
+        args = ("--raw", data / "target.txt", "--source-model", data / "ruler", "--label-map", "PERSON=PER,GPE=LOC")
+    (data / "gold.conll").write_text("Ana\tB-PER\ncanta\tO\n")
+    encoder = make_encoder(tmp_path / "tiny", "xlm-roberta")
+    code, text = call(tmp_path / "es", "--lang", "es", *args, "--encoder", encoder, "--gold", data / "gold.conll")
+    assert code == 0 and "vectors, train" in text and "assets/tiny" in text
+    shutil.rmtree(encoder)
+    _, config, _ = wheel(run(tmp_path / "es", monkeypatch, width=8))
+    assert "xproj_student" in config if kind == "student" else "xproj" not in config
+    nlp = spacy.load("training/model-best")
+    assert nlp.config["components"]["tok2vec"]["model"]["embed"]["include_static_vectors"]
+    assert nlp.vocab.vectors.shape[1] == 8
+    assert nlp.vocab["Ana"].has_vector and nlp.vocab["casa"].has_vector and not nlp.vocab["canta"].has_vector
+
+
 def test_a_language_without_spaces_and_without_data(data, tmp_path, monkeypatch):
     """Lao: what is trained splits text as the data are split."""
     args = ("--source", data / "source.conll", "--target", data / "target.txt")
@@ -167,7 +190,11 @@ def test_a_language_without_spaces_and_without_data(data, tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path / "lao")
     nlp = spacy.blank("xx")
     assert len(nlp("ລາວ")) == 1
+    with_vectors = call(tmp_path / "more", "--lang", "lo", *args, "--encoder", make_encoder(tmp_path / "tiny", "bert"))
+    assert with_vectors[0] == 0
+    more = spacy.util.load_config(tmp_path / "more/configs/ner_cpu_vectors.cfg", interpolate=False)["initialize"]
     initialize = spacy.util.load_config("configs/ner_cpu.cfg")["initialize"]
+    assert more == {**initialize, "vectors": "${paths.vectors}"}
     spacy.registry.resolve(initialize)["before_init"](nlp)
     assert len(nlp("ລາວ")) == 3
 
@@ -250,6 +277,7 @@ def test_the_license_goes_along(data, kind, args, tmp_path, monkeypatch):
         (("--source", "source.conll", "--target", "none.txt"), "none.txt: There is no such file"),
         (("--source", "source.conll", "--target", "target.txt", "--gold", "target.txt"), "Give labeled text."),
         (("--source", "source.txt", "--target", "target.txt", "--source-model", "no_such"), "no pipeline of this name"),
+        (("--source", "source.conll", "--target", "target.txt", "--encoder", "ruler"), "config.json"),
         (("--source", "source.conll", "--parallel", "target.txt"), "or two files"),
         (("--source", "source.conll", "--parallel", "target.txt", "--parallel", "memory.tsv"), "or two files"),
         (
