@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Optional, Union
 
-from .corpus.pairs import Pair, read_pairs, read_parallel, write_pairs
+from .corpus.formats.pairs import Pair, read_pairs, read_parallel, write_pairs
 from .errors import XprojError
 from .files import check_apart, write_lines
 from .texts import pair_problem

@@ -262,7 +262,7 @@ def test_a_tsv_in_another_encoding_and_with_quotes(tmp_path):
 
 
 def test_tmx_is_read_across_chunks(tmp_path, monkeypatch):
-    monkeypatch.setattr("spacy_xproj.corpus.tmx.CHUNK", 7)
+    monkeypatch.setattr("spacy_xproj.corpus.formats.tmx.CHUNK", 7)
     body = "".join(unit(f"a{k} &amp; \u00e9", f"b{k}") for k in range(20))
     rows, _ = import_tmx(tmp_path, tmx(body))
     assert rows == [(f"a{k} & \u00e9", f"b{k}") for k in range(20)]

@@ -3,7 +3,7 @@
 from ..files import file_hash, read_lines, replacing, text_hash
 from ..languages import blank, lang_code
 from .formats import FORMATS, Note, Report
-from .pairs import read_pairs, write_pairs
+from .formats.pairs import read_pairs, write_pairs
 from .readers import read_docs, read_jsonl, write_as, write_conll, write_jsonl
 from .shards import doc_files, read_file, write_file
 

@@ -3,17 +3,14 @@
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Optional, Union
+from typing import Union
 
 from spacy.tokens import Doc
 
 from ...errors import XprojError
 from ...files import folder_beside
-from .base import CERTAIN, NO, Format
+from . import CERTAIN, NO, Format, Mark, Record, Report, Source
 from .prodigy import written_spans
-from .record import Mark, Record
-from .report import Report
-from .source import Source
 
 SPAN = re.compile(r"(T\d+)\t(\S+) (\d+ \d+(?:;\d+ \d+)*)(?:\t(.*))?")
 
@@ -91,9 +88,3 @@ def _line(number: int, span) -> str:
         raise XprojError(f"The label {span.label_!r} holds white space, which brat cannot hold.")
     said = span.text.replace("\n", " ").replace("\r", " ").replace("\t", " ")
     return f"T{number}\t{span.label_} {span.start_char} {span.end_char}\t{said}\n"
-
-
-def is_pair(path: Path) -> Optional[Path]:
-    """The `.ann` beside a text, if there is one."""
-    beside = path.with_suffix(".ann")
-    return beside if beside.exists() else None

@@ -8,7 +8,8 @@ from typing import ClassVar, Optional
 from spacy.tokens import Doc, Token
 
 from ...errors import XprojError
-from .base import CERTAIN, LIKELY, NO, POSSIBLE, Format, has_payload
+from . import CERTAIN, LIKELY, NO, POSSIBLE, Format, Mark, Record, Report, Source
+from .base import has_payload
 from .columns import (
     BLANKS,
     HEADER,
@@ -22,9 +23,6 @@ from .columns import (
     has_ten_columns,
     is_comment,
 )
-from .record import Mark, Record
-from .report import Report
-from .source import Source
 from .spacing import locate
 from .tagging import FEW, TAG, TagReader, is_tag
 

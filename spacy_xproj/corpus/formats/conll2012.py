@@ -3,11 +3,8 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from .base import CERTAIN, NO, Format
+from . import CERTAIN, NO, Format, Mark, Record, Report, Source
 from .columns import PARSE, blank_rows, blocks, has_brackets
-from .record import Mark, Record
-from .report import Report
-from .source import Source
 
 BRACKET = re.compile(r"(\((?P<label>[\w-]+))?\*?(?P<end>\))?")
 WORD = 3

@@ -10,12 +10,9 @@ from typing import Optional
 
 from spacy.tokens import Doc
 
-from .base import CERTAIN, NO, Format
+from . import CERTAIN, NO, Format, Mark, Record, Report, Source
 from .columns import MISC, MULTIWORD, TEXT, blocks, has_ten_columns
 from .conll import EXPECTED, LINE_ENDS, sentence, tagged_tokens
-from .record import Mark, Record
-from .report import Report
-from .source import Source
 from .tagging import TAG, TagReader
 
 FORM = 1

@@ -10,10 +10,9 @@ from spacy.util import filter_spans
 
 from ...errors import InputError
 from ..shards import doc_files, read_file, write_file
-from .base import CERTAIN, NO, Format, is_labeled
+from . import CERTAIN, NO, Format, Report, Source
+from .base import is_labeled
 from .build import GOLD
-from .report import Report
-from .source import Source
 
 
 class DocBinFormat(Format):

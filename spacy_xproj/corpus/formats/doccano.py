@@ -5,12 +5,10 @@ from typing import Any, Optional
 
 from spacy.tokens import Doc
 
-from .base import CERTAIN, NO, POSSIBLE, meta_of, to_json
+from . import CERTAIN, NO, POSSIBLE, Record, Report, Source, to_json
+from .base import meta_of
 from .json_format import JsonFormat, as_list, as_mark, as_meta, as_object, as_text, looks_like_span, refuse_other_labels
 from .prodigy import written_spans
-from .record import Record
-from .report import Report
-from .source import Source
 
 TEXTS = ("text", "data", "content", "sentence")
 OTHERS = ("meta", "metadata", "relations", "Comments", "comments", "cats")

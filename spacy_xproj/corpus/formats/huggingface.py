@@ -7,12 +7,10 @@ from typing import Any, Optional
 from spacy.tokens import Doc
 
 from ...errors import XprojError
-from .base import CERTAIN, NO, POSSIBLE, is_labeled, meta_of, to_json
+from . import CERTAIN, NO, POSSIBLE, Record, Report, Source, to_json
+from .base import is_labeled, meta_of
 from .conll import EXPECTED, tagged_tokens
 from .json_format import JsonFormat, as_list, as_meta, as_object, as_text, names_beside, refuse_other_labels
-from .record import Record
-from .report import Report
-from .source import Source
 from .spacing import locate
 from .tagging import TagReader, is_tag, scheme_of
 

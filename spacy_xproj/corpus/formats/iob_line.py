@@ -5,12 +5,9 @@ from collections.abc import Iterable, Iterator
 from spacy.tokens import Doc
 
 from ...errors import XprojError
-from .base import CERTAIN, NO, Format
+from . import CERTAIN, NO, Format, Record, Report, Source
 from .columns import is_docstart
 from .conll import tagged_tokens
-from .record import Record
-from .report import Report
-from .source import Source
 from .tagging import TAG, TagReader
 
 

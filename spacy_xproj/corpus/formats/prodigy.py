@@ -7,13 +7,11 @@ from spacy.tokens import Doc, Span
 from spacy.util import filter_spans
 
 from ...errors import XprojError
-from .base import CERTAIN, NO, POSSIBLE, has_payload, meta_of, to_json
+from . import CERTAIN, NO, POSSIBLE, Mark, Record, Report, Source, to_json
+from .base import has_payload, meta_of
 from .build import GOLD
 from .json_format import JsonFormat, as_list, as_mark, as_meta, as_object, as_text, refuse_other_labels
 from .payload_meta import META, PairIds, payload_meta
-from .record import Mark, Record
-from .report import Report
-from .source import Source
 
 KNOWN = ("spans", "text", "tokens", "meta", "spaces", "relations", "options", "accept", "config")
 

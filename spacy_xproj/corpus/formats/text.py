@@ -4,10 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from spacy.tokens import Doc
 
-from .base import NO, POSSIBLE, Format, is_labeled
-from .record import Record
-from .report import Report
-from .source import Source
+from . import NO, POSSIBLE, Format, Record, Report, Source
+from .base import is_labeled
 
 
 def is_table(head: list[str]) -> bool:

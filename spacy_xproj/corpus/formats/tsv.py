@@ -7,10 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from spacy.tokens import Doc
 
 from ...errors import XprojError
-from .base import NO, POSSIBLE, Format, has_payload, is_labeled
-from .record import Record
-from .report import Report
-from .source import Source
+from . import NO, POSSIBLE, Format, Record, Report, Source
+from .base import has_payload, is_labeled
 
 
 class Tsv(Format):

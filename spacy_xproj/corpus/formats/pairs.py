@@ -7,14 +7,13 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Optional, Union
 
-from ..codes import match_level
-from ..errors import InputError, XprojError
-from ..files import replacing
-from ..texts import pair_problem
-from .formats.report import Report
-from .formats.source import Options, Source
-from .formats.tsv import rows
+from ...codes import match_level
+from ...errors import InputError, XprojError
+from ...files import replacing
+from ...texts import pair_problem
+from . import Options, Report, Source
 from .tmx import read_tmx, tmx_lines
+from .tsv import rows
 
 PathLike = Union[str, Path]
 Pair = tuple[str, str]
