@@ -33,14 +33,15 @@ def run_key(
 
     inputs (mapping of str to str or Path): Files and folders by what they are for; they count by their content. None is
         left out.
-    options (Optional[mapping of str to Any]): Values by the names of the options.
+    options (Optional[mapping of str to Any]): Values by the names of the options. None, False, 0 and empty values are
+        left out: the option was not given.
     config (Optional[mapping of str to Any]): The config of the pipeline, interpolated.
     RETURNS (dict[str, str]): The parts, each with a hash or a short value.
     RAISES (InputError): If an input is not there.
     """
     key = {PACKAGE: __version__}
     key.update({name: file_hash(path) for name, path in inputs.items() if path is not None})
-    key.update({name: _value(value) for name, value in (options or {}).items()})
+    key.update({name: _value(value) for name, value in (options or {}).items() if value})
     return {**key, **config_key("config", {k: v for k, v in (config or {}).items() if k not in LEFT_OUT})}
 
 

@@ -12,7 +12,7 @@ import spacy
 from spacy.cli.package import package
 
 from spacy_xproj.corpus import read_docs
-from spacy_xproj.runs.fit import fit
+from spacy_xproj.runs.project import fit
 from tests.conftest import CONFIGS, ROOT
 
 pytestmark = [

@@ -10,11 +10,10 @@ from .common import handle_errors
 from .config import config_cli
 from .convert import convert_cli, validate_cli
 from .evaluate import evaluate_cli
-from .fit import fit_cli
 from .init import init_cli
 from .memory import memory_cli
 from .pair import pair_cli
-from .project import project_cli
+from .project import fit_cli, project_cli
 from .prune import prune_cli
 from .selftrain import selftrain_cli
 from .split import split_cli

@@ -1,4 +1,4 @@
-"""`xproj project`: fits what learns from the corpus, then aligns and projects."""
+"""`xproj fit` and `xproj project`: fit what learns from the corpus, then align and project."""
 
 from pathlib import Path
 from typing import Annotated, Optional
@@ -9,7 +9,7 @@ from wasabi import msg
 
 from ..labels import LabelFilter
 from ..runs.label_counts import by_label, others
-from ..runs.project import project
+from ..runs.project import fit, project
 from .common import LabelMap, Labels, Sentences, progress_bar, show_counts, show_fitted, show_labels
 
 
@@ -61,3 +61,24 @@ def project_cli(
     msg.good(projected) if counts["projected"] else msg.warn(projected)
     show_counts({k: v for k, v in others(counts).items() if ":" in k or (k == "doubtful" and v)})
     show_labels(by_label(counts))
+
+
+def fit_cli(
+    ctx: typer.Context,
+    bitext: Annotated[Path, typer.Argument(metavar="BITEXT", help="Docs with payload, or a .tsv bitext.")],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder for the pipeline.")],
+    config: Annotated[Path, typer.Option(help="Config, or saved pipeline.")],
+    lang: Annotated[Optional[str], typer.Option(help="Target language.")] = None,
+    source_lang: Annotated[str, typer.Option(help="Source language of a .tsv.")] = "en",
+    labels: Labels = "",
+    label_map: LabelMap = "",
+    sentences: Sentences = False,
+) -> None:
+    """Write a pipeline with everything fitted on a bitext."""
+    names = LabelFilter.parse(labels, label_map)
+    overrides = parse_config_overrides(ctx.args)
+    fitted = fit(bitext, out, config, lang, source_lang, overrides, labels=names, sentences=sentences).names
+    if fitted:
+        msg.good(f"Saved to {out}; fitted: {', '.join(fitted)}")
+    else:
+        msg.warn(f"Nothing was left to fit: all that learns is fitted, or has its links. {out} is a copy of {config}.")

@@ -101,14 +101,8 @@ def convert(
         elif is_single(output):
             write_file(docs, output)
         else:
-            options = {
-                **asdict(reading),
-                "sentences": sentences,
-                "license": license,
-                "shard size": shard,
-                **labels.options(),
-            }
-            key = run_key({"input": input}, {name: value for name, value in options.items() if value})
+            options = {"sentences": sentences, "license": license, "shard size": shard, **labels.options()}
+            key = run_key({"input": input}, {**asdict(reading), **options})
             return +write_shards(docs, output, key=key, shard=shard, counts=report.counts)
     return +report.counts
 

@@ -2,8 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Union
 
 from spacy.tokens import Doc
+
+from ..files import write_json
 
 PREFIX = "by_label"
 # The columns, in order. "left_out": by the labels that the settings of a translator name.
@@ -44,6 +48,11 @@ def by_label(counts: Counter) -> dict[str, dict[str, int]]:
     kinds = sorted({kind for kind, *_ in rows}, key=KINDS.index)
     found = {(kind, label): n for kind, label, n in rows}
     return {label: {kind: found.get((kind, label), 0) for kind in kinds} for label in sorted({x for _, x, _ in rows})}
+
+
+def write_report(out: Union[str, Path], counts: Counter, **more: Any) -> None:
+    """Write what a run counted to the file `OUT.report.json`, with more values before it."""
+    write_json(f"{out}.report.json", {**more, **others(counts), "by_label": by_label(counts)})
 
 
 def others(counts: Counter) -> dict[str, int]:

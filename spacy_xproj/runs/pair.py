@@ -17,11 +17,11 @@ from ..corpus.pairing import pair_docs, with_links
 from ..corpus.sentence_pairs import LONG, sentence_marker, set_sentence_pairs, source_doc
 from ..corpus.sides import LINES, Agreement, Side, agree
 from ..errors import InputError
-from ..files import locked, write_json
+from ..files import locked
 from ..keys import run_key
 from ..labels import ALL, LabelFilter, mapped_spans, source_ids
 from .convert import prepared
-from .label_counts import by_label, count_entities, others
+from .label_counts import count_entities, write_report
 from .pipelines import PathLike
 from .process import Tally, process
 from .shards import Progress
@@ -86,8 +86,7 @@ def pair(
         **labels.options(),
     }
     inputs = {"input": source, "target": target, "alignments": alignments}
-    key = run_key(inputs, {name: value for name, value in options.items() if value})
-    key |= labeler.key if labeler else {}
+    key = {**run_key(inputs, options), **(labeler.key if labeler else {})}
     with locked(out, inputs.values()):
         agreed = agree(*sides)
         check_source(agreed, labels, labeler)
@@ -96,7 +95,7 @@ def pair(
         reader = PairReader(agreed, source_lang, alignments, sentences)
         step = PairStep(sides[1].nlp.vocab, labels, labeler, license)
         counts = +process(reader, out, step, key=key, shard=shard, progress=progress).counts
-        write_json(f"{out}.report.json", {**others(counts), "by_label": by_label(counts)})
+        write_report(out, counts)
     return counts
 
 

@@ -1,4 +1,4 @@
-"""Project a bitext: fit what learns from the corpus, then align and project."""
+"""Fit what learns from a bitext, then align and project it."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,15 +8,17 @@ from typing import Any, Optional
 from spacy.tokens import Doc
 
 from ..codes import normalize_code
-from ..files import locked, write_json
+from ..errors import InputError
+from ..files import locked
+from ..fitting import xproj_pipes
 from ..keys import run_key
 from ..labels import ALL, LabelFilter
 from ..pipeline.base import check_whole
-from .label_counts import by_label, count_projected, others
-from .pipelines import DocReader, PathLike, check_projects, fitted_beside, is_single, keyed_pipeline
+from .label_counts import count_projected, write_report
+from .pipelines import DocReader, Fitted, PathLike, check_projects, fit_once, fitted_beside, is_single, keyed_pipeline
 from .process import PipelineStep, check_processes, process
 from .shards import Progress
-from .sources import check_labels, check_source_entities, makes_payloads
+from .source_labels import check_labels, check_source_entities, makes_payloads
 
 
 def project(
@@ -61,8 +63,8 @@ def project(
     if fit_on or not is_single(out):
         check_whole(nlp, "Give OUT as one .spacy file and no --fit-on, or give the links as --alignments.")
     inputs = {"input": bitext, "alignments": alignments, **{f"--fit-on text {i}": p for i, p in enumerate(fit_on, 1)}}
-    options = {**labels.options(), **({"sentences": True} if sentences else {})}
-    key |= run_key(inputs, {"source language": normalize_code(source_lang), **options})
+    options = {"source language": normalize_code(source_lang), "sentences": sentences, **labels.options()}
+    key |= run_key(inputs, options)
     check = check_labels if makes_payloads(nlp) else check_source_entities
     check(DocReader([bitext], nlp, source_lang=source_lang, labels=labels))
     given = None if fit_on else alignments
@@ -73,7 +75,7 @@ def project(
         step = PipelineStep(fitted.folder, fitted.state, with_state)
         key["fitted pipeline"] = fitted.state
         counts = process(docs, out, step, key=key, shard=shard, n_process=n_process, progress=progress).counts
-        write_json(f"{out}.report.json", {"pipeline": fitted.state, **others(counts), "by_label": by_label(counts)})
+        write_report(out, counts, pipeline=fitted.state)
     return counts
 
 
@@ -98,3 +100,42 @@ def count_reports(docs: Iterable[Doc], counts: Counter) -> Iterator[Doc]:
         counts.update(f"note:{note}" for note in report.get("notes", ()))
         count_projected(doc, counts)
         yield doc
+
+
+def fit(
+    bitext: PathLike,
+    out: PathLike,
+    config: PathLike,
+    lang: Optional[str] = None,
+    source_lang: str = "en",
+    overrides: Optional[dict[str, Any]] = None,
+    *,
+    labels: LabelFilter = ALL,
+    sentences: bool = False,
+) -> Fitted:
+    """Fit a pipeline on a bitext and save it. One that was saved with the same key is not fitted again.
+
+    bitext (str or Path): Target Docs with payload, or a .tsv of source<TAB>target lines.
+    out (str or Path): The folder to write: new, empty, or written by an earlier call.
+    config (str or Path): A `configs/project_*.cfg`, or a saved pipeline.
+    lang, source_lang (str): The languages.
+    overrides (Optional[dict[str, Any]]): Config values by dotted name.
+    labels (LabelFilter): New names of the labels of source entities, and those to keep.
+    sentences (bool): Find and align the sentences of Docs that have no sentence pairs.
+    RETURNS (Fitted): The pipeline, and which pipes were fitted.
+    RAISES (XprojError): If the input cannot be used, nothing in the pipeline learns from it, or the folder holds other
+        things.
+    """
+    nlp, key = keyed_pipeline(config, lang, overrides)
+    if not any(pipe.fittable() for _, pipe in xproj_pipes(nlp)):
+        raise InputError(
+            config,
+            "Nothing in this pipeline learns from a bitext, so there is nothing to fit. Use it as it is, or add an "
+            "xproj_aligner or another pipe that learns.",
+        )
+    options = {"source language": normalize_code(source_lang), "sentences": sentences, **labels.options()}
+    key |= run_key({"input": bitext}, options)
+    docs = DocReader([bitext], nlp, source_lang=source_lang, labels=labels, sentences=sentences)
+    check_labels(docs)
+    with locked(out, [bitext]):
+        return fit_once(nlp, docs, Path(out), key)

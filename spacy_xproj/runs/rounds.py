@@ -33,7 +33,7 @@ from ..pipeline.entities import hard_doc
 from ..shipped import find_config
 from ..soft import SoftLabels
 from .pipelines import DocReader, load_pipeline
-from .teachers import check_teacher_labels, teacher_settings
+from .teach import check_teacher_labels, teacher_settings
 
 STATE, SCORES, SOFT, DEV, BEST = "rounds.json", "scores.json", "soft.spacy", "dev.spacy", "best"
 LASTING = ("labels", "hard", "projection", "projection_weight")  # settings of xproj_teacher that hold in all rounds

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, Optional
 
 import numpy as np
+from spacy.language import Language
 from spacy.tokens import Doc
+from spacy.util import load_config
 
 from ..errors import InputError
 from ..files import locked, write_json
@@ -16,11 +18,11 @@ from ..fitting import xproj_pipes
 from ..keys import run_key
 from ..labels import ALL, LabelFilter
 from ..pipeline.teacher import SoftLabeler
+from ..shipped import find_config
 from .convert import prepared
 from .pipelines import DocReader, PathLike, fitted_beside, keyed_pipeline
 from .process import PipelineStep, Tally, check_processes, process
 from .shards import Progress
-from .teachers import check_teacher_labels, teacher_settings
 
 MICRO = 1_000_000  # sums of whole numbers do not depend on their order
 
@@ -62,7 +64,7 @@ def teach(
     if not any(isinstance(pipe, SoftLabeler) and pipe.used() for _, pipe in xproj_pipes(nlp)):
         raise InputError(config, "Expected a pipeline with an xproj_teacher, but it has none.")
     check_teacher_labels(nlp, labels)
-    key |= run_key({"input": raw}, {"license": license} if license else None)
+    key |= run_key({"input": raw}, {"license": license})
     with locked(out, [raw]), fitted_beside(nlp, DocReader([raw], nlp), out, key) as fitted:
         docs = DocReader([raw], fitted.nlp)
         step = PipelineStep(fitted.folder, fitted.state, partial(with_state, license=license))
@@ -122,3 +124,41 @@ def report(counts: Counter) -> dict[str, Any]:
         "mean_entropy": round(counts["entropy"] / MICRO / known, 6),
         "entities": {key[len(prefix) :]: n for key, n in sorted(counts.items()) if key.startswith(prefix)},
     }
+
+
+def teacher_settings(config: PathLike, only: Sequence[str] = (), labels: LabelFilter = ALL) -> dict[str, Any]:
+    """Return the config values that make each `xproj_teacher` use some teachers and labels.
+
+    config (str or Path): A config, or a saved pipeline.
+    only (sequence of str): The teachers to use. Empty: as the config says.
+    labels (LabelFilter): New names of labels, and those to keep. Empty: as the config says.
+    RETURNS (dict[str, Any]): Values by their dotted names.
+    """
+    given = {"only": list(only), "labels": list(labels.labels), "label_map": dict(labels.label_map)}
+    values = {setting: value for setting, value in given.items() if value}
+    if not values:
+        return {}
+    path = find_config(config)
+    path = path / "config.cfg" if path.is_dir() else path
+    blocks = load_config(path, interpolate=False).get("components", {})
+    names = [name for name, block in blocks.items() if block.get("factory") == "xproj_teacher"]
+    return {f"components.{name}.{setting}": value for name in names for setting, value in values.items()}
+
+
+def check_teacher_labels(nlp: Language, labels: LabelFilter, also: Iterable[str] = ()) -> None:
+    """Make sure that teachers know the labels that a run names.
+
+    nlp (Language): The pipeline of the teachers, made with `teacher_settings`.
+    labels (LabelFilter): New names of labels, and those to keep.
+    also (iterable of str): Labels that occur elsewhere in the input.
+    RAISES (XprojError): If a label that is named occurs nowhere. See `LabelFilter.check`.
+    """
+    if not labels:
+        return
+    known = set(also)
+    for _, pipe in xproj_pipes(nlp):
+        if isinstance(pipe, SoftLabeler):
+            types = {kind for name in pipe.used() for kind in pipe.scheme(name).types}
+            # A map in the config renames the teachers' labels where there is none in the options.
+            known |= types if labels.label_map else {pipe.label_map.get(kind, kind) for kind in types} - {""}
+    labels.check(known)

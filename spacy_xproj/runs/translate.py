@@ -14,14 +14,14 @@ from spacy.vocab import Vocab
 from ..codes import normalize_code
 from ..corpus import lang_code
 from ..errors import XprojError
-from ..files import locked, write_json, write_lines
+from ..files import locked, write_lines
 from ..fitting import xproj_pipes
 from ..keys import run_key
 from ..labels import ALL, LabelFilter
 from ..pipeline.translator import PayloadTranslator
 from ..projection import translate as translate_docs
 from .convert import prepared
-from .label_counts import by_label, count_entities, count_labels, others
+from .label_counts import by_label, count_entities, count_labels, write_report
 from .pipelines import PathLike, keyed_pipeline
 from .process import Tally, process
 from .shards import Progress
@@ -67,9 +67,8 @@ def translate(
     out = Path(out)
     lang, source_lang = normalize_code(lang), normalize_code(source_lang)
     nlp, key = keyed_pipeline(config, lang, overrides)
-    options = {"sentences": sentences, "license": license, **labels.options()}
-    given = {"source language": source_lang, **{name: value for name, value in options.items() if value}}
-    key |= run_key({"input": source}, given)
+    options = {"source language": source_lang, "sentences": sentences, "license": license, **labels.options()}
+    key |= run_key({"input": source}, options)
     labeler = SourceLabeler(source_model, source_lang, labels) if source_model else None
     key |= labeler.key if labeler else {}
     docs = source_reader(source, source_lang, labels, labeler)
@@ -81,7 +80,7 @@ def translate(
             write_lines(missing, found.rejected)
         else:
             missing.unlink(missing_ok=True)
-        write_json(f"{out}.report.json", {**others(found.counts), "by_label": by_label(found.counts)})
+        write_report(out, found.counts)
     return +found.counts
 
 

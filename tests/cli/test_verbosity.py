@@ -77,7 +77,7 @@ def stages(monkeypatch, verb):
 
 
 def test_fitting_is_shown_in_a_terminal(corpus, monkeypatch):
-    from spacy_xproj.runs.fit import fit as run
+    from spacy_xproj.runs.project import fit as run
 
     lines = stages(
         monkeypatch, lambda: run(corpus / "bitext.spacy", corpus / "m", CONFIGS / "project_ranker.cfg", "es")

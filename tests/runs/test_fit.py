@@ -7,8 +7,7 @@ from spacy_xproj.corpus import read_docs
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.files import replacing_folder
 from spacy_xproj.fitting import unfitted
-from spacy_xproj.runs.fit import fit
-from spacy_xproj.runs.project import project
+from spacy_xproj.runs.project import fit, project
 from tests.conftest import CONFIGS, ents, names
 
 CONFIG = CONFIGS / "project_match.cfg"

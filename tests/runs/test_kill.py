@@ -14,8 +14,7 @@ import pytest
 from spacy_xproj.aligners.tuning import TuningSettings
 from spacy_xproj.corpus.manifest import Manifest
 from spacy_xproj.runs.convert import convert
-from spacy_xproj.runs.fit import fit
-from spacy_xproj.runs.project import project
+from spacy_xproj.runs.project import fit, project
 from spacy_xproj.runs.selftrain import self_train
 from spacy_xproj.runs.teach import teach
 from spacy_xproj.runs.translate import translate
