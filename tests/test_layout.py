@@ -20,7 +20,8 @@ LEVELS = (
     {"pipeline"},
     {"fitting", "evaluate", "memory_files"},
     {"projection"},
-    {"runs", "review"},
+    {"runs"},
+    {"review"},
     {"cli"},
     {"__main__"},
 )

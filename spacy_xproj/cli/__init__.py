@@ -15,6 +15,7 @@ from .memory import memory_cli
 from .pair import pair_cli
 from .project import fit_cli, project_cli
 from .prune import prune_cli
+from .review import app as review_app
 from .selftrain import selftrain_cli
 from .split import split_cli
 from .teach import teach_cli
@@ -65,6 +66,7 @@ app.command("tune")(handle_errors(tune_cli))
 app.command("prune")(handle_errors(prune_cli))
 app.command("vectors")(handle_errors(vectors_cli))
 app.command("config")(handle_errors(config_cli))
+app.add_typer(review_app)
 
 # The entry point `spacy_cli` only makes spaCy import this module.
 spacy_app.add_typer(app)

@@ -17,7 +17,8 @@ KEYS = ("label", "labels", "entities", "annotations")
 
 class Doccano(JsonFormat):
     """`{"id": 1, "text": ..., "label": [[0, 5, "PER"]]}`; also `labels` and, with relations, `entities` with
-    `start_offset`, `end_offset` and `label`."""
+    `start_offset`, `end_offset` and `label`. Where it has no `meta`, its other fields are the meta: doccano writes the
+    columns that were imported beside the text in this way."""
 
     name = "doccano"
     about = "doccano's JSONL, with text and label"
@@ -40,7 +41,8 @@ class Doccano(JsonFormat):
     def record(self, value: Any, line: int, source: Source, report: Report) -> Optional[Record]:
         value = as_object(value)
         text = as_text(value, next((key for key in TEXTS if isinstance(value.get(key), str)), "text"))
-        record, key = Record(line, text, meta=as_meta(value)), _key(value)
+        beside = {k: v for k, v in value.items() if k not in ("id", *TEXTS) and isinstance(v, (str, int, float))}
+        record, key = Record(line, text, meta=as_meta(value) or beside), _key(value)
         if key is None:
             refuse_other_labels(
                 value, ("label", *TEXTS, "meta", "metadata", "relations", "Comments", "comments", "cats")

@@ -22,7 +22,7 @@ class LabelStudio(JsonFormat):
     def claims(self, value: Any) -> int:
         if not isinstance(value, dict):
             return NO
-        if isinstance(value.get("data"), dict) and _lists(value):
+        if isinstance(value.get("data"), dict) and _lists(value) is not None:
             return CERTAIN
         key = _min_key(value)
         if key is not None:

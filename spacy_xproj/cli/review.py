@@ -1,0 +1,106 @@
+"""`xproj review`: doubtful projections to a person or a model, and their answers back."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from wasabi import msg
+
+from ..review import verbs
+from ..review.score import Share
+from .common import handle_errors, show_counts
+
+app = typer.Typer(name="review", help="Have projections looked at, and put the answers to use.", no_args_is_help=True)
+Projected = Annotated[Path, typer.Argument(metavar="PROJECTED", help="What 'xproj project' wrote.")]
+Answers = Annotated[Path, typer.Argument(metavar="ANSWERS", help="A file of answers, .jsonl.")]
+
+
+def export_cli(
+    projected: Projected,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
+    to: Annotated[str, typer.Option(help=f"What to write: {', '.join(verbs.FORMATS)}.")] = "jsonl",
+    by: Annotated[str, typer.Option(help="What comes first: doubt.")] = "doubt",
+    limit: Annotated[int, typer.Option(min=0, help="Source spans to export. 0: all.")] = 0,
+    sample: Annotated[int, typer.Option(min=0, help="Draw so many at random instead, to score by.")] = 0,
+    seed: Annotated[int, typer.Option(help="For the random sample.")] = 0,
+    pipeline: Annotated[
+        Optional[Path], typer.Option(help="The pipeline that projected. Else PROJECTED.fitted, if it is there.")
+    ] = None,
+) -> None:
+    """Write the source spans whose projections are to be looked at, for an annotation tool or as JSON lines."""
+    verbs.check_by(by)
+    found = verbs.export(projected, out, to, limit=limit, sample=sample, seed=seed, pipeline=pipeline)
+    msg.good(f"{out}: {len(found.cases)} of {found.spans} source spans, {'at random' if sample else 'by doubt'}")
+    if to == "label-studio":
+        msg.info(f"The labeling interface for the settings of the project: {out}.xml")
+    if found.pipeline is None:
+        msg.warn(
+            f"There is no pipeline {projected}.fitted: only scores tell what is doubtful, and nothing is known of "
+            "other candidates. Give --pipeline."
+        )
+    if not sample:
+        msg.info("Answers about the most doubtful spans do not tell how good all are. Draw --sample N for that.")
+
+
+def import_cli(
+    projected: Projected,
+    exported: Annotated[Path, typer.Argument(metavar="EXPORTED", help="What the annotation tool exported.")],
+    answers: Answers,
+    format: Annotated[Optional[str], typer.Option(help="The format of EXPORTED. Else found by content.")] = None,
+) -> None:
+    """Read what an annotation tool exported as answers."""
+    counts, report = verbs.import_(projected, exported, answers, format)
+    msg.good(f"{answers}: {counts.total()} answers, read as {report.format}")
+    show_counts(counts)
+    if report.counts:
+        msg.warn(f"Not all is as it was exported, or answered. {answers}.report.json lists it.")
+        show_counts(report.counts)
+
+
+def apply_cli(
+    projected: Projected,
+    answers: Answers,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The corrected Docs to write, .spacy.")],
+    mask_below: Annotated[
+        float, typer.Option(min=0, max=1, help="Mask the tokens of unanswered projections that score below this.")
+    ] = 0.0,
+    lexicon: Annotated[Optional[Path], typer.Option(help="Write entity pairs there, as TSV.")] = None,
+    train: Annotated[Optional[Path], typer.Option(help="Write what the matcher learns from there, .spacy.")] = None,
+    dev: Annotated[Optional[Path], typer.Option(help="Write a part of that here, to choose a model by.")] = None,
+    share: Annotated[float, typer.Option(min=0, max=1, help="Share of --dev.")] = 0.2,
+) -> None:
+    """Put answers into the Docs, and write what the lexicon and the matcher can learn from them."""
+    found = verbs.apply(projected, answers, out, mask_below, lexicon, train, dev, share)
+    counts = found.counts
+    msg.good(f"{out}: {counts['answers']} answers in {counts['changed']} of {counts['docs']} Docs")
+    show_counts(Counter({name.replace(":", ": "): n for name, n in counts.items() if ":" in name or "for" in name}))
+    show_problems(found.problems)
+
+
+def score_cli(projected: Projected, answers: Answers) -> None:
+    """Tell how good a projection is, from answers about a random sample of it."""
+    found = verbs.score(projected, answers)
+    rows = [("all", found.precision, found.recall), *((label, *both) for label, both in found.labels.items())]
+    header = ("label", "precision", "95 %", "n", "recall", "95 %", "n")
+    msg.table([(label, *_cells(p), *_cells(r)) for label, p, r in rows], header=header, divider=True)
+    msg.good(f"From {found.sample} answers about a random sample of {found.spans} source spans")
+    if found.others:
+        msg.info(f"{found.others} answers are left out: their questions were not drawn at random.")
+
+
+def _cells(share: Share) -> tuple[str, str, str]:
+    return f"{share.value:.3f}", f"{share.low:.3f} to {share.high:.3f}", str(share.of)
+
+
+def show_problems(problems: list[str], most: int = 5) -> None:
+    """Show what is wrong with answers that could not be used."""
+    if problems:
+        more = f" And {len(problems) - most} more." if len(problems) > most else ""
+        msg.warn(f"{len(problems)} answers could not be used: {' '.join(problems[:most])}{more}")
+
+
+app.command("export")(handle_errors(export_cli))
+app.command("import")(handle_errors(import_cli))
+app.command("apply")(handle_errors(apply_cli))
+app.command("score")(handle_errors(score_cli))

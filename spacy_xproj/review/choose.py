@@ -1,0 +1,57 @@
+"""Which questions to ask, and in which order: by what an answer is worth, or at random."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from ..errors import XprojError
+from .cases import Case
+
+
+def counted(found: Iterable[Case]) -> list[Case]:
+    """Return the cases with the numbers of those that are like each."""
+    found = list(found)
+    many = Counter(case.form for case in found)
+    return [replace(case, like=many[case.form]) for case in found]
+
+
+def by_worth(found: Sequence[Case], limit: int = 0) -> list[Case]:
+    """Return the cases that are most worth an answer, in order: the most doubtful first, and of equally doubtful ones
+    those with more like cases.
+
+    found (sequence of Case): All cases of a corpus.
+    limit (int): How many. 0: all.
+    """
+    order = sorted(found, key=lambda case: (-case.doubt, -case.like, case.question.key))
+    return [asked(case, "doubt") for case in order[: limit or None]]
+
+
+def at_random(found: Sequence[Case], size: int, seed: int = 0) -> list[Case]:
+    """Return a random sample of the cases, from which the quality of all can be told.
+
+    The cases are put in order of label and score and cut into as many strata of one size; one case is drawn from each.
+    So labels and scores are in the sample as they are in the corpus, and each case is drawn with the same probability.
+
+    found (sequence of Case): All cases of a corpus.
+    size (int): How many to draw.
+    seed (int): Another one gives another sample.
+    RETURNS (list of Case): The cases, in random order.
+    RAISES (XprojError): If there are fewer.
+    """
+    if not 0 < size <= len(found):
+        raise XprojError(
+            f"Expected a sample of 1 to {len(found)} source spans, which is all that there are, not {size}."
+        )
+    order = sorted(found, key=lambda case: (case.question.label, bool(case.projected), case.doubt, case.question.key))
+    rng = np.random.default_rng(seed)
+    ends = np.linspace(0, len(order), size + 1).round().astype(int)
+    drawn = [order[int(rng.integers(a, b))] for a, b in pairwise(ends)]
+    return [asked(drawn[k], "random") for k in rng.permutation(size).tolist()]
+
+
+def asked(case: Case, why: str) -> Case:
+    """Return a case with the reason why it is asked."""
+    return replace(case, question=replace(case.question, asked=why))
