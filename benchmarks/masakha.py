@@ -1,10 +1,14 @@
 """Projection into Luganda and Setswana, from English with predicted labels: `python -m benchmarks.masakha`
 
-English sentences of MasakhaNER 2.0 are labeled by a small NER that is trained here, without pretrained weights, and
-projected onto the gold target by the published methods and by ours, on the same links and labels. The shipped weights
+English sentences of MasakhaNER 2.0 are labeled by a small NER that is trained here, without pretrained weights, or by
+trained models (`--source-model`), and projected onto the gold target by the published methods and by ours, on the same
+links and labels. The shipped weights
 of `Ranker.v1` saw neither language. All aligners, and what `Ranker.v1` learns from a corpus, see the same text: these
 sentences and the train and dev part of MAFAND. eflomal (extra `benchmark`) takes no seed, and is run once for each seed
-of the NER. DATE is left out.
+of the NER. DATE is left out. The labels of a trained model are renamed by `--label-map`, which was chosen on the
+English dev part of Universal NER (`python -m benchmarks.new_user --map`), without a look at MasakhaNER. `{seed}` in the
+name of a model stands for the seed; a model without it is the same for all, and the seeds change the links of eflomal
+alone.
 
 F1 is the mean of the seeds. Intervals, precision, recall, gains and what is said of scores are of the counts of all
 seeds together, and the bootstrap draws sentences. Trained models, labeled English and links of eflomal are kept in the
@@ -13,7 +17,7 @@ folder `--work`; remove it after a change that they depend on.
 
 import argparse
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
@@ -30,10 +34,12 @@ from spacy_xproj.evaluate import score
 from spacy_xproj.evaluate.bootstrap import counts, difference, f1, interval
 from spacy_xproj.evaluate.calibration import calibration_error, precision_at, reliability, scored
 from spacy_xproj.evaluate.errors import TYPES, causes, error_types
-from spacy_xproj.labels import mapped_spans
+from spacy_xproj.labels import LabelFilter, mapped_spans
 from spacy_xproj.pharaoh import read_pharaoh, write_pharaoh
+from spacy_xproj.runs.source_labels import SourceLabeler
 
 from .common import DATA, ROOT, config, examples, table
+from .new_user import MAP
 from .source_ner import EN, LABELS, TEXTS, plain, source_model, source_quality
 
 PUBLISHED = ("ref_heuristic", "ref_greedy")
@@ -77,23 +83,35 @@ def sides(lang: str) -> tuple[list[str], list[Doc]]:
     return source + [s for s, _ in pairs], gold + [nlp.make_doc(t) for _, t in pairs]
 
 
-def labeled(text: str, seed: int, lang: str, work: Path) -> list[Doc]:
-    """The English side of the gold sentences with predicted labels."""
-    path = work / f"en-{lang} {text} {seed}.spacy"
+def labeled(model: str, seed: int, lang: str, work: Path, names: LabelFilter) -> list[Doc]:
+    """The English side of the gold sentences with labels predicted by a NER of `TEXTS`, or by a trained model."""
+    path = work / f"en-{lang} {Path(model).name} {seed}.spacy"
     if not path.exists():
-        nlp = source_model(text, seed, work)
-        write_file(nlp.pipe(lines(DATA / f"masakha/en-{lang}/src.txt")), path)
+        docs = EN.pipe(lines(DATA / f"masakha/en-{lang}/src.txt"))
+        found = source_model(model, seed, work).pipe(docs) if model in TEXTS else labeler(model, seed, names)(docs)
+        write_file(found, path)
     return list(read_file(path, EN.vocab))
 
 
-def payloads(source: list[str], target: list[Doc], lang: str, seeds: int, work: Path) -> dict[str, list[list[Bitext]]]:
-    """The payloads of all text, without labels: by what linked them, for each seed."""
+def labeler(model: str, seed: int, names: LabelFilter) -> SourceLabeler:
+    """The trained model of a seed, which renames what it finds. Labels that it does not know are not renamed."""
+    model = model.format(seed=seed)
+    known = SourceLabeler(model, "en").labels
+    return SourceLabeler(
+        model, "en", LabelFilter(names.labels, {k: v for k, v in names.label_map.items() if k in known})
+    )
+
+
+def payloads(
+    source: list[str], target: list[Doc], lang: str, linkers: Sequence[str], seeds: int, work: Path
+) -> dict[str, list[list[Bitext]]]:
+    """The payloads of all text, without labels: by what linked them (some of `LINKS`), for each seed."""
     nlp = config("project_match.cfg")
     docs = list(pair_docs(EN.pipe(source), target, nlp))
-    found: dict[str, list[list[Bitext]]] = {name: [] for name in LINKS}
+    found: dict[str, list[list[Bitext]]] = {name: [] for name in linkers}
     pairs = [pair for doc in docs for pair in doc._.xproj.pairs(tuple(token.text for token in doc))]
     for seed in range(seeds):
-        files = {name: work / f"en-{lang} {name} {seed}.pharaoh" for name in SYMMETRIZED}
+        files = {name: work / f"en-{lang} {name} {seed}.pharaoh" for name in linkers if name in SYMMETRIZED}
         if not all(path.exists() for path in files.values()):
             aligner = EflomalAligner(stem=0, cognate=0.0)  # as eflomal by itself is
             aligner.fit(pairs)
@@ -105,8 +123,9 @@ def payloads(source: list[str], target: list[Doc], lang: str, seeds: int, work: 
             found[name].append(
                 [doc._.xproj.replace(links=x, provenance=given) for doc, x in zip(docs, read_pharaoh(path))]
             )
-    fit(nlp, docs)
-    found[STATISTICAL] = [[doc._.xproj for doc in nlp.pipe(docs, disable=["xproj_matcher"])]] * seeds
+    if STATISTICAL in linkers:
+        fit(nlp, docs)
+        found[STATISTICAL] = [[doc._.xproj for doc in nlp.pipe(docs, disable=["xproj_matcher"])]] * seeds
     return found
 
 
@@ -128,7 +147,7 @@ def projected(method: str, target: list[Doc], links: list[Bitext], source: list[
 def results(target: list[Doc], links: dict[str, list[list[Bitext]]], sources: list[list[Doc]]) -> Results:
     """All methods on all links, each with the predicted labels of every seed."""
     found = {}
-    for name, method in product(LINKS, METHODS):
+    for name, method in product(links, METHODS):
         runs = [projected(method, target, *each) for each in zip(links[name], sources)]
         docs, gold = ([doc for run in runs for doc in run[side]] for side in (0, 1))
         found[name, method] = Result(docs, gold, np.stack([counts(*run) for run in runs]))
@@ -175,23 +194,28 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=ROOT / "metrics" / "masakha")
     parser.add_argument("--langs", nargs="+", default=["lug", "tsn"])
-    parser.add_argument("--text", nargs="+", choices=TEXTS, default=TEXTS, help="what the source NER is trained on")
+    parser.add_argument("--text", nargs="*", choices=TEXTS, default=TEXTS, help="what the source NER is trained on")
+    parser.add_argument("--source-model", nargs="*", default=[], help="trained models: spaCy's or token classifiers")
+    parser.add_argument("--label-map", default=MAP, help="new names of their labels")
+    parser.add_argument("--links", nargs="+", choices=LINKS, default=LINKS)
     parser.add_argument("--seeds", type=int, default=3)
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
+    names = LabelFilter(LABELS, LabelFilter.parse(label_map=args.label_map).label_map)
     models = [source_quality(text, args.seeds, args.work) for text in args.text]
     bounds, quality, gains, types = [], [], [], []
     reasons: dict[tuple[str, ...], tuple[Counter, Result]] = {}
     for lang in args.langs:
         source, target = sides(lang)
-        links = payloads(source, target, lang, args.seeds, args.work)
-        for text in args.text:
-            found = results(target, links, [labeled(text, seed, lang, args.work) for seed in range(args.seeds)])
-            bounds.append([lang, text, *bound_row(found[STATISTICAL, "match"])])
-            gains += [[lang, text, name, *gain_row(found, name)] for name in LINKS]
+        links = payloads(source, target, lang, args.links, args.seeds, args.work)
+        for model in (*args.text, *args.source_model):
+            docs = [labeled(model, seed, lang, args.work, names) for seed in range(args.seeds)]
+            found, text = results(target, links, docs), Path(model).name
+            bounds.append([lang, text, *bound_row(found[args.links[0], "match"])])
+            gains += [[lang, text, name, *gain_row(found, name)] for name in args.links]
             quality += [[lang, text, *key, *quality_row(result)] for key, result in found.items()]
             for method in (*PUBLISHED, "ranker"):
-                result = found[STATISTICAL, method]
+                result = found[args.links[0], method]
                 types.append([lang, text, method, *per_seed(error_types(result.docs, result.gold), TYPES, result)])
                 reasons[lang, text, method] = causes(result.docs, result.gold), result
     names = sorted({name for numbers, _ in reasons.values() for name in numbers})
@@ -206,7 +230,7 @@ def main() -> None:
     print("\n## F1 points over the better published method, paired bootstrap over sentences; scores of the ranker\n")
     header = ["better published", *METHODS[2:], "ECE", "precision", "at 80 % coverage"]
     print(table(["to", "trained on", "links", *header], gains))
-    print(f"\n## Errors on links of {STATISTICAL}, mean of the seeds\n")
+    print(f"\n## Errors on links of {args.links[0]}, mean of the seeds\n")
     print(table(["to", "trained on", "method", *TYPES], types))
     print()
     causes_of = [[*key, *per_seed(numbers, names, result)] for key, (numbers, result) in reasons.items()]

@@ -14,16 +14,24 @@ from spacy_xproj.files import write_json
 
 
 def make_rows(scores: dict[str, dict], reference: str = "") -> list[dict[str, Any]]:
-    """One row a system: precision, recall, F1, F1 over that of the reference, and F1 by label."""
+    """One row a system: precision, recall, F1, F1 over that of the reference, and F1 by label. Of several seeds also
+    how good the labels are that they learnt from, the interval over the Docs, and the lowest and highest seed."""
     labels = sorted({label for s in scores.values() for label in s["ents_per_type"]})
     rows = []
     for name, s in scores.items():
-        row = {"system": name, "P": s["ents_p"], "R": s["ents_r"], "F1": s["ents_f"]}
+        row = {"system": name, **({"labels": s["labels_f"]} if "labels_f" in s else {})}
+        row |= {"P": s["ents_p"], "R": s["ents_r"], "F1": s["ents_f"]}
+        if "ents_f_seeds" in s:
+            row |= {"95 %": spread(s["ents_f_interval"]), f"{len(s['ents_f_seeds'])} seeds": spread(s["ents_f_seeds"])}
         if reference:
             best = scores[reference]["ents_f"]
             row[f"F1 / {reference}"] = s["ents_f"] / best if best else 0.0
         rows.append({**row, **{label: s["ents_per_type"].get(label, {"f": 0.0})["f"] for label in labels}})
     return rows
+
+
+def spread(values: list[float]) -> str:
+    return f"{min(values):.3f} to {max(values):.3f}"
 
 
 def markdown(header: list[str], cells: list[list[str]]) -> str:

@@ -1,9 +1,11 @@
 """The shipped corpus: offsets, the three languages side by side, labels, counts, and how new the test split is."""
 
+import gzip
 import json
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 import spacy
 
@@ -103,6 +105,19 @@ def test_memory_is_the_train_split(lang):
     lines = (ASSETS / f"memory.en-{lang}.tsv").read_text(encoding="utf-8").splitlines()
     pairs = zip(read("train", "en"), read("train", lang))
     assert [tuple(line.split("\t")) for line in lines] == [(en["text"], other["text"]) for en, other in pairs]
+
+
+@pytest.mark.parametrize("lang", LANGS[1:])
+def test_each_word_has_a_vector(lang):
+    """Those of the test split as well, and no other: the README says so."""
+    nlp = spacy.blank(lang)
+    words = {token.text for split in SPLITS for record in read(split, lang) for token in nlp(record["text"])}
+    header, *lines = gzip.decompress((ASSETS / f"vectors.{lang}.txt.gz").read_bytes()).decode("utf-8").splitlines()
+    table = {word: [float(x) for x in values] for word, *values in (line.split(" ") for line in lines)}
+    assert set(table) == words and header == f"{len(words)} 64"
+    lengths = np.linalg.norm(np.array(list(table.values())), axis=1)
+    assert np.abs(lengths - 1).max() < 0.01
+    assert (ASSETS / f"vectors.{lang}.txt.gz").stat().st_size < 500_000
 
 
 @pytest.mark.parametrize("lang", LANGS)

@@ -27,7 +27,7 @@ DEMO = {
     "source_files": [],
     "gold_options": [],
     "project_config": "project_match",
-    "train_config": "ner_cpu",
+    "train_config": "ner_cpu_vectors",
     "by_label": False,
     "suffix": "-${vars.lang}",
     "corpus": "corpus/${vars.lang}",
@@ -37,7 +37,7 @@ DEMO = {
     "nlp_lang": "${vars.lang}",
     "meta": None,
     "encoder": None,
-    "vectors": None,
+    "vectors": "corpus/${vars.lang}/vectors",
 }
 # Which arguments of a command it writes, by their places. Other paths are read, but for the value of --output.
 OUTPUTS = (
@@ -45,6 +45,8 @@ OUTPUTS = (
     (r"-m spacy xproj memory ", (1,)),
     (r"-m spacy xproj split ", (1, 2)),
     (r"scripts/table\.py ", (0,)),
+    (r"scripts/seeds\.py ", (2,)),
+    (r"-m spacy init vectors ", (1,)),
     (r"scripts/soft_quality\.py ", (1,)),
     (r"scripts/try_wheel\.py ", (2,)),
     (r"-m spacy package ", (1,)),
@@ -75,6 +77,8 @@ def words_of(line):
     words = words[1:] if words[1] != "-m" else words[3 if words[2] != "spacy" else 4 :]
     if words[0] in {"convert", "translate", "project", "evaluate", "teach", "memory", "split"} and " xproj " in line:
         words = words[1:]
+    if " init vectors " in line:  # and the language
+        words = words[2:]
     positional, options, rest = [], [], iter(words)
     for word in rest:
         if word in FLAGS:
