@@ -11,6 +11,7 @@ from .config import config_cli
 from .convert import convert_cli, validate_cli
 from .evaluate import evaluate_cli
 from .init import init_cli
+from .inspect import inspect_cli
 from .memory import memory_cli
 from .pair import pair_cli
 from .project import fit_cli, project_cli
@@ -57,6 +58,7 @@ app.command("pair")(handle_errors(pair_cli))
 app.command("translate", context_settings=OVERRIDES)(handle_errors(translate_cli))
 app.command("project", context_settings=OVERRIDES)(handle_errors(project_cli))
 app.command("evaluate", context_settings=OVERRIDES)(handle_errors(evaluate_cli))
+app.command("inspect")(handle_errors(inspect_cli))
 app.command("teach", context_settings=OVERRIDES)(handle_errors(teach_cli))
 app.command("selftrain", context_settings=OVERRIDES)(handle_errors(selftrain_cli))
 app.command("fit", context_settings=OVERRIDES)(handle_errors(fit_cli))

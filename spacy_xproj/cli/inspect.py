@@ -1,0 +1,102 @@
+"""`xproj inspect`: what was projected, what was not and why, in the terminal or as a page."""
+
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from wasabi import msg
+
+from ..files import check_apart
+from ..review.inspect import ONLY, chosen, inspect, summary
+from ..review.page import Row, write_page
+from ..review.page.html import REASONS
+from .common import show_counts
+
+SHOWN = 10  # sentences in the terminal, if --sample does not say how many
+
+
+def inspect_cli(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="What 'xproj project' wrote: .spacy or a folder.")],
+    html: Annotated[Optional[Path], typer.Option(metavar="OUT", help="Write a page: one HTML file.")] = None,
+    diff: Annotated[Optional[Path], typer.Option(metavar="OTHER", help="Another projection of the same texts.")] = None,
+    gold: Annotated[Optional[Path], typer.Option(help="Gold of the target texts, in any format.")] = None,
+    only: Annotated[str, typer.Option(help=f"Show these sentences only: {', '.join(ONLY)}.")] = "",
+    sample: Annotated[int, typer.Option(min=0, help="Take that many texts, chosen by a hash of each.")] = 0,
+    pipeline: Annotated[
+        Optional[Path], typer.Option(help="Fitted pipeline that gives the candidates. Without it: FILE.fitted.")
+    ] = None,
+    candidates: Annotated[bool, typer.Option(help="Look for the candidates of each span.")] = True,
+    lang: Annotated[Optional[str], typer.Option(help="Target language. Without it: that of the pipeline.")] = None,
+) -> None:
+    """Show what was projected, what was not and why: in short in the terminal, and as a page with --html."""
+    if only and only not in ONLY:
+        raise typer.BadParameter(f"Expected one of {', '.join(ONLY)}, not {only!r}.", param_hint="--only")
+    if html is not None:
+        check_apart(html, [path, diff, gold, pipeline])
+    looking = candidates and (html is not None or only == "doubtful" or pipeline is not None)
+    found = inspect(path, other=diff, gold=gold, pipeline=pipeline, candidates=looking, lang=lang, sample=sample)
+    for what, number in found.unpaired.items():
+        msg.warn(f"{number} {what}.")
+    some = list(chosen(found.rows, only))
+    if html is not None:
+        langs = {"source_lang": found.source_lang, "target_lang": found.target_lang}
+        write_page(html, some, title=path.name, other=diff.name if diff else "", **langs)
+        if candidates and not found.pipeline:
+            msg.warn(
+                f"The page is without candidates: {path}.fitted is not the pipeline that made {path}. Give --pipeline."
+            )
+        msg.good(f"{len(some)} sentences: {html}")
+    show_counts(dict(+summary(found.rows)))
+    if html is None:
+        limit = sample or SHOWN
+        for row in islice(some if only or sample else most_doubtful(some), limit):
+            print()
+            for text in lines(row, diff.name if diff else ""):
+                print(text)
+        if len(some) > limit and not sample:
+            print()
+            msg.info(f"{len(some) - limit} more sentences: --html OUT shows all.")
+
+
+def most_doubtful(rows: list[Row]) -> list[Row]:
+    """The rows with the most doubtful spans first."""
+    return sorted(rows, key=lambda row: -max(row.doubt, default=-1.0))
+
+
+def lines(row: Row, other: str) -> list[str]:
+    """A row as lines of text: source, target, what was not projected and why, errors, what changed."""
+    kept = [one for one in row.found if one.kept]
+    out = [bracketed(row.source, row.spans), bracketed(row.target, [one[:3] for one in kept])]
+    for place, reason in sorted(row.missing.items()):
+        start, end, label = row.spans[place]
+        why = REASONS.get(reason, "")
+        out.append(f"  not projected: {text_of(row.source, start, end)} {label} ({reason}). {why}")
+    for one, value in zip(row.spans, row.doubt):
+        if value > 0.1 and row.spans.index(one) not in row.missing:
+            out.append(f"  doubtful: {text_of(row.source, *one[:2])} {one[2]}, {value:.0%} likely wrong")
+    for kind, _, right in row.errors:
+        by_gold = f": {text_of(row.target, *right[:2])} {right[2]}" if right else ""
+        out.append(f"  by gold: {kind}{by_gold}")
+    if row.other is not None and (theirs := [one[:3] for one in row.other if one.kept]) != [one[:3] for one in kept]:
+        out.append(f"  {other}: {bracketed(row.target, theirs)}")
+    return out
+
+
+def bracketed(words: tuple[str, ...], spans: object) -> str:
+    """A text with its spans in brackets, each with its label."""
+    opening: dict[int, str] = {}
+    closing: dict[int, str] = {}
+    for start, end, label in sorted(spans, key=lambda span: (span[0], -span[1])):  # type: ignore[call-overload]
+        opening[start] = opening.get(start, "") + "["
+        closing[end - 1] = f" {label}]" + closing.get(end - 1, "")
+    out = []
+    for i, word in enumerate(words):
+        bare = word.rstrip()
+        out.append(opening.get(i, "") + bare + closing.get(i, "") + word[len(bare) :])
+    return "".join(out).strip()
+
+
+def text_of(words: tuple[str, ...], start: int, end: int) -> str:
+    """The text of a span."""
+    return "".join(words[start:end]).strip()
