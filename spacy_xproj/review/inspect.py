@@ -203,7 +203,5 @@ def _others(
         out.append(there if same else None)
         unpaired["pairs of texts that the other projection does not have"] += not same
     if docs and all(doc is None for doc in out):
-        raise InputError(
-            path, None, "It has none of the pairs of texts. Expected another projection of the same texts."
-        )
+        raise InputError(path, "It has none of the pairs of texts. Expected another projection of the same texts.")
     return out
