@@ -291,7 +291,9 @@ def measure(sets: Sequence[str], given: argparse.Namespace) -> list[dict[str, An
         seen = [name for name in given.learn_from if group(name, "languages") != held]
         if not seen:
             raise XprojError(f"There must be sets of more than one language pair, but there is {held!r} only.")
-        rows = [row for row in training_rows(seen) if not row.links.startswith("weaker")]
+        rows = [
+            row for row in training_rows(seen) if not (row.links.startswith("weaker") or row.links.endswith(" cut"))
+        ]
         rows = [row._replace(pairs=with_views(row.name, row.pairs)) for row in rows]
         learner = Learner(rows, parts_for, given.every)
         say(f"without {held}: {len(learner.stages['pairs'])} groups to learn from")

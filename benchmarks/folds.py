@@ -18,6 +18,7 @@ DOMAINS = {"absa": "opinion targets", "reviews": "opinion targets"}  # one domai
 CODE = (
     "scripts/*ranker*.py",
     "scripts/glued.py",
+    "scripts/cut.py",
     *(f"spacy_xproj/{part}*.py" for part in ("", "aligners/", "corpus/", "similarities/", "similarities/ranker/")),
 )
 

@@ -10,6 +10,7 @@ import spacy
 from anyascii import anyascii
 from spacy.tokens import Doc
 
+from scripts.cut import cut_gold, cut_pair
 from scripts.glued import glued_gold, glued_pair
 from spacy_xproj.aligners.statistical import StatisticalAligner
 from spacy_xproj.bitext import Links, SentencePair
@@ -23,6 +24,8 @@ DATA = Path(os.environ.get("XPROJ_DATA") or ROOT.parent / "shared" / "data")
 STATISTICAL = "statistical"
 ENCIPHERED = ("eflomal-gdfa", STATISTICAL, "weak")
 GLUED = ("eflomal-gdfa", "awesome", STATISTICAL)
+CUT = ("eflomal-gdfa", STATISTICAL)
+REMADE = ("en-es", "en-de")  # pairs of languages with spaces and little inflection
 # Links worse than given ones, for the weights to have seen such: few rounds, no cognates, links grown
 WEAK = {
     "weak": {
@@ -81,10 +84,15 @@ def sides(name: str, nlp) -> tuple[list[Doc], list[Doc]]:
 
 def training_rows(names: Sequence[str] = tuple(GIVEN)) -> list[Row]:
     """The rows to learn from: all, some without capitals and likeness, and some of languages that inflect little with
-    agglutination made up."""
+    agglutination made up, or cut into pieces."""
     found = list(rows(names))
-    more = [enciphered(row) for row in found if row.links in ENCIPHERED]
-    return found + more + [glued(row) for row in found if row.links in GLUED and row.languages in ("en-es", "en-de")]
+    remade = [row for row in found if row.languages in REMADE]
+    return [
+        *found,
+        *(enciphered(row) for row in found if row.links in ENCIPHERED),
+        *(glued(row) for row in remade if row.links in GLUED),
+        *(cut(row) for row in remade if row.links in CUT),
+    ]
 
 
 def rows(names: Sequence[str] = tuple(GIVEN)) -> Iterator[Row]:
@@ -151,6 +159,12 @@ def glued(row: Row) -> Row:
     """The row with its target side glued: see `scripts.glued`."""
     gold = [glued_gold(pair.target, spans) for pair, spans in zip(row.pairs, row.gold)]
     return row._replace(links=f"{row.links} glued", pairs=[glued_pair(pair) for pair in row.pairs], gold=gold)
+
+
+def cut(row: Row) -> Row:
+    """The row with its target words cut into pieces: see `scripts.cut`."""
+    gold = [cut_gold(pair.target, spans) for pair, spans in zip(row.pairs, row.gold)]
+    return row._replace(links=f"{row.links} cut", pairs=[cut_pair(pair) for pair in row.pairs], gold=gold)
 
 
 def cipher(word: str) -> str:

@@ -2,7 +2,7 @@
 
 Data: every set with gold on both sides of the data folder (XPROJ_DATA) and the shipped corpus, with all links that are
 given, with those of Statistical.v1 fitted on the same text, and with worse ones of the same aligner; some of that again
-without capitals and likeness of form, or with made-up agglutination.
+without capitals and likeness of form, with made-up agglutination, or with words cut into pieces.
 """
 
 from collections.abc import Sequence
@@ -20,6 +20,7 @@ from wasabi import msg
 from scripts.ranker_data import ROOT, Row, training_rows
 from spacy_xproj.similarities.ranker import Ranker
 from spacy_xproj.similarities.ranker.corpus import CorpusStats
+from spacy_xproj.similarities.ranker.names import PIECES
 from spacy_xproj.similarities.ranker.training import Group, gold_groups, learn
 from spacy_xproj.similarities.ranker.weights import bounds, write_weights, zero_weights
 from spacy_xproj.ty import GoldPair
@@ -27,6 +28,8 @@ from spacy_xproj.ty import GoldPair
 L2 = 1e-4
 KEEP = 12  # rows a group that are learnt from: those that the stage before found likeliest
 MOST = 1000  # sentence pairs a row that are learnt from; statistics and lexicon are from all
+# How often rows count by their links: few have good links from files, or agglutination, and many the worst
+TIMES = {"awesome": 3, "simalign": 3, "eflomal-gdfa": 3, "eflomal-inter": 3, "glued": 2}
 WEIGHTS = ROOT / "spacy_xproj" / "similarities" / "ranker" / "weights.json"
 
 
@@ -53,7 +56,8 @@ def groups(ranker: Ranker, row: Row, *, keep: int = KEEP, lexicon: bool = False,
         here = gold_groups(scored.batch, scored.cells, *ranker.rows(scored), [some[k] for k in places])
         for place, each in zip(places, here):
             found[place] = [likeliest(group, weights, keep) for group in each] if keep else each
-    return [group for place in sorted(found) for group in found[place]]
+    times = TIMES.get("glued" if row.links.endswith(" glued") else row.links, 1)
+    return [group for place in sorted(found) for group in found[place]] * times
 
 
 def all_groups(pool: Executor, data: Sequence[Row], rankers: Sequence[Ranker], **settings) -> list[Group]:
@@ -72,22 +76,30 @@ def likeliest(group: Group, weights: np.ndarray, keep: int) -> Group:
 
 def train(data: Sequence[Row], l2: float = L2) -> dict[str, np.ndarray]:
     """Learn the weights of all stages: without a corpus, with its statistics, with the lexicon of the stage before.
+    Those for text in pieces are learnt apart, near those for words, which must not change for them.
 
     data (sequence of Row): The gold projections.
     """
     weights = zero_weights()
     within = bounds()
+    known = [(row, CorpusStats(row.pairs)) for row in data]
     with ProcessPoolExecutor(mp_context=get_context("fork")) as pool:
-        gather = partial(all_groups, pool, data)
-        alone = [ranker_of(weights)] * len(data)
+        words, pieces = ([each for each in known if (each[1].pieces > 0) == apart] for apart in (False, True))
+        gather = partial(all_groups, pool, [row for row, _ in words])
+        alone = [ranker_of(weights)] * len(words)
         # A rough model on some of the data first. It tells the candidates that matter from the others.
         weights["alone"] = learn(gather(alone, keep=0, every=4), l2=1e-3, max_iterations=60, bounds=within)
         weights["corpus"] = weights["alone"]
         weights["alone"] = learn(gather(alone), l2=l2, bounds=within)
-        rankers = [ranker_of(weights, CorpusStats(row.pairs)) for row in data]
+        rankers = [ranker_of(weights, stats) for _, stats in words]
         weights["corpus"] = learn(gather(rankers), l2=l2, bounds=within, start=weights["corpus"])
         weights["pairs"] = weights["corpus"]
         weights["pairs"] = learn(gather(rankers, lexicon=True), l2=l2, bounds=within, start=weights["pairs"])
+        rankers = [ranker_of(weights, stats) for _, stats in pieces]
+        for stage, name in PIECES.items() if pieces else ():
+            weights[name] = weights[stage]
+            some = all_groups(pool, [row for row, _ in pieces], rankers, lexicon=stage == "pairs")
+            weights[name] = learn(some, weights[stage], l2=l2, bounds=within)
     return weights
 
 

@@ -9,6 +9,7 @@ import pytest
 from benchmarks import common, folds, linked, quality
 from benchmarks.report import best_links
 from scripts import ranker_data
+from scripts.cut import cut
 from scripts.glued import glue
 from spacy_xproj.errors import XprojError
 from tests.conftest import VERSES, conll
@@ -186,14 +187,18 @@ def test_best_links_are_given_ones():
 
 
 def test_links_of_a_set_by_kind(monkeypatch):
-    assert [linked.kind(links) for links in ("awesome", "mgiza", "statistical", "eflomal", "awesome glued")] == [
+    assert [
+        linked.kind(links) for links in ("awesome", "mgiza", "statistical", "eflomal", "awesome glued", "awesome cut")
+    ] == [
         "given",
         "weak",
         "statistical",
         "eflomal",
         "glued",
+        "cut",
     ]
-    assert linked.links_of("absa/en-es")[-2:] == ("awesome glued", "statistical glued")
+    assert linked.links_of("absa/en-es")[-3:] == ("awesome glued", "statistical glued", "awesome cut")
+    assert linked.links_of("europarl/en-de")[-2:] == ("statistical", "eflomal-gdfa cut")
     monkeypatch.setattr(linked, "find_spec", lambda name: None)
     assert linked.links_of("agenda/en-tr") == ("statistical",)
     monkeypatch.setattr(linked, "find_spec", lambda name: name)
@@ -209,3 +214,17 @@ def test_glued_sets_keep_their_links_and_gold(toy):
         assert len(ref.ents) == len(ref_before.ents)
         assert all(one.text.startswith(other[0].text) for one, other in zip(ref.ents, ref_before.ents))
         assert doc._.xproj.spans == before._.xproj.spans and len(doc._.xproj.links) <= len(before._.xproj.links)
+
+
+def test_cut_sets_keep_their_links_and_gold(toy):
+    nlp = common.xx()
+    docs, gold = linked.linked(SETS[0], "one cut", nlp)
+    plain, plain_gold = linked.linked(SETS[0], "one", nlp)
+    for doc, ref, before, ref_before in zip(docs, gold, plain, plain_gold):
+        assert "".join(t.text for t in doc) == "".join(t.text for t in ref) == "".join(t.text for t in before)
+        assert max(len(t.text) for t in doc) == 3
+        assert [[t.text for t in one] for one in ref.ents] == [cut([t.text for t in one])[0] for one in ref_before.ents]
+        assert doc._.xproj.spans == before._.xproj.spans
+        linked_words = {(i, before[j].text) for i, j in before._.xproj.links.tolist()}
+        pieces = {(i, piece) for i, word in linked_words for piece in cut([word])[0]}
+        assert {(i, doc[j].text) for i, j in doc._.xproj.links.tolist()} == pieces

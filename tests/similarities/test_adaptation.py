@@ -242,7 +242,7 @@ def test_own_votes_are_those_that_were_cast():
     examples = toy(8)
     ranker = fitted(examples, prior=0.0)
     example = examples[0]
-    columns = [PLACE["pair_share"], PLACE["pair_known"], PLACE["pair_count"]]
+    columns = [PLACE["pair_share"], PLACE["pair_of_form"]]
     assert not ranker.rows(ranker.score(example.pair))[0][:, columns].any()
     train(ranker, examples, 40)
     assert not ranker.rows(ranker.score(example.pair))[0][:, columns].any()

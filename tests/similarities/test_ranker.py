@@ -8,8 +8,9 @@ from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.fitting import unfitted
 from spacy_xproj.registry import registry
 from spacy_xproj.similarities.ranker import Ranker
+from spacy_xproj.similarities.ranker.corpus import CorpusStats
 from spacy_xproj.similarities.ranker.features import worth
-from spacy_xproj.similarities.ranker.names import FEATURES, PLACE, STAGES
+from spacy_xproj.similarities.ranker.names import FEATURES, PAIRS, PIECES, PLACE, STAGES
 from spacy_xproj.similarities.ranker.training import Group, learn
 from spacy_xproj.similarities.ranker.weights import AGAINST, FOR, bounds, write_weights
 from spacy_xproj.ty import Similarity
@@ -137,6 +138,29 @@ def test_own_votes_are_taken_out():
     assert ranker.rows(found)[0][:, PLACE["pair_share"]][found.cells.span == 1].any()
 
 
+def test_own_votes_for_a_form_that_stands_twice_are_taken_out():
+    pair = bitext("Rome is Rome", [(0, 1, "LOC")], "0-0 0-2").pairs(("Roma", "es", "Roma"))[0]
+    ranker = Ranker()
+    ranker.fit([*some_pairs()[1:], pair])
+    assert ranker.lexicon.pairs["rome"]["roma"] > 0.5
+    cells, null = ranker.rows(ranker.score(pair))
+    assert cells[:, PLACE["pair_of_form"]] == pytest.approx(0)
+    assert null[:, PLACE["null_pair_share"]] == pytest.approx(0)
+
+
+def test_what_the_lexicon_says_is_bounded():
+    """Weights learnt from small corpora must hold for large ones."""
+    pairs = some_pairs()
+    many = [pairs[0]._replace(target=(f"x{k}", *pairs[0].target[1:])) for k in range(300)]
+    ranker = Ranker()
+    ranker.fit([*many, *pairs])
+    cells, null = ranker.rows(ranker.score(pairs[0]))
+    known = cells[:, PLACE["pair_of_form"]]
+    assert known.max() > 0.99
+    assert np.abs(cells[:, [PLACE[name] for name in PAIRS if name != "edge_unlinked"]]).max() <= 1
+    assert np.abs(null[:, PLACE["null_pair_share"]]).max() <= 1
+
+
 @pytest.mark.parametrize("data", [b"", b"\x80", b"rubbish"])
 def test_other_data_is_refused(data, tmp_path):
     with pytest.raises(XprojError, match=r"Ranker.v1"):
@@ -163,10 +187,52 @@ def test_weights_from_a_file(tmp_path):
         Ranker(str(path))
 
 
+def in_pieces(pairs):
+    """Sentence pairs, enough of them, with a target of single letters."""
+    found = []
+    for pair in pairs:
+        letters = [letter for word in pair.target for letter in word]
+        found.append(pair._replace(target=tuple(letters), links=np.zeros((0, 2), "i8"), scores=np.zeros(0, "f4")))
+    return found * 20
+
+
+def test_text_in_pieces_has_weights_of_its_own(tmp_path):
+    ranker = Ranker()
+    words, pieces = (({stage: ranker.weights[stage] for stage in each}) for each in (STAGES, PIECES.values()))
+    for stage, name in PIECES.items():
+        assert (ranker.weight(stage) == words[stage]).all() and (words[stage] != pieces[name]).any()
+    ranker.fit(some_pairs())
+    assert ranker.stats.pieces == 0
+    assert all((ranker.weight(stage) == words[stage]).all() for stage in STAGES)
+    ranker.fit(in_pieces(some_pairs()))
+    assert ranker.stats.pieces == 1
+    assert (ranker.weight("alone") == words["alone"]).all()
+    for stage, name in PIECES.items():
+        assert ranker.weight(stage) == pytest.approx(pieces[name])
+    other = Ranker().from_bytes(ranker.to_bytes())
+    assert (other.weight("pairs") == ranker.weight("pairs")).all()
+    other.fit(some_pairs())
+    assert (other.weight("pairs") == words["pairs"]).all()
+    path = tmp_path / "w.json"
+    write_weights(path, words, {})
+    other = Ranker(str(path))
+    other.fit(in_pieces(some_pairs()))
+    assert other.weight("pairs") == pytest.approx(words["pairs"], abs=1e-5)
+
+
+def test_how_far_text_is_in_pieces():
+    pair = some_pairs()[0]
+    assert CorpusStats([]).pieces == CorpusStats([pair]).pieces == 0
+    long = [pair._replace(target=pair.target * 10)]
+    assert CorpusStats(long).pieces < 1  # a few words do not tell
+    shares = [CorpusStats([pair._replace(target=("x",) * (4 + k))] * 10000).pieces for k in range(5)]
+    assert shares[0] == 0 < shares[1] < shares[2] < shares[3] == 1 == shares[4]
+
+
 def test_shipped_weights():
     weights = Ranker().weights
-    assert set(weights) == set(STAGES)
-    for stage in STAGES:
+    assert set(weights) == {*STAGES, *PIECES.values()}
+    for stage in weights:
         assert weights[stage].shape == (len(FEATURES),) and np.isfinite(weights[stage]).all() and weights[stage].any()
 
 

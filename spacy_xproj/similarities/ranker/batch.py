@@ -202,15 +202,15 @@ class Batch:
         """Look the words up in the corpus.
 
         own (bool array (B,)): The sentence pair is one of the corpus.
-        share, stem_share (float arrays (K, N)): The share of a span's links that lead to a target word's form, and to
-            its stem.
-        lexical, stem_lexical (float arrays (K, N)): Log ratios of that to the rest of the sentence.
+        share (float array (K, N)): The share of a span's links that lead to a target word's form.
+        lexical, stem_lexical (float arrays (K, N)): Log ratios of that, of forms and of stems, to the rest of the
+            sentence.
         seen (float array (B, N)): In how many sentence pairs a word's stem stands.
         rarity (float array (B, N)): Log document frequency.
         """
         stats, shape = self.stats, (len(self.pair), self.target.shape[1])
         self.own = np.zeros(len(self.pairs), bool)
-        self.share = self.lexical = self.stem_share = self.stem_lexical = np.zeros(shape)
+        self.share = self.lexical = self.stem_lexical = np.zeros(shape)
         self.seen = np.ones(self.target.shape)
         self.rarity = np.zeros(self.target.shape)
         self.stretch, self.more_chars = np.zeros(LENGTHS), 0.0
@@ -219,7 +219,7 @@ class Batch:
         self.own[:] = [pair_key(pair) in stats.seen for pair in self.pairs]
         target, self.share, self.lexical = self.looked_up(stats.forms)
         self.rarity = stats.rarity(target)
-        target, self.stem_share, self.stem_lexical = self.looked_up(stats.stems, stems=True)
+        target, _, self.stem_lexical = self.looked_up(stats.stems, stems=True)
         self.seen = stats.stems.target.values[target]
         self.stretch, self.more_chars = stats.stretch, stats.chars
 

@@ -13,6 +13,10 @@ from ..forms import WordForms
 
 LENGTHS = 5  # classes of source spans by length: one word, two, up to so many or more
 RARE = 300  # sentence pairs that a word is taken to be missing from, so that once in a small corpus is not frequent
+# Log of target words by source words: above the first the target may be words in pieces, above the second it is.
+# Between languages with spaces it is below the first; in scripts without, by characters, about the second or above.
+WHOLE, PIECES = 0.2, 0.45
+MANY = 100.0  # words of both languages in addition to those of the corpus
 STEADY = 5.0  # extents that are as many words as the source span, in addition to those of the corpus
 
 
@@ -163,13 +167,14 @@ class CorpusStats:
     stretch (float array (LENGTHS,)): Mean log of the target words that the links of a source span extend over, by the
         number of its own words (one, two, up to LENGTHS or more), minus the log of that number.
     chars (float): Mean log ratio of target to source characters of a sentence pair.
+    words (float): Log ratio of target to source words.
     seen (frozenset of int): The keys of the sentence pairs, whose own votes are taken out.
     """
 
     def __init__(self, pairs: Iterable[SentencePair]):
         forms, stems, seen = tally(), tally(), []
         extents, many = np.zeros(LENGTHS), np.full(LENGTHS, STEADY)
-        chars = 0.0
+        chars, words = 0.0, np.full(2, MANY)
         for pair in pairs:
             s, t = WordForms(pair.source), WordForms(pair.target)
             links = pair.links.tolist()
@@ -179,13 +184,21 @@ class CorpusStats:
             for place, extent in span_extents(pair):
                 extents[place] += extent
                 many[place] += 1
+            words += len(pair.target), len(pair.source)
             if s.chars.sum() and t.chars.sum():
                 chars += np.log((t.chars + 1).sum() / (s.chars + 1).sum())
         self.size = len(seen)
         self.forms, self.stems = LinkCounts(forms), LinkCounts(stems)
         self.stretch = extents / many
         self.chars = float(chars / max(len(seen), 1))
+        self.words = float(np.log(words[0] / words[1]))
         self.seen = frozenset(seen)
+
+    @property
+    def pieces(self) -> float:
+        """How far the target text is in pieces of words, as one without spaces is where no tokenizer knows it: from 0,
+        words, to 1."""
+        return float(np.clip((self.words - WHOLE) / (PIECES - WHOLE), 0, 1))
 
     def rarity(self, target: np.ndarray) -> np.ndarray:
         """Log document frequency of target forms, scaled; negative, and the lower the rarer.
@@ -202,13 +215,14 @@ class CorpusStats:
             "stems": self.stems.state(),
             "stretch": self.stretch.astype("<f8").tobytes(),
             "chars": self.chars,
+            "words": self.words,
             "seen": np.array(sorted(self.seen), "<i8").tobytes(),
         }
 
     @classmethod
     def load(cls, state: dict[str, Any]) -> "CorpusStats":
         self = cls(())
-        self.size, self.chars = state["size"], state["chars"]
+        self.size, self.chars, self.words = (state[name] for name in ("size", "chars", "words"))
         self.stretch = np.frombuffer(state["stretch"], "<f8")
         self.forms, self.stems = (LinkCounts.load(state[name]) for name in ("forms", "stems"))
         self.seen = frozenset(np.frombuffer(state["seen"], "<i8").tolist())

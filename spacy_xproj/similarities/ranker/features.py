@@ -176,13 +176,11 @@ def null_features(batch: Batch) -> list[tuple[str, np.ndarray]]:
         ("null_certain", any_sure),
         ("null_covered", batch.of_spans(used.astype("f8"), np.add) / length),
         ("null_all_outside", any_linked & ~(batch.linked & ~outside).any(1)),
-        ("null_form", batch.mine.max(1, initial=0)),
         ("null_form_mean", batch.of_spans(best, np.add) / length),
         ("null_capital", named),
         ("null_length", np.log(length)),
         ("null_pair_linked", (batch.used.sum(1) / batch.m)[pair]),
         ("null_lexical", batch.share.max(1, initial=0)),
-        ("null_stem_lexical", batch.stem_share.max(1, initial=0)),
         *((f"null_{label}", batch.labels == label) for label in NAMES),
     ]
 

@@ -179,7 +179,9 @@ class LexiconIndex:
 
 
 def pair_features(batch: Batch, cells: Candidates, lexicon: PairLexicon, own: Optional[Votes]) -> Features:
-    """The features of the second pass: what the projections of the first say about entity pairs and their edges.
+    """The features of the second pass: what the projections of the first say about entity pairs and their edges. All
+    are bounded, whatever the counts: weights learnt from small corpora must hold for large ones, and for words that are
+    frequent there.
 
     own (Optional[Votes]): Votes to take out of the lexicon.
     """
@@ -222,13 +224,10 @@ def pair_features(batch: Batch, cells: Candidates, lexicon: PairLexicon, own: Op
         node = np.where(nulls, 0, form(own.span, own.start, own.end))
         votes_of, which = np.unique(own.span * many + node, return_inverse=True)
         masses = np.zeros(len(votes_of))
-        masses[which] = own.mass
+        np.add.at(masses, which, own.mass)  # a form may stand there twice
     left = np.maximum(index.mass[entry] - look_up(votes_of, masses, keys), 0)
     total = np.bincount(entry_span, left, minlength=len(at))
-    null = [
-        ("null_pair_share", look_up(keys, left, np.arange(len(at)) * many) / (total + 1)),
-        ("null_pair_count", np.log1p(total)),
-    ]
+    null = [("null_pair_share", look_up(keys, left, np.arange(len(at)) * many) / (total + 1))]
     known, anywhere = np.zeros(len(k)), np.zeros(len(k))
     node = form(k, a, b)
     here = np.flatnonzero((node > 0) & begins[batch.pair[k], a])
@@ -237,9 +236,7 @@ def pair_features(batch: Batch, cells: Candidates, lexicon: PairLexicon, own: Op
     anywhere[here] = np.maximum(index.anywhere[node[here]] - look_up(votes_of, masses, wanted), 0)
     of_cells = [
         ("pair_share", known / (total + 1)[k]),
-        ("pair_count", np.log1p(known)),
-        ("pair_any", np.log1p(anywhere)),
-        ("pair_known", known > 0.5),
+        ("pair_of_form", known / (anywhere + 1)),
     ]
     return Features(words, of_cells, null)
 
@@ -249,8 +246,8 @@ def edge_values(
 ) -> tuple[Sequence[np.ndarray], np.ndarray, np.ndarray]:
     """How likely words are at the edges and inside of projections.
 
-    RETURNS (pair of float arrays (K, N), float array (K, N), bool array (B, N)): Log ratios of how often words begin
-        and end projections and stand beside them; the share of their occurrences inside; those that ever begin one.
+    RETURNS (pair of float arrays (K, N), float array (K, N), bool array (B, N)): Whether words rather begin and end
+        projections (1) or stand beside them (-1); the share of their occurrences inside; those that ever begin one.
     """
     masses = index.edges[ids]
     mine = masses[batch.pair]
@@ -263,8 +260,10 @@ def edge_values(
         minus = np.zeros_like(mine)
         np.add.at(minus, (span[event], j, edge[event]), mass[event])
         mine = np.maximum(mine - minus, 0)
-    begin = np.log((mine[..., IS_FIRST] + 0.3) / (mine[..., STANDS_BEFORE] + 0.3))
-    end = np.log((mine[..., IS_LAST] + 0.3) / (mine[..., STANDS_AFTER] + 0.3))
+    begin, end = (
+        (mine[..., within] - mine[..., beside]) / (mine[..., within] + mine[..., beside] + 1)
+        for within, beside in ((IS_FIRST, STANDS_BEFORE), (IS_LAST, STANDS_AFTER))
+    )
     inside = mine[..., IS_INSIDE]
     inside = inside / (np.maximum(batch.seen[batch.pair], inside) + 1)
     return (begin, end), inside, masses[..., IS_FIRST] > 0

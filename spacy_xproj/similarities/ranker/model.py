@@ -18,7 +18,7 @@ from .corpus import CorpusStats, pair_key
 from .evidence import RankerEvidence
 from .features import Features, features, rows, worth
 from .lexicon import PairLexicon, Votes, pair_features, votes
-from .names import FEATURES, STAGES, with_parts
+from .names import FEATURES, PIECES, STAGES, with_parts
 from .training import Adaptation, Group, gold_groups
 from .weights import NAME, by_name, lowest, read_weights
 from .words import MOST, Vocabulary
@@ -68,7 +68,7 @@ class Ranker(State):
 
     fittable = True
     state_name = NAME
-    state_format = 2
+    state_format = 3
     state_spare = True
 
     def __init__(
@@ -94,8 +94,12 @@ class Ranker(State):
         self.voter: Optional[np.ndarray] = None  # the weights that the lexicon's votes were cast with
 
     def weight(self, stage: str) -> np.ndarray:
-        """The weights of a stage, with what was learnt from gold."""
-        return self.adaptation.weights(stage, self.weights[stage])
+        """The weights that hold in a stage: those for words or, the more the corpus is in pieces, those for pieces, and
+        what was learnt from gold."""
+        given, pieces = self.weights[stage], self.weights.get(PIECES.get(stage, ""))
+        if self.stats is not None and pieces is not None:
+            given = given + self.stats.pieces * (pieces - given)
+        return self.adaptation.weights(stage, given)
 
     @property
     def fitted(self) -> bool:
@@ -326,9 +330,10 @@ class Ranker(State):
 
     def state(self) -> dict[str, Any]:
         """The weights, and what was learnt from the corpus."""
+        weights = {stage: self.weight(stage) for stage in STAGES} if self.adaptation.begun else self.weights
         state: dict[str, Any] = {
             "features": list(with_parts(self.evidence.parts)),
-            "weights": {stage: self.weight(stage).astype("<f8").tobytes() for stage in STAGES},
+            "weights": {stage: weights[stage].astype("<f8").tobytes() for stage in sorted(weights)},
         }
         if self.stats is not None:
             state["stats"] = self.stats.state()
@@ -348,7 +353,9 @@ class Ranker(State):
         def read(raw: bytes) -> np.ndarray:
             return by_name(dict(zip(names, np.frombuffer(raw, "<f8"))), self.evidence.parts)
 
-        weights = {stage: read(state["weights"][stage]) for stage in STAGES}
+        weights = {stage: read(raw) for stage, raw in state["weights"].items()}
+        if not weights.keys() >= set(STAGES):
+            raise ValueError("other stages")
         stats = CorpusStats.load(state["stats"]) if "stats" in state else None
         lexicon = PairLexicon.load(state["lexicon"]) if "lexicon" in state else None
         voter = read(state["voter"]) if "voter" in state else None

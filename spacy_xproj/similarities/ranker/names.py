@@ -89,11 +89,9 @@ LABELS = {f"{name}_{label}": f"{name}, where the label is {label}" for label in 
 EDGES = ("first", "last", "before", "after")  # words at the edges of the candidate, inside and outside
 PAIRS = {
     "pair_share": "share of this target form among the projections of this source form elsewhere in the corpus",
-    "pair_count": "log of its count",
-    "pair_any": "log of the count of the target form for any source form",
-    "pair_known": "it was seen",
-    "first_edge": "log ratio of how often the first word begins projections and stands before them",
-    "last_edge": "of how often the last word ends projections and stands after them",
+    "pair_of_form": "share of this source form among those that were projected onto this target form elsewhere",
+    "first_edge": "whether the first word rather begins projections (1) or stands before them (-1)",
+    "last_edge": "whether the last word rather ends projections (1) or stands after them (-1)",
     "before_edge": "the same of the word before",
     "after_edge": "the same of the word after",
     **{f"{w}_inside": f"{w} word: share of its occurrences that are inside projections" for w in EDGES},
@@ -107,16 +105,13 @@ NULL = {
     "null_certain": "by a certain link",
     "null_covered": "share of the source words with a link",
     "null_all_outside": "every linked target word is linked outside, too",
-    "null_form": "best similarity of form",
     "null_form_mean": "mean over the source words of their best similarity",
     "null_capital": "the source span has a capital at an edge",
     "null_length": "log of the words of the source span",
     "null_pair_linked": "share of all source words with a link",
     "null_lexical": "highest link probability from the span to a target word",
-    "null_stem_lexical": "the same of stems",
     **{f"null_{label}": f"the label is {label}" for label in NAMES},
     "null_pair_share": "share of null among the projections of the source form elsewhere",
-    "null_pair_count": "log of the count of projections of the source form elsewhere",
 }
 
 FEATURES: dict[str, str] = {
@@ -128,6 +123,7 @@ FEATURES: dict[str, str] = {
 }
 PLACE = {name: k for k, name in enumerate(FEATURES)}
 STAGES = ("alone", "corpus", "pairs")  # without a corpus; with its counts; with the lexicon of a first pass, too
+PIECES = {stage: f"{stage}_pieces" for stage in STAGES[1:]}  # weights for target text in pieces: see `CorpusStats`
 
 # Features whose values are repeated under a second name where the label is one of `NAMES`: label and first name.
 REPEATED = {f"{name}_{label}": (label, name) for label in NAMES for name in BY_LABEL}
@@ -157,10 +153,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "neighbor_first", "neighbor_last", "source_edge",
     ),
     "labels of the source": (*LABELS, *(name for name in NULL if name.removeprefix("null_").isupper())),
-    "lexicon of entity pairs": (*PAIRS, "null_pair_share", "null_pair_count"),
+    "lexicon of entity pairs": (*PAIRS, "null_pair_share"),
     "not projected": (
-        "null_linked", "null_certain", "null_covered", "null_all_outside", "null_form", "null_form_mean",
-        "null_capital", "null_length", "null_pair_linked", "null_lexical", "null_stem_lexical",
+        "null_linked", "null_certain", "null_covered", "null_all_outside", "null_form_mean",
+        "null_capital", "null_length", "null_pair_linked", "null_lexical",
     ),
 }
 # fmt: on

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...errors import InputError
 from ...files import replacing
-from .names import FEATURES, PART, PLACE, STAGES, with_parts
+from .names import FEATURES, PART, PIECES, PLACE, STAGES, with_parts
 
 NAME = "spacy_xproj.Ranker.v1"
 SHIPPED = "weights.json"
@@ -22,8 +22,8 @@ FOR = (
     "certain", "uncertain", "same_form", "like_form", "part_form", "capital", "between", "lexical", "dice",
     "stem_lexical", "share_linked", "share_certain", "covered", "covered_any", "covered_chars", "first_form",
     "last_form", "first_to_first", "last_to_last", "first_lexical", "last_lexical", "first_stem_lexical",
-    "last_stem_lexical", "before_neighbor", "after_neighbor", "source_edge", "pair_share", "pair_count",
-    "pair_known", "first_edge", "last_edge", "first_inside", "last_inside", "mean_inside",
+    "last_stem_lexical", "before_neighbor", "after_neighbor", "source_edge", "pair_share", "pair_of_form",
+    "null_pair_share", "first_edge", "last_edge", "first_inside", "last_inside", "mean_inside",
 )
 AGAINST = (
     "doubt", "to_other_span", "to_outside", "to_outside_certain", "form_elsewhere", "lower", "near", "apart",
@@ -47,8 +47,8 @@ def by_name(weights: Mapping[str, float], parts: Iterable[str]) -> np.ndarray:
 
 
 def read_weights(path: Optional[str] = None, parts: Collection[str] = ()) -> dict[str, np.ndarray]:
-    """Weights from a JSON file: for each of `STAGES` an object of feature names and weights, and in `evidence` the
-    names of the parts of further evidence that some of these are of.
+    """Weights from a JSON file: for each of `STAGES`, and of `PIECES` where it has them, an object of feature names and
+    weights, and in `evidence` the names of the parts of further evidence that some of these are of.
 
     path (Optional[str]): The file; None: the shipped one.
     parts (collection of str): Those that there are, see `with_parts`. What the file has of others is left aside, and
@@ -59,10 +59,11 @@ def read_weights(path: Optional[str] = None, parts: Collection[str] = ()) -> dic
     try:
         found = json.loads(source.read_text(encoding="utf-8"))
         data, known = found["weights"], with_parts({*parts, *found.get("evidence", ())})
-        unknown = {name for stage in STAGES for name in data[stage] if name not in known}
+        stages = (*STAGES, *(stage for stage in PIECES.values() if stage in data))
+        unknown = {name for stage in stages for name in data[stage] if name not in known}
         if unknown:
             raise ValueError(f"no feature is called {', '.join(sorted(unknown))}")
-        return {stage: by_name(data[stage], parts) for stage in STAGES}
+        return {stage: by_name(data[stage], parts) for stage in stages}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as err:
         raise InputError(str(source), f"Expected weights for {NAME} in JSON ({err!r}).") from err
 
@@ -76,8 +77,8 @@ def write_weights(
     parts (collection of str): As in `with_parts`.
     """
     rounded = {
-        stage: {name: round(float(w), 5) for name, w in zip(with_parts(parts), weights[stage]) if round(float(w), 5)}
-        for stage in STAGES
+        stage: {name: round(float(w), 5) for name, w in zip(with_parts(parts), found) if round(float(w), 5)}
+        for stage, found in weights.items()
     }
     evidence = {"evidence": sorted(parts)} if parts else {}
     with replacing(path) as beside:
