@@ -8,6 +8,7 @@ import typer
 from wasabi import msg
 
 from ..review import verbs
+from ..review.llm import KEY_VARIABLE, second_opinion
 from ..review.score import Share
 from .common import handle_errors, show_counts
 
@@ -78,6 +79,26 @@ def apply_cli(
     show_problems(found.problems)
 
 
+def llm_cli(
+    queue: Annotated[Path, typer.Argument(metavar="QUEUE", help="What 'review export --to jsonl' wrote.")],
+    answers: Answers,
+    url: Annotated[str, typer.Option(help="An OpenAI-compatible server, such as http://127.0.0.1:8080/v1.")],
+    model: Annotated[str, typer.Option(help="The name of the model.")],
+    share: Annotated[float, typer.Option(min=0, max=1, help="Ask about this share of QUEUE, its beginning.")] = 0.15,
+    max_calls: Annotated[int, typer.Option(min=0, help="Make no more requests than this. 0: no bound.")] = 1000,
+    key_variable: Annotated[str, typer.Option(help="The environment variable that holds the key.")] = KEY_VARIABLE,
+    cache: Annotated[Optional[Path], typer.Option(help="Where replies are kept. Else ANSWERS.replies.sqlite.")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for a response.")] = 60.0,
+) -> None:
+    """Ask a language model for a second opinion on the first, the most doubtful, cases of a queue. Their source and
+    target texts are sent to the server at --url, and nothing is sent anywhere else."""
+    found = second_opinion(queue, answers, url, model, share, max_calls, cache, key_variable, timeout)
+    msg.good(f"{answers}: {len(found.answers)} answers of {model}")
+    show_counts(Counter({name.replace(":", ": "): n for name, n in found.counts.items()}))
+    if found.left:
+        msg.warn(f"{found.left} cases were not asked: --max-calls {max_calls} were made. The same command goes on.")
+
+
 def score_cli(projected: Projected, answers: Answers) -> None:
     """Tell how good a projection is, from answers about a random sample of it."""
     found = verbs.score(projected, answers)
@@ -103,4 +124,5 @@ def show_problems(problems: list[str], most: int = 5) -> None:
 app.command("export")(handle_errors(export_cli))
 app.command("import")(handle_errors(import_cli))
 app.command("apply")(handle_errors(apply_cli))
+app.command("llm")(handle_errors(llm_cli))
 app.command("score")(handle_errors(score_cli))

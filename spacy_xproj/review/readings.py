@@ -18,6 +18,7 @@ class Readings(NamedTuple):
     """What a matcher knows of one source span.
 
     spans (list of (int, int, float)): The likeliest target spans, half-open token offsets, with their probabilities.
+        Empty: the matcher has no candidate, so that its "absent" tells nothing.
     absent (float): The probability that there is none.
     """
 
