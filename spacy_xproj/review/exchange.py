@@ -71,20 +71,25 @@ def prodigy(case: Case, number: int) -> dict[str, Any]:
 
 
 def label_studio(case: Case, number: int) -> dict[str, Any]:
-    """The task of a case for Label Studio, with what was projected as a prediction. `label_studio_config` makes the
-    labeling interface."""
+    """The task of a case for Label Studio, with what was projected as a prediction, its offsets in UTF-16 units, which
+    a tool in JavaScript counts. `label_studio_config` makes the labeling interface."""
     result = [
         {
             "id": f"{number}-{k}",
             "from_name": "label",
             "to_name": "text",
             "type": "labels",
-            "value": {**each.span._asdict(), "labels": [case.question.label]},
+            "value": {**_utf16(case.target, each.span)._asdict(), "labels": [case.question.label]},
         }
         for k, each in enumerate(case.projected)
     ]
     prediction = {"model_version": "spacy-xproj", "score": round(1 - case.doubt, 4), "result": result}
     return {"data": {"text": case.target, **fields(case)}, "predictions": [prediction]}
+
+
+def _utf16(text: str, span: CharSpan) -> CharSpan:
+    start, end = (len(text[:at].encode("utf-16-le")) // 2 for at in span[:2])
+    return CharSpan(start, end, span.text)
 
 
 def doccano(case: Case, number: int) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Exports of Label Studio: JSON with tasks and their annotations, and JSON-MIN."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Optional
 
 from spacy.tokens import Doc
@@ -10,6 +10,9 @@ from . import CERTAIN, NO, POSSIBLE, Mark, Record, Report, Source, to_json
 from .base import meta_of
 from .json_format import JsonFormat, as_list, as_mark, as_object, as_text
 from .prodigy import written_spans
+
+# What JSON-MIN has of its own beside the data of a task.
+KEPT = ("id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time")
 
 
 class LabelStudio(JsonFormat):
@@ -34,9 +37,9 @@ class LabelStudio(JsonFormat):
         if isinstance(value.get("data"), dict):
             return self.task(value, line, report)
         key = _min_key(value)
-        record = Record(line, as_text(value, "text"))
-        if key is not None:
-            record.marks = [as_mark(item) for item in as_list(value, key)]
+        record = Record(line, as_text(value, "text"), meta=_scalars(value, ("text", *KEPT)))
+        if key is not None or value.get("annotation_id") is not None:  # an annotation without spans leaves out the key
+            record.marks = [as_mark(item) for item in as_list(value, key)] if key is not None else []
         return record
 
     def task(self, value: dict, line: int, report: Report) -> Optional[Record]:
@@ -57,8 +60,7 @@ class LabelStudio(JsonFormat):
             # Results name the control of the page, which often goes by the name of the field that it shows.
             name = next((key for key in named if key in data), strings[0] if len(strings) == 1 else name)
         record = Record(line, as_text(data, name))
-        meta = {key: found for key, found in data.items() if key != name and isinstance(found, (str, int, float))}
-        record.meta = data["meta"] if isinstance(data.get("meta"), dict) else meta
+        record.meta = data["meta"] if isinstance(data.get("meta"), dict) else _scalars(data, (name,))
         if done:
             record.marks = [mark for item in items for mark in _marks(item, line, report)]
         return record
@@ -82,6 +84,11 @@ class LabelStudio(JsonFormat):
                 task["annotations"] = [{"result": result, "was_cancelled": False}]
             yield ",\n" * (number > 1) + to_json(task).rstrip("\n")
         yield "\n]\n"
+
+
+def _scalars(value: dict, names: Sequence[str]) -> dict[str, Any]:
+    """The other fields of an object that are a text or a number."""
+    return {k: found for k, found in value.items() if k not in names and isinstance(found, (str, int, float))}
 
 
 def _lists(value: dict) -> Optional[list]:
