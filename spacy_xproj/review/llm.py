@@ -164,11 +164,11 @@ class Endpoint:
         try:
             value = json.loads(text)
             reply = value["choices"][0]["message"]["content"]
-            usage = value.get("usage") or {}
-            for name in ("prompt_tokens", "completion_tokens"):
-                self.counts[name] += usage[name] if isinstance(usage.get(name), int) else 0
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError, IndexError, TypeError, RecursionError):
             raise Unanswered("not JSON of the protocol") from None
+        usage = value["usage"] if isinstance(value.get("usage"), dict) else {}
+        for name in ("prompt_tokens", "completion_tokens"):
+            self.counts[name] += usage[name] if isinstance(usage.get(name), int) else 0
         if not isinstance(reply, str):
             raise Unanswered("no text")
         return reply
