@@ -21,6 +21,7 @@ DEMO = {
     "parallel": ["assets/memory.en-${vars.lang}.tsv"],
     "raw": None,
     "gold": "assets/test.${vars.lang}.jsonl",
+    "labeled": "corpus/${vars.lang}/gold/labeled.spacy",
     "memory_options": [],
     "source_options": [],
     "teach_options": [],
@@ -52,6 +53,7 @@ OUTPUTS = (
     (r"-m spacy package ", (1,)),
     (r"-m build ", (0,)),
 )
+WRITTEN = {"--output", "--html", "--report"}
 FLAGS = {"--force", "--user-data", "--quiet", "--overwrite", "--wheel", "--no-isolation"}
 
 
@@ -75,7 +77,10 @@ def words_of(line):
     words = shlex.split(line)
     assert words[0] == "python", line
     words = words[1:] if words[1] != "-m" else words[3 if words[2] != "spacy" else 4 :]
-    if words[0] in {"convert", "translate", "project", "evaluate", "teach", "memory", "split"} and " xproj " in line:
+    if (
+        words[0] in {"convert", "translate", "project", "evaluate", "teach", "memory", "split", "inspect"}
+        and " xproj " in line
+    ):
         words = words[1:]
     if " init vectors " in line:  # and the language
         words = words[2:]
@@ -94,8 +99,8 @@ def reads_and_writes(line):
     if line.startswith("python -c "):  # which only says where the wheel is
         return [], []
     positional, options = words_of(line)
-    reads = [value for name, value in options if name != "--output" and is_path(value)]
-    writes = [value for name, value in options if name == "--output"]
+    reads = [value for name, value in options if name not in WRITTEN and is_path(value)]
+    writes = [value for name, value in options if name in WRITTEN]
     offset = int(positional[0].startswith("scripts/"))
     written: tuple = next((places for pattern, places in OUTPUTS if re.search(pattern, line)), ())
     for place, word in enumerate(positional):

@@ -11,6 +11,7 @@ from ..files import check_apart
 from ..review.inspect import ONLY, chosen, inspect, summary
 from ..review.page import Row, write_page
 from ..review.page.html import REASONS
+from ..review.report import write_report
 from .common import show_counts
 
 SHOWN = 10  # sentences in the terminal, if --sample does not say how many
@@ -19,6 +20,13 @@ SHOWN = 10  # sentences in the terminal, if --sample does not say how many
 def inspect_cli(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="What 'xproj project' wrote: .spacy or a folder.")],
     html: Annotated[Optional[Path], typer.Option(metavar="OUT", help="Write a page: one HTML file.")] = None,
+    report: Annotated[
+        Optional[Path], typer.Option(metavar="OUT", help="Write a report: yield, reasons, scores, errors, as Markdown.")
+    ] = None,
+    metrics: Annotated[
+        Optional[list[Path]],
+        typer.Option(help="For the report: what 'spacy evaluate' wrote of a pipeline trained on it."),
+    ] = None,
     diff: Annotated[Optional[Path], typer.Option(metavar="OTHER", help="Another projection of the same texts.")] = None,
     gold: Annotated[Optional[Path], typer.Option(help="Gold of the target texts, in any format.")] = None,
     only: Annotated[str, typer.Option(help=f"Show these sentences only: {', '.join(ONLY)}.")] = "",
@@ -32,8 +40,9 @@ def inspect_cli(
     """Show what was projected, what was not and why: in short in the terminal, and as a page with --html."""
     if only and only not in ONLY:
         raise typer.BadParameter(f"Expected one of {', '.join(ONLY)}, not {only!r}.", param_hint="--only")
-    if html is not None:
-        check_apart(html, [path, diff, gold, pipeline])
+    for out in (html, report):
+        if out is not None:
+            check_apart(out, [path, diff, gold, pipeline, *(metrics or ())])
     looking = candidates and (html is not None or only == "doubtful" or pipeline is not None)
     found = inspect(path, other=diff, gold=gold, pipeline=pipeline, candidates=looking, lang=lang, sample=sample)
     for what, number in found.unpaired.items():
@@ -47,8 +56,11 @@ def inspect_cli(
                 f"The page is without candidates: {path}.fitted is not the pipeline that made {path}. Give --pipeline."
             )
         msg.good(f"{len(some)} sentences: {html}")
+    if report is not None:
+        write_report(report, path.name, found.rows, found.judged, metrics or ())
+        msg.good(f"Report: {report}")
     show_counts(dict(+summary(found.rows)))
-    if html is None:
+    if html is None and report is None:
         limit = sample or SHOWN
         for row in islice(some if only or sample else most_doubtful(some), limit):
             print()

@@ -27,6 +27,7 @@ class Inspection(NamedTuple):
     rows (list of Row): The rows, in the order of the file.
     source_lang, target_lang (str): Language codes; "" where it is not known.
     pipeline (str): The pipeline that gave candidates; "": none did.
+    judged (list of (Doc, Doc)): The Docs that have gold, each with it on the same tokens.
     unpaired (dict[str, int]): Texts that are not in the gold, and pairs of texts that are not in the other projection;
         gold entities that do not meet the tokens.
     """
@@ -35,6 +36,7 @@ class Inspection(NamedTuple):
     source_lang: str
     target_lang: str
     pipeline: str
+    judged: list[tuple[Doc, Doc]]
     unpaired: dict[str, int]
 
 
@@ -91,7 +93,8 @@ def inspect(
     target = lang or (lang_code(nlp) if nlp is not None else "")
     source = langs.most_common(1)[0][0] if len(langs) == 1 else ""
     from_ = "" if nlp is None else str(pipeline if pipeline is not None else f"{path}.fitted")
-    return Inspection(out, source, "" if target == "xx" else target, from_, dict(sorted((+unpaired).items())))
+    judged = [(doc, right) for doc, right in zip(docs, golds) if right is not None and doc._.xproj is not None]
+    return Inspection(out, source, "" if target == "xx" else target, from_, judged, dict(sorted((+unpaired).items())))
 
 
 def summary(found: Sequence[Row]) -> Counter:

@@ -151,7 +151,7 @@ def init(
             "test": "corpus/gold/test.spacy" if gold else "corpus/dev.spacy",
             "meta": "configs/meta.json" if project.nlp_lang != lang else None,
             "does": _does(given, parallel, source_model),
-            **{"suffix": "", "corpus": "corpus", "training": "training", "metrics": "metrics/scores"},
+            **{"labeled": None, "suffix": "", "corpus": "corpus", "training": "training", "metrics": "metrics/scores"},
         }
         project.steps = re.findall(r"^  - name: (.+)$", render("commands.yml", values), re.M)
         values["steps"] = project.steps

@@ -120,3 +120,25 @@ def test_labeled_text_without_a_source_side(projected):
     done = run("inspect", projected / "plain.conll", "--html", page, "--no-candidates")
     assert done.exit_code == 0, done.output
     assert sum(len(row.get("found", ())) for row in data_of(page)["rows"]) == 2
+
+
+def test_a_report(projected, tmp_path):
+    out, metrics = tmp_path / "report.md", tmp_path / "small.json"
+    metrics.write_text(json.dumps({"ents_p": 0.25, "ents_r": 0.5, "ents_f": 1 / 3, "speed": 12345.6}))
+    gold = projected / "tgt.conll"
+    done = run("inspect", projected / "links.spacy", "--report", out, "--gold", gold, "--metrics", metrics)
+    assert done.exit_code == 0, done.output
+    text = out.read_text("utf-8")
+    for line in (
+        "1 of 2 source entities were projected in 5 sentences.",
+        "| LOC | 1 | 0 | 0.000 |",
+        "| no_links | 1 | No word of it is linked. |",
+        "| all | 1.000 | 0.500 | 0.667 |",
+        "| not projected, no_links | 1 |",
+        "| small | 0.250 | 0.500 | 0.333 | 12,346 |",
+    ):
+        assert line in text.splitlines(), text
+    metrics.write_text("[]")
+    done = run("inspect", projected / "links.spacy", "--report", out, "--metrics", metrics)
+    assert done.exit_code == 1 and "Expected the scores that 'spacy evaluate --output' writes" in said(done)
+    assert out.read_text("utf-8") == text
