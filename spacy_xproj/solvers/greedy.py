@@ -18,7 +18,7 @@ def make_greedy() -> Solver:
 
 
 def solve_greedy(cells: Cells, n: int = 1) -> Solution:
-    order = best_first(cells.score)
+    order = best_first(-cells.score)
     if n == 1:
         chosen, apart = best_of_each(cells, order)
         if apart:  # nothing that greedy takes bars the best cell of another span
@@ -27,15 +27,15 @@ def solve_greedy(cells: Cells, n: int = 1) -> Solution:
     return Solution(np.array(sorted(taken), "i8"))
 
 
-def best_first(score: np.ndarray) -> np.ndarray:
+def best_first(cost: np.ndarray) -> np.ndarray:
     """Order the cells that score above 0.
 
-    score (float64 array (n,)): The scores.
+    cost (float64 array (n,)): The scores with the opposite sign.
     RETURNS (int array (k,)): Their indices, highest score first, of equal scores the lower index first.
     """
-    order = (-score).argsort(kind="stable")
-    if len(order) and not score[order[-1]] > 0:
-        order = order[: np.count_nonzero(score > 0)]
+    order = cost.argsort(kind="stable")
+    if len(order) and not cost[order[-1]] < 0:
+        order = order[: np.count_nonzero(cost < 0)]
     return order
 
 
