@@ -19,7 +19,7 @@ from .corpus import LENGTHS, CorpusStats, LinkCounts, pair_key
 from .words import Vocabulary
 
 LIKE, ELSEWHERE, PART = 0.7, 0.92, 0.9  # similarities of form; see the features that are named so
-AREA = 120_000  # most entries of an array (B, M, N), so that a batch stays in the cache of a processor
+AREA = 240_000  # most entries of an array (B, M, N): few calls, and what a batch needs stays near the processor
 
 
 class Candidates(NamedTuple):
@@ -40,15 +40,14 @@ def batches(pairs: Sequence[SentencePair]) -> Iterator[list[int]]:
     YIELDS (list of int): The places of those of one batch.
     """
     batch: list[int] = []
-    longest = [0, 0]
+    rows = columns = 0
     for k in sorted(range(len(pairs)), key=lambda k: (len(pairs[k].target), len(pairs[k].source))):
-        sizes = len(pairs[k].source), len(pairs[k].target)
-        wider = [max(both) for both in zip(longest, sizes)]
-        if batch and (len(batch) + 1) * wider[0] * wider[1] > AREA:
+        m, n = len(pairs[k].source), len(pairs[k].target)
+        if batch and (len(batch) + 1) * max(rows, m) * max(columns, n) > AREA:
             yield batch
-            batch, wider = [], list(sizes)
+            batch, rows, columns = [], 0, 0
         batch.append(k)
-        longest = wider
+        rows, columns = max(rows, m), max(columns, n)
     if batch:
         yield batch
 

@@ -111,8 +111,8 @@ class LinkCounts:
 
     def together(self, source: np.ndarray, target: np.ndarray) -> np.ndarray:
         """How often forms are linked: float array (B, M, N). Each source form's row of links is read once."""
-        rows, of_row = np.unique(source, return_inverse=True)
-        columns, of_column = np.unique(target, return_inverse=True)
+        rows, of_row = numbered(source, len(self.source.values))
+        columns, of_column = numbered(target, len(self.target.values))
         begin, end = self.begin[rows], self.begin[rows + 1]
         entry = ranges(begin, end - begin)
         self.column[columns] = np.arange(len(columns))
@@ -121,7 +121,6 @@ class LinkCounts:
         table = np.zeros((len(rows), len(columns)))
         keep = np.flatnonzero(column >= 0)
         table[np.repeat(np.arange(len(rows)), end - begin)[keep], column[keep]] = self.links[entry[keep]]
-        of_row, of_column = of_row.reshape(source.shape), of_column.reshape(target.shape)
         return table.reshape(-1)[(of_row * len(columns))[:, :, None] + of_column[:, None]]
 
     @cached_property
@@ -157,6 +156,19 @@ class LinkCounts:
         self.linked = np.frombuffer(state["linked"], "<f4")
         self.keys, self.links = np.frombuffer(state["keys"], "<i8"), np.frombuffer(state["links"], "<f4")
         return self
+
+
+def numbered(ids: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Number ids anew, without gaps: what np.unique does, without sorting them.
+
+    ids (int array), size (int): The ids, and a number above all of them.
+    RETURNS (int array (n,), int array): Those that occur, ascending; and of each its place among them.
+    """
+    there = np.zeros(size, "i8")
+    there[ids] = 1
+    found = np.flatnonzero(there)
+    there[found] = np.arange(len(found))
+    return found, there[ids]
 
 
 class CorpusStats:

@@ -199,13 +199,15 @@ def worth(
     place (mapping of str to int): Where the weight of each name is.
     RETURNS (float arrays (n,), (K,)): Log weights of cells and of "not projected".
     """
-    given = np.repeat(weights[:, None], len(batch.pair), axis=1)
+    by_label: dict[str, np.ndarray] = {}  # the others are single numbers: a column of weights takes six times as long
     for name, (label, source) in REPEATED.items():
-        given[PLACE[source]] += weights[PLACE[name]] * (batch.labels == label)
+        mine = by_label.setdefault(source, np.full(len(batch.pair), weights[PLACE[source]]))
+        mine += weights[PLACE[name]] * (batch.labels == label)
     totals = np.zeros((6, *batch.linked.shape))
     part = np.empty(batch.linked.shape)
     for name, which, values in found.words:
-        totals[which] += np.multiply(given[place[name]][:, None], values, out=part)
+        weight = by_label[name][:, None] if name in by_label else weights[place[name]]
+        totals[which] += np.multiply(weight, values, out=part)
     k, a, b = cells
     begin, end = np.zeros((2, len(batch.pair), batch.linked.shape[1] + 1))
     sums = prefix_sums(totals[SUM])
@@ -218,10 +220,10 @@ def worth(
     at = k * begin.shape[1]
     total = begin.reshape(-1)[at + a] + end.reshape(-1)[at + b] + within(totals[MEAN], k, a, b) / (b - a)
     for name, column in found.cells:
-        total += given[place[name]][k] * column
+        total += (by_label[name][k] if name in by_label else weights[place[name]]) * column
     null = np.zeros(len(batch.pair))
     for name, column in found.null:
-        null += given[place[name]] * column
+        null += weights[place[name]] * column
     return total, null
 
 

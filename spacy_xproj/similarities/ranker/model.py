@@ -178,7 +178,8 @@ class Ranker(State):
             k, a, b, score = cells.span[keep], cells.start[keep], cells.end[keep], probs[keep]
             ratio = np.log(score / np.maximum(null[keep], 1e-12))
             beaten: list[list[int]] = [[] for _ in places]
-            for span in np.setdiff1d(cells.span, k).tolist():
+            there, kept = (np.bincount(spans, minlength=len(batch.pair)) > 0 for spans in (cells.span, k))
+            for span in np.flatnonzero(there & ~kept).tolist():
                 beaten[batch.pair[span]].append(span - int(batch.first[batch.pair[span]]))
             ends = np.searchsorted(k, batch.first).tolist()
             k = k - batch.first[batch.pair[k]]
