@@ -1,0 +1,1 @@
+"""Benchmarks on trained models, which `make weights` gets: `python -m benchmarks.real.NAME --weights FOLDER`."""
