@@ -58,6 +58,7 @@ def test_links(data, capsys):
     for line in ("| itermax, layer 6 | ", "| `Statistical.v1` | ", f"| {SETS[1]} | both | "):
         assert line in text
 
+
 def test_links_are_those_of_the_aligner(data, monkeypatch):
     """Of each method, although sentences are encoded once; and from the disk the same again."""
     model = str(data / "weights" / "e5-small")
