@@ -2,141 +2,104 @@
 
 Projection F1 on links of multilingual-e5-small (`make weights`) by the published methods and `Ranker.v1`, whose weights
 saw nothing of the language pair. First all methods and layers of `Embedding.v1` on the sets with given links, then one
-of them on all sets with gold on both sides. `Statistical.v1` is fitted on the lines that it aligns. Last, what
-`Context.v1` adds as evidence of `Ranker.v1`, the weights learnt anew without the language pair.
+of them on all sets with gold on both sides, without `Context.v1` as evidence and with it. `Statistical.v1` is fitted on
+the lines that it aligns.
 
 Tables (`links.md`) and all numbers (`links.json`) are written to a folder. Links, vectors and weights are kept there,
-too: a run that was stopped goes on where it was.
-"""
+too: a run that was stopped goes on where it was."""
 
 import argparse
-from collections.abc import Iterator, Sequence
-from functools import cache
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 import numpy as np
 import srsly
 
-from scripts.ranker_data import DATA, GIVEN, ROOT, STATISTICAL, gold_docs, sentence_pairs
+from scripts.ranker_data import DATA, GIVEN, ROOT
 from spacy_xproj import fit
-from spacy_xproj.aligners.ensemble import EnsembleAligner
-from spacy_xproj.bitext import Bitext, Links
+from spacy_xproj.bitext import Links
 from spacy_xproj.cli.common import handle_errors
 from spacy_xproj.errors import XprojError
 from spacy_xproj.evaluate.bootstrap import counts, difference, f1, interval
 from spacy_xproj.files import replacing
+from spacy_xproj.similarities.ranker import Ranker
 
 from ..common import config, gold_pair
 from ..folds import fold_weights, group
-from ..linked import payloads
-from .links_encoder import Reader, encoder_links
-from .links_report import report
+from .links_evidence import CONTEXT, adapted
+from .links_report import ADAPTED, ALL, BASE, EVIDENCE, report
+from .links_systems import FEW, MAIN, Sets, systems, with_links
 
 OUTPUT = ROOT / "metrics" / "real" / "links"
-MAIN = tuple(name for name in GIVEN if GIVEN[name])
-METHODS = ("inter", "itermax", "softmax")
-LAYERS = (4, 6, 8, 10)
-CHOSEN = "itermax", 6  # by the mean of the three sets
-ENSEMBLE = "ensemble"
-PROJECTORS = {
-    "published heuristic": "project_ref_heuristic.cfg",
-    "published greedy": "project_ref_greedy.cfg",
-    "Links.v1": "project_match.cfg",
-    "Ranker.v1": "project_ranker.cfg",
-}
+PUBLISHED = {"published heuristic": "project_ref_heuristic.cfg", "published greedy": "project_ref_greedy.cfg"}
+Tables = dict[str, np.ndarray]
 
 
-class Measured(NamedTuple):
-    """What a system gives on a set: its number of links, and the `counts` of each projector."""
-
-    links: int
-    counts: dict[str, np.ndarray]
-
-
-class Sets:
-    """The links of each system on each set.
-
-    encoder (Path): The folder of the encoder.
-    folder (Path): Where links are kept.
-    """
-
-    def __init__(self, encoder: Path, folder: Path):
-        self.folder = folder
-        self.readers = {layer: Reader(str(encoder), layer=layer, device="cpu") for layer in LAYERS}
-
-    def embedding(self, name: str, method: str, layer: int) -> list[Links]:
-        reader = self.readers[layer]
-        reader.method = method
-        return encoder_links(reader, pairs_of(name), self.folder)
-
-    def statistical(self, name: str) -> list[Links]:
-        return [Links(each.links, each.scores, dict(each.evidence)) for each in payloads(name, STATISTICAL)]
-
-    def ensemble(self, name: str) -> list[Links]:
-        found = {"encoder": self.embedding(name, *CHOSEN), "statistical": self.statistical(name)}
-        known = {part: lambda pairs, links=links: links for part, links in found.items()}
-        return EnsembleAligner(known)(pairs_of(name))
+def projected(name: str, links: Sequence[Links], path: str, ranker: Optional[Ranker] = None) -> np.ndarray:
+    """The counts of a set, projected along some links. What learns from the corpus learns from these."""
+    nlp = config(path)
+    nlp.remove_pipe("xproj_aligner")
+    docs, gold = gold_pair(name, nlp)
+    for doc, bitext in zip(docs, with_links(name, links), strict=True):
+        doc._.xproj = bitext
+    if ranker is not None:
+        nlp.get_pipe("xproj_matcher").similarity = ranker  # type: ignore[attr-defined]
+    fit(nlp, docs)
+    return counts(nlp.pipe(docs), gold)
 
 
-@cache
-def pairs_of(name: str) -> list:
-    return sentence_pairs(gold_docs(name)[0])
+def rankers(sets: Sets, held: str, learn_from: Sequence[str], every: int) -> dict[str, Ranker]:
+    """Of weights that saw nothing of a language pair: those without evidence; those adapted to links of the encoder;
+    and those adapted to them with the evidence."""
+    base = fold_weights(held, "languages", sets.folder / "weights", tuple(learn_from))
+    seen = [name for name in learn_from if group(name, "languages") != held]
+    plain, full = adapted(sets, base, seen, every)
+    context = sets.context(learn_from)
+    found = {BASE: Ranker(), ADAPTED: Ranker(), EVIDENCE: Ranker(evidence={CONTEXT: context})}
+    for ranker, weights in zip(found.values(), (base, plain, full)):
+        ranker.start_from(weights)
+    return found
 
 
-def with_links(name: str, links: Sequence[Links]) -> list[Bitext]:
-    """The payloads of a set with some links."""
-    docs, _ = gold_docs(name)
-    return [
-        doc._.xproj.replace(links=each.links, scores=each.scores, evidence=each.evidence)
-        for doc, each in zip(docs, links, strict=True)
-    ]
+def measure(sets: Sets, names: Sequence[str], learn_from: Sequence[str], every: int) -> list[dict[str, Any]]:
+    """The figures of each system on each set. A gain is that over `Ranker.v1` on links of `Statistical.v1`; what is
+    added is that of the evidence to the weights that were adapted without it."""
+    found, tables = [], []
+    for held in dict.fromkeys(group(name, "languages") for name in names):
+        known = rankers(sets, held, learn_from, every)
+        for name in (name for name in names if group(name, "languages") == held):
+            base = None
+            for system, links in systems(sets, name, few=name not in MAIN):
+                mine = {projector: projected(name, links, path) for projector, path in PUBLISHED.items()}
+                for projector, ranker in known.items() if system in FEW else [(BASE, known[BASE])]:
+                    mine[projector] = projected(name, links, "project_ranker.cfg", ranker)
+                base = mine[BASE] if base is None else base
+                tables.append(mine)
+                found.append({"set": name, "system": system, **figures(mine, base, sum(len(x.links) for x in links))})
+                print(f"# {name}, {system}: {found[-1]['f1']}", flush=True)
+    for system in FEW:  # over all sets together
+        some = [mine for mine, each in zip(tables, found) if each["system"] == system]
+        first = [mine for mine, each in zip(tables, found) if each["system"] == FEW[0]]
+        together = {projector: np.concatenate([mine[projector] for mine in some]) for projector in some[0]}
+        base = np.concatenate([mine[BASE] for mine in first])
+        links = sum(each["links"] for each in found if each["system"] == system)
+        found.append({"set": ALL, "system": system, **figures(together, base, links)})
+    return found
 
 
-def measured(name: str, links: Sequence[Links], weights: dict[str, np.ndarray]) -> Measured:
-    """What each projector makes of the links of a set; those that learn from the corpus learn from these."""
-    given, found = with_links(name, links), {}
-    for projector, path in PROJECTORS.items():
-        nlp = config(path)
-        nlp.remove_pipe("xproj_aligner")
-        docs, gold = gold_pair(name, nlp)
-        for doc, bitext in zip(docs, given, strict=True):
-            doc._.xproj = bitext
-        if projector == "Ranker.v1":
-            nlp.get_pipe("xproj_matcher").similarity.start_from(weights)  # type: ignore[attr-defined]
-        fit(nlp, docs)
-        found[projector] = counts(nlp.pipe(docs), gold)
-    return Measured(sum(len(each.links) for each in links), found)
-
-
-def systems(sets: Sets, name: str) -> Iterator[tuple[str, list[Links]]]:
-    """Each system by its name, with its links of a set: all methods and layers where the set is one of `MAIN`."""
-    yield STATISTICAL, sets.statistical(name)
-    for layer in LAYERS if name in MAIN else CHOSEN[1:]:
-        for method in METHODS if name in MAIN else CHOSEN[:1]:
-            yield f"{method}, layer {layer}", sets.embedding(name, method, layer)
-    yield ENSEMBLE, sets.ensemble(name)
-
-
-def measure(sets: Sets, names: Sequence[str], learn_from: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """The figures of each system on each set. Gains are those over `Statistical.v1`, both with `Ranker.v1`."""
-    for name in names:
-        weights = fold_weights(group(name, "languages"), "languages", sets.folder / "weights", tuple(learn_from))
-        base = None
-        for system, links in systems(sets, name):
-            found = measured(name, links, weights)
-            base = found if base is None else base
-            yield {
-                "set": name,
-                "system": system,
-                "sentences": len(links),
-                "links": found.links,
-                "gold": int(found.counts["Ranker.v1"][:, 2].sum()),
-                "f1": {projector: float(f1(table)) for projector, table in found.counts.items()},
-                "interval": list(interval(found.counts["Ranker.v1"])),
-                "gain": difference(found.counts["Ranker.v1"], base.counts["Ranker.v1"])._asdict(),
-            }
+def figures(mine: Tables, base: np.ndarray, links: int) -> dict[str, Any]:
+    """What one system gives on a set, as plain data."""
+    return {
+        "sentences": len(base),
+        "gold": int(base[:, 2].sum()),
+        "links": links,
+        "f1": {projector: float(f1(table)) for projector, table in mine.items()},
+        "interval": {projector: list(interval(table)) for projector, table in mine.items()},
+        "gain": {projector: difference(table, base)._asdict() for projector, table in mine.items()},
+        "adds": difference(mine[EVIDENCE], mine[ADAPTED])._asdict() if EVIDENCE in mine else None,
+    }
 
 
 def write(found: dict[str, Any], folder: Path) -> None:
@@ -154,22 +117,20 @@ def main(args: Optional[Sequence[str]] = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", type=Path, default=Path("weights"), help="what `make weights` made")
     parser.add_argument("--sets", nargs="+", choices=tuple(GIVEN), default=tuple(GIVEN), help="these only")
+    parser.add_argument("--every", type=int, default=2, help="adapt weights to one sentence pair in so many")
     parser.add_argument("--output", type=Path, default=OUTPUT, help="folder for tables, numbers and what was computed")
     parser.add_argument("--learn-from", nargs="+", choices=tuple(GIVEN), default=tuple(GIVEN), help=argparse.SUPPRESS)
     given = parser.parse_args(args)
     if not DATA.exists():
         raise XprojError(f"There is no data folder {DATA}. Set XPROJ_DATA.")
-    encoder = given.weights / "e5-small"
     given.output.mkdir(parents=True, exist_ok=True)
-    figures = []
-    for each in measure(Sets(encoder, given.output), given.sets, given.learn_from):
-        figures.append(each)
-        print(f"# {each['set']}, {each['system']}: {each['f1']}", flush=True)
+    sets = Sets(given.weights / "e5-small", given.output)
     found = {
         "versions": {name: version(name) for name in ("spacy-xproj", "spacy", "numpy", "scipy", "torch")},
-        "chosen": "{}, layer {}".format(*CHOSEN),
+        "few": list(FEW),
         "main": [name for name in given.sets if name in MAIN],
-        "figures": figures,
+        "every": given.every,
+        "figures": measure(sets, given.sets, given.learn_from, given.every),
     }
     write(found, given.output)
 

@@ -8,7 +8,9 @@ import numpy as np
 from ..common import table
 
 NAMES = {"statistical": "`Statistical.v1`", "ensemble": "both"}
-PROJECTORS = ("published heuristic", "published greedy", "Links.v1", "Ranker.v1")
+ALL = "all together"
+BASE, ADAPTED, EVIDENCE = "Ranker.v1", "Ranker.v1, adapted", "Ranker.v1, Context.v1"
+PROJECTORS = ("published heuristic", "published greedy", BASE)
 
 
 def report(found: dict[str, Any]) -> str:
@@ -16,67 +18,97 @@ def report(found: dict[str, Any]) -> str:
 
     found (dict): What `links.json` holds.
     """
-    figures, main = found["figures"], found["main"]
+    figures, main, few = found["figures"], found["main"], found["few"]
     versions = ", ".join(f"{name} {number}" for name, number in found["versions"].items())
-    chosen = found["chosen"]
+    some = [each for each in figures if each["system"] in few]
     parts = [
         "# Word links of a trained encoder",
         f"`python -m benchmarks.real.links --weights weights`; {versions}; multilingual-e5-small, float32 on the CPU. "
-        "Strict F1 of span and label, 95 % intervals by bootstrap over sentences (seed 0), differences by the paired "
-        "one. Nothing else is drawn at random. The weights of `Ranker.v1` saw nothing of the language pair. "
-        "`Statistical.v1` is fitted on the lines that it aligns, and so are statistics and lexicon of `Ranker.v1`, "
-        "without gold.",
-        data(figures),
+        "Strict F1 of span and label; 95 % intervals by the bootstrap over sentences, and of differences by the paired "
+        "one, seed 0 (nothing else is drawn). All weights of `Ranker.v1` saw nothing of the language pair. "
+        "`Statistical.v1` is fitted on the lines that it aligns, and `Ranker.v1` on the links that it projects along.",
+        table(["set", "sentence pairs", "gold target spans"], sizes(figures)),
         "## Layers and methods of `Embedding.v1`",
         grid([each for each in figures if each["set"] in main]),
-        f"## {chosen}, `Statistical.v1` and both",
+        "## The encoder, `Statistical.v1` and both",
         "Gain: F1 points of `Ranker.v1` over `Ranker.v1` on links of `Statistical.v1`. Figures in bold have an "
         "interval without 0.",
-        systems([each for each in figures if each["system"] in (*NAMES, chosen)]),
-        means(figures, main, chosen),
+        table(
+            ["set", "links of", "links", *PROJECTORS, "95 %", "gain", "gain, 95 %"],
+            [system_line(each) for each in some],
+        ),
+        *means(some, main, BASE),
+        "## `Context.v1` as evidence",
+        f"Weights adapted to links of the encoder and of both on one sentence pair in {found['every']} of the other "
+        "language pairs, without the evidence and with it. Adds: the second minus the first. Gain: the second minus "
+        "`Ranker.v1` on links of `Statistical.v1`.",
+        table(
+            ["set", "links of", BASE, "adapted", "with evidence", "95 %", "adds", "adds, 95 %", "gain", "gain, 95 %"],
+            [evidence_line(each) for each in some],
+        ),
+        *means(some, main, EVIDENCE),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def data(figures: Sequence[dict]) -> str:
-    """The sets, their sizes, and the links of each system that is measured on all of them."""
-    sets = list(dict.fromkeys(each["set"] for each in figures))
-    first = {name: next(each for each in figures if each["set"] == name) for name in sets}
-    return table(
-        ["set", "sentence pairs", "gold target spans"],
-        [[name, each["sentences"], each["gold"]] for name, each in first.items()],
-    )
+def sizes(figures: Sequence[dict]) -> list[list[Any]]:
+    first = {each["set"]: each for each in figures}
+    return [[name, each["sentences"], each["gold"]] for name, each in first.items()]
 
 
 def grid(figures: Sequence[dict]) -> str:
-    """A line for each layer and method and one for `Statistical.v1`; a column for each set, and the mean."""
+    """A line for each system; for each projector a column for each set, and the mean."""
     sets = list(dict.fromkeys(each["set"] for each in figures))
     lines = []
     for system in dict.fromkeys(each["system"] for each in figures):
-        mine = {each["set"]: each for each in figures if each["system"] == system}
-        if len(mine) == len(sets):
-            cells = ["; ".join(short(mine[name]["f1"][p]) for p in PROJECTORS) for name in sets]
-            mean = "; ".join(short(np.mean([mine[name]["f1"][p] for name in sets])) for p in PROJECTORS)
-            lines.append([NAMES.get(system, system), *cells, mean])
-    title = "F1 of: " + "; ".join(PROJECTORS) + "."
-    return f"{title}\n\n" + table(["links", *sets, "mean"], lines)
+        mine = {each["set"]: each["f1"] for each in figures if each["system"] == system}
+        cells = []
+        for projector in PROJECTORS:
+            values = [mine[name][projector] for name in sets]
+            cells.append(" ".join(map(short, values)) + f" **{short(np.mean(values))}**")
+        lines.append([NAMES.get(system, system), *cells])
+    return f"F1 on {', '.join(sets)}, and the mean in bold.\n\n" + table(["links of", *PROJECTORS], lines)
 
 
-def systems(figures: Sequence[dict]) -> str:
-    header = ["set", "links of", "links", *PROJECTORS, "95 %", "gain", "gain, 95 %"]
-    return table(header, [line(each) for each in figures])
-
-
-def line(each: dict) -> list[Any]:
-    low, high = each["interval"]
+def system_line(each: dict) -> list[Any]:
     return [
-        each["set"],
-        NAMES.get(each["system"], each["system"]),
+        *name_of(each),
         each["links"],
         *(f"{each['f1'][projector]:.4f}" for projector in PROJECTORS),
-        f"{low:.3f} to {high:.3f}",
-        *([""] * 2 if each["system"] == "statistical" else points(each["gain"])),
+        between(each["interval"][BASE]),
+        *points(each["gain"][BASE]),
     ]
+
+
+def evidence_line(each: dict) -> list[Any]:
+    return [
+        *name_of(each),
+        *(f"{each['f1'][projector]:.4f}" for projector in (BASE, ADAPTED, EVIDENCE)),
+        between(each["interval"][EVIDENCE]),
+        *points(each["adds"]),
+        *points(each["gain"][EVIDENCE]),
+    ]
+
+
+def name_of(each: dict) -> tuple[str, str]:
+    return each["set"], NAMES.get(each["system"], each["system"])
+
+
+def means(figures: Sequence[dict], main: Sequence[str], projector: str) -> list[str]:
+    """The mean and the least gain of each system, over the sets with given links and over the others."""
+    lines = []
+    for system in dict.fromkeys(each["system"] for each in figures):
+        for title, inside in (("with given links", True), ("shipped", False)):
+            gains = [
+                100 * each["gain"][projector]["gain"]
+                for each in figures
+                if each["system"] == system and each["set"] != ALL and (each["set"] in main) == inside
+            ]
+            if gains and (system != "statistical" or projector != BASE):
+                lines.append(
+                    [NAMES.get(system, system), title, len(gains), f"{np.mean(gains):+.2f}", f"{min(gains):+.2f}"]
+                )
+    return [f"Gains of `{projector}` over the sets:", table(["links of", "sets", "number", "mean", "least"], lines)]
 
 
 def points(found: dict[str, float]) -> tuple[str, str]:
@@ -86,20 +118,8 @@ def points(found: dict[str, float]) -> tuple[str, str]:
     return f"{mark}{gain:+.1f}{mark}", f"{low:+.1f} to {high:+.1f}"
 
 
-def means(figures: Sequence[dict], main: Sequence[str], chosen: str) -> str:
-    """The mean and the least gain, over the sets with given links and over the others."""
-    sentences = []
-    for system in (chosen, "ensemble"):
-        for title, inside in (("the sets with given links", True), ("the shipped sets", False)):
-            gains = [
-                100 * each["gain"]["gain"]
-                for each in figures
-                if each["system"] == system and (each["set"] in main) == inside
-            ]
-            if gains:
-                what = f"Links of {NAMES.get(system, system)}, {title}"
-                sentences.append(f"{what}: mean gain {np.mean(gains):+.2f}, least {min(gains):+.2f}.")
-    return " ".join(sentences)
+def between(interval: Sequence[float]) -> str:
+    return f"{interval[0]:.3f} to {interval[1]:.3f}"
 
 
 def short(value: float) -> str:

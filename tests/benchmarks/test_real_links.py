@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import common
-from benchmarks.real import gpu, links, links_encoder
+from benchmarks.real import gpu, links, links_encoder, links_systems
 from scripts import ranker_data
 from spacy_xproj.aligners.embedding import EmbeddingAligner
 from tests.aligners.extraction_oracle import itermax
@@ -27,9 +27,10 @@ def data(tmp_path, monkeypatch):
         monkeypatch.setitem(ranker_data.GIVEN, name, ("one",))
     for module in (ranker_data, common, links, gpu):
         monkeypatch.setattr(module, "DATA", tmp_path)
-    monkeypatch.setattr(links, "MAIN", SETS[:1])
-    monkeypatch.setattr(links, "METHODS", ("inter", "itermax"))
-    monkeypatch.setattr(links, "LAYERS", (6,))
+    for module in (links, links_systems):
+        monkeypatch.setattr(module, "MAIN", SETS[:1])
+    monkeypatch.setattr(links_systems, "METHODS", ("inter", "itermax"))
+    monkeypatch.setattr(links_systems, "LAYERS", (6,))
     monkeypatch.setattr(gpu, "SETS", SETS)
     make_encoder(tmp_path / "weights" / "e5-small", "xlm-roberta", layers=10)
     return tmp_path
@@ -50,12 +51,20 @@ def test_links(data, capsys):
     systems = {name: [each["system"] for each in found["figures"] if each["set"] == name] for name in SETS}
     assert systems[SETS[1]] == ["statistical", "itermax, layer 6", "ensemble"]
     assert systems[SETS[0]] == ["statistical", "inter, layer 6", "itermax, layer 6", "ensemble"]
+    base = {each["set"]: each["f1"]["Ranker.v1"] for each in found["figures"] if each["system"] == "statistical"}
     for each in found["figures"]:
-        assert each["interval"][0] <= each["f1"]["Ranker.v1"] <= each["interval"][1]
-        base = next(b for b in found["figures"] if b["set"] == each["set"])
-        assert each["gain"]["gain"] == pytest.approx(each["f1"]["Ranker.v1"] - base["f1"]["Ranker.v1"])
-        assert each["sentences"] == 2 * len(VERSES) and each["links"] > 0
-    for line in ("| itermax, layer 6 | ", "| `Statistical.v1` | ", f"| {SETS[1]} | both | "):
+        for projector, value in each["f1"].items():
+            low, high = each["interval"][projector]
+            assert low <= value <= high
+            assert each["gain"][projector]["gain"] == pytest.approx(value - base[each["set"]])
+    together = [each for each in found["figures"] if each["set"] == "all together"]
+    assert [each["sentences"] for each in together] == [4 * len(VERSES)] * 3
+    for line in (
+        "| itermax, layer 6 | ",
+        "| `Statistical.v1` | ",
+        f"| {SETS[1]} | both | ",
+        "| all together | both | ",
+    ):
         assert line in text
 
 
