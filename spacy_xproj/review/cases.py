@@ -1,8 +1,8 @@
 """Cases: source spans with all that a reviewer needs to say where their projections are."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Optional, Union
 
@@ -14,14 +14,12 @@ from ..corpus.formats.json_format import as_list, as_object, as_text
 from ..corpus.formats.payload_meta import PairIds
 from ..errors import InputError, XprojError
 from ..files import read_lines, replacing
-from ..pipeline.base import words
-from ..pipeline.matcher import ProjectionMatcher
-from ..pipeline.projection_pipe import SPANS_KEY, nesting_levels
 from .answers import CharSpan, Question, as_question, as_span, char_span, questions
-from .readings import Readings, readings
+from .page.readings import find_readings, matcher_of
+from .page.rows import UNDECIDED, Readings, doubt, found_spans
 
-UNKNOWN = 0.4  # doubt of a source span without any candidate: in europarl and absa about two in five had a counterpart
 BATCH = 256
+MOST = 5  # candidates of a source span
 
 
 class Candidate(NamedTuple):
@@ -59,7 +57,7 @@ class Case:
     reason: str = ""
     candidates: tuple[Candidate, ...] = ()
     absent: Optional[float] = None
-    doubt: float = UNKNOWN
+    doubt: float = UNDECIDED
     like: int = 1
 
     @property
@@ -93,53 +91,39 @@ def cases(docs: Iterable[Doc], nlp: Optional[Language] = None) -> Iterator[Case]
         None: the scores of what was projected are all that is known.
     YIELDS (Case): In the order of the Docs and their source spans.
     """
-    matcher = None
-    if nlp is not None:
-        matcher = next((pipe for _, pipe in nlp.pipeline if isinstance(pipe, ProjectionMatcher)), None)
-    name = PairIds()
+    name, matcher = PairIds(), None if nlp is None else matcher_of(nlp)
     for batch in minibatch(docs, BATCH):
         some = [doc for doc in batch if doc._.xproj is not None]
-        known = [list[Optional[Readings]]([None] * len(doc._.xproj.spans)) for doc in some]
-        if matcher is not None:
-            places, pairs = [], []
-            for number, doc in enumerate(some):
-                for pair in doc._.xproj.pairs(words(doc)):
-                    if pair.spans and pair.target and not matcher.too_long(pair):
-                        levels = nesting_levels(pair)
-                        places += [(number, level) for level in levels]
-                        pairs += [(level, doc) for level in levels]
-            for (number, pair), found in zip(places, readings(matcher, pairs)):
-                for place, each in zip(pair.places, found):
-                    known[number][place] = each and each.moved(pair.offset[1])
+        known: Iterable[Readings] = [{}] * len(some) if matcher is None else find_readings(some, matcher, MOST)
         for doc, found in zip(some, known):
             yield from _cases(doc, name(doc), found)
 
 
-def _cases(doc: Doc, name: str, known: Sequence[Optional[Readings]]) -> Iterator[Case]:
+def _cases(doc: Doc, name: str, known: Readings) -> Iterator[Case]:
     bitext = doc._.xproj
-    projected: dict[str, list[Candidate]] = {}
-    if SPANS_KEY in doc.spans:
-        group = doc.spans[SPANS_KEY]
-        for span, score in zip(group, group.attrs.get("scores", [1.0] * len(group))):
-            projected.setdefault(span.id_, []).append(Candidate(char_span(span), round(float(score), 4)))
-    reasons = {row["id"]: row["reason"] for row in (doc._.xproj_report or {}).get("missing", ())}
-    texts = bitext.text, doc.text
+    found = list(found_spans(doc, {span.id: k for k, span in enumerate(bitext.spans)}))
+    why = {row["id"]: row["reason"] for row in (doc._.xproj_report or {}).get("missing", ())}
+    missing = {k: why[span.id] for k, span in enumerate(bitext.spans) if span.id in why}
     tokens = tuple((token.idx, token.idx + len(token)) for token in doc)
-    langs = bitext.lang, doc.lang_
-    for span, question, found in zip(bitext.spans, questions(doc, name), known):
-        mine = tuple(projected.get(span.id, ()))
-        case = Case(question, langs, *texts, tokens, mine, reasons.get(span.id, ""))
-        if found is not None:
-            some = tuple(Candidate(char_span(doc[a:b]), round(score, 4)) for a, b, score in found.spans)
-            case = replace(case, candidates=some, absent=round(found.absent, 4) if some else None)
-        yield replace(case, doubt=round(doubt(case), 4))
+    for place, question in enumerate(questions(doc, name)):
+        mine = tuple(_likely(doc, one.start, one.end, one.score) for one in found if one.source == place)
+        readings = known.get(place, [])
+        yield Case(
+            question,
+            (bitext.lang, doc.lang_),
+            bitext.text,
+            doc.text,
+            tokens,
+            mine,
+            missing.get(place, ""),
+            tuple(_likely(doc, one.start, one.end, one.probability) for one in readings if one.end),
+            next((round(one.probability, 4) for one in readings if not one.end), None),
+            round(doubt(place, found, missing, readings), 4),
+        )
 
 
-def doubt(case: Case) -> float:
-    """Return the probability that what was done with a source span is wrong."""
-    if case.projected:
-        return 1 - min(each.score for each in case.projected if each.score is not None)
-    return UNKNOWN if case.absent is None else 1 - case.absent
+def _likely(doc: Doc, start: int, end: int, score: float) -> Candidate:
+    return Candidate(char_span(doc[start:end]), round(min(score, 1.0), 4))
 
 
 def write_queue(path: Union[str, Path], found: Iterable[Case]) -> int:

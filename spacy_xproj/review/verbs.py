@@ -20,11 +20,14 @@ from .apply import correct, example, lexicon, reviewed
 from .cases import Case, cases, write_queue
 from .choose import at_random, by_worth, counted
 from .exchange import TOOLS, asked_of, read_records, write_records
+from .inspect import inspect
+from .page import write_page
+from .page.rows import asking
 from .score import Quality, quality
 
 PathLike = Union[str, Path]
 BY = ("doubt",)
-FORMATS = ("jsonl", *TOOLS)
+FORMATS = ("jsonl", "page", *TOOLS)
 FITTED = ".fitted"  # what `xproj project` leaves beside its output
 
 
@@ -89,8 +92,20 @@ def export(projected: PathLike, out: PathLike, to: str = "jsonl", **options: Any
         raise XprojError(f"Expected --to to be one of {', '.join(FORMATS)}, got {to!r}.")
     with locked(out, [projected, options.get("pipeline")]):
         found = chosen(projected, **options)
-        write_queue(out, found.cases) if to == "jsonl" else write_records(out, found.cases, to)
+        if to == "page":
+            _write_page(projected, Path(out), found)
+        elif to == "jsonl":
+            write_queue(out, found.cases)
+        else:
+            write_records(out, found.cases, to)
     return found
+
+
+def _write_page(projected: PathLike, out: Path, found: Exported) -> None:
+    about = inspect(projected, pipeline=found.pipeline, candidates=found.pipeline is not None)
+    rows = asking(about.rows, {case.question.key for case in found.cases})
+    langs = {"source_lang": about.source_lang, "target_lang": about.target_lang}
+    write_page(out, rows, title=Path(projected).name, asked=found.cases[0].question.asked, **langs)
 
 
 def import_(

@@ -53,6 +53,7 @@ def html(
     target_lang: str = "",
     colors: Optional[Mapping[str, str]] = None,
     small: bool = False,
+    asked: str = "",
 ) -> str:
     """Make a page.
 
@@ -61,6 +62,7 @@ def html(
     other (str): The name of the other projection, if the rows have one.
     source_lang, target_lang (str): Language codes, by which a browser chooses fonts and a screen reader its voice.
     colors (Optional[mapping of str to str]): CSS colors of labels in place of displaCy's.
+    asked (str): Why questions are asked, for the answers: see `Question`.
     small (bool): Leave out what filters and saves answers, as for a few Docs in a notebook.
     RETURNS (str): One HTML document. It loads nothing.
     """
@@ -77,6 +79,7 @@ def html(
         "features": [[group, words] for group, words in map(in_words, table.features)],
         "provenance": table.provenance,
         "small": small,
+        "asked": asked,
     }
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     name = hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]  # answers in the browser are kept under it
@@ -120,6 +123,7 @@ class Table:
             "readings": {k: [self.reading(one) for one in some] for k, some in row.readings.items()},
             "doubt": [round(100 * value) for value in row.doubt],
             "errors": [[TYPES.index(kind), *spans] for kind, *spans in row.errors],
+            "asked": row.asked,
             "notes": row.notes,
             "provenance": self.provenance.index(row.provenance),
         }

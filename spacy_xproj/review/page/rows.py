@@ -1,6 +1,7 @@
 """Docs as rows of the page: one for each sentence pair, as plain data. All offsets are tokens of the row."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple, Optional
 
 from spacy.tokens import Doc
@@ -48,6 +49,7 @@ class Row(NamedTuple):
     gold (Optional[tuple of (int, int, str)]): The gold entities. None: there is no gold of this text.
     errors (tuple of (str, Optional[span], Optional[span])): See `spacy_xproj.evaluate.errors`: type, found and gold.
     other (Optional[tuple of Found]): What another projection found. None: it does not have this pair of texts.
+    asked (Optional[tuple of int]): The source spans that are to be answered, by place. None: all.
     notes (tuple of str): Of the report.
     provenance (dict[str, str or float]): Of the payload.
     """
@@ -67,6 +69,7 @@ class Row(NamedTuple):
     gold: Optional[tuple[tuple[int, int, str], ...]] = None
     errors: tuple[tuple[str, Any, Any], ...] = ()
     other: Optional[tuple[Found, ...]] = None
+    asked: Optional[tuple[int, ...]] = None
     notes: tuple[str, ...] = ()
     provenance: Mapping[str, Any] = {}
 
@@ -137,6 +140,22 @@ def rows(
             )
         )
     return out
+
+
+def asking(found: Iterable[Row], keys: Collection[tuple[str, int, int, str]]) -> Iterator[Row]:
+    """Choose the rows that some questions are about. The page takes answers to these questions alone.
+
+    found (iterable of Row): The rows.
+    keys (collection of (str, int, int, str)): The keys of the questions, see `Question`.
+    """
+    for row in found:
+        ends = list(accumulate(map(len, row.source), initial=0))
+        places = []
+        for place, (start, end, label) in enumerate(row.spans):
+            first, last = row.at[0] + ends[start], row.at[0] + ends[end - 1] + len(row.source[end - 1].rstrip())
+            places += [place] if (row.doc, first, last, label) in keys else []
+        if places:
+            yield row._replace(asked=tuple(places))
 
 
 def doubt(place: int, found: Sequence[Found], missing: Mapping[int, str], readings: Optional[list[Reading]]) -> float:
