@@ -13,7 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Optional
 
 import numpy as np
 import spacy
@@ -36,6 +36,7 @@ TRAINED = ("train", "evaluate", "package")  # the steps that a seed changes
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="en_core_web_sm", help="An English pipeline with the labels of OntoNotes.")
+    parser.add_argument("--encoder", type=Path, help="The folder of an encoder whose vectors of the words to train on.")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--work", type=Path, help="Keep the project folder there.")
     parser.add_argument("--map", action="store_true", help="Only measure label maps on Universal NER.")
@@ -44,10 +45,10 @@ def main() -> None:
         print(table(("label", *LABELS), label_maps(args.model)))
         return
     with TemporaryDirectory() as folder:
-        trial(args.model, args.seeds, args.work or Path(folder))
+        trial(args.model, args.encoder, args.seeds, args.work or Path(folder))
 
 
-def trial(model: str, seeds: int, work: Path) -> None:
+def trial(model: str, encoder: Optional[Path], seeds: int, work: Path) -> None:
     """Make the project, run it, and print what each command took and how good each seed is."""
     work.mkdir(parents=True, exist_ok=True)
     for side, code in (("source", "en"), ("target", "lug")):
@@ -55,6 +56,7 @@ def trial(model: str, seeds: int, work: Path) -> None:
         (work / f"{side}.txt").write_bytes(b"".join(parts))
     files = "--source", "source.txt", "--target", "target.txt", "--gold", str(DATA / "masakha/en-lug/tgt.conll")
     options = "--source-model", model, "--labels", ",".join(LABELS), "--label-map", MAP
+    options += ("--encoder", str(encoder.resolve())) if encoder else ()
     took = {"init": run(work, "-m", "spacy_xproj", "init", "luganda", "--lang", "lg", *files, *options)}
     project = work / "luganda"
     steps = srsly.read_yaml(project / "project.yml")["workflows"]["all"]

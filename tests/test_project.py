@@ -40,11 +40,13 @@ DEMO = {
     "encoder": None,
     "vectors": "corpus/${vars.lang}/vectors",
 }
-# Which arguments of a command it writes, by their places. Other paths are read, but for the value of --output.
+# Which arguments of a command it writes, by their places (-1: the last). Other paths are read, but for the value of --output.
 OUTPUTS = (
     (r"-m spacy xproj (convert|translate|project|teach) ", (1,)),
     (r"-m spacy xproj memory ", (1,)),
     (r"-m spacy xproj split ", (1, 2)),
+    (r"-m spacy xproj (prune|vectors) ", (-1,)),
+    (r"-m scripts\.weights ", (0,)),
     (r"scripts/table\.py ", (0,)),
     (r"scripts/seeds\.py ", (2,)),
     (r"-m spacy init vectors ", (1,)),
@@ -76,11 +78,10 @@ def words_of(line):
     """The positional arguments of a script line and its options."""
     words = shlex.split(line)
     assert words[0] == "python", line
+    if words[2].startswith("scripts."):
+        words = [words[0], f"{words[2].replace('.', '/')}.py", *words[3:]]
     words = words[1:] if words[1] != "-m" else words[3 if words[2] != "spacy" else 4 :]
-    if (
-        words[0] in {"convert", "translate", "project", "evaluate", "teach", "memory", "split", "inspect"}
-        and " xproj " in line
-    ):
+    if " xproj " in line:  # the verb
         words = words[1:]
     if " init vectors " in line:  # and the language
         words = words[2:]
@@ -104,7 +105,7 @@ def reads_and_writes(line):
     offset = int(positional[0].startswith("scripts/"))
     written: tuple = next((places for pattern, places in OUTPUTS if re.search(pattern, line)), ())
     for place, word in enumerate(positional):
-        if place - offset in written:
+        if place - offset in written or place - len(positional) in written:
             writes.append(word)
         else:
             reads.append(word)
@@ -173,7 +174,7 @@ def test_languages_do_not_share_lock_entries_or_outputs():
         commands = config(lang)["commands"]
         outputs[lang] = {c["name"]: set(c["outputs"]) for c in commands}
     common = set(outputs["es"]) & set(outputs["de"])
-    assert common == {"source"}
+    assert common == {"source", "weights"}
     assert not any("es" in str(c["script"]).split("/") for c in config("es")["commands"] if c["name"] in common)
     files = [set().union(*(v for k, v in outputs[lang].items() if k not in common)) for lang in LANGS]
     assert not files[0] & files[1]
