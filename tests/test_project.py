@@ -40,7 +40,8 @@ DEMO = {
     "encoder": None,
     "vectors": "corpus/${vars.lang}/vectors",
 }
-# Which arguments of a command it writes, by their places (-1: the last). Other paths are read, but for the value of --output.
+# Which arguments of a command it writes, by their places (-1: the last). Other paths are read, but for the value of
+# --output.
 OUTPUTS = (
     (r"-m spacy xproj (convert|translate|project|teach) ", (1,)),
     (r"-m spacy xproj memory ", (1,)),
