@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 import spacy
-from spacy.tokens import Doc, Span, SpanGroup
+from spacy.tokens import Doc, DocBin, Span, SpanGroup
+from typer.testing import CliRunner
 
+from spacy_xproj.cli import app
 from spacy_xproj.review.answers import read_answers, target_spans
 from spacy_xproj.review.page import write_page
 from spacy_xproj.review.page.readings import find_readings, matcher_of
@@ -297,6 +299,51 @@ class TestInTheBrowser:
         assert other.locator("#done").inner_text() == "0 of 48 answered"
         other.set_input_files("#file", tmp_path / "answers.jsonl")
         expect(other.locator("#done")).to_have_text("10 of 48 answered")
+
+    def test_to_the_panel_and_back(self, tmp_path, view):
+        """With Tab, Enter and Escape alone, and the buttons of the panel."""
+        nlp, docs = projected()
+        page = view(page_of(docs, tmp_path, nlp))
+        page.locator("#clear").focus()
+        page.keyboard.press("Tab")
+        first = page.evaluate("document.activeElement.getAttribute('aria-label')")
+        assert "rojected" in first
+        page.keyboard.press("Enter")
+        assert page.evaluate("document.activeElement.closest('#panel') !== null")
+        page.keyboard.press("Escape")
+        assert page.evaluate("document.activeElement.getAttribute('aria-label')") == first
+        page.keyboard.press("Enter")
+        page.keyboard.press("Enter")  # the first button
+        assert page.locator("#done").inner_text() == "1 of 48 answered"
+
+    def test_from_the_command_line_and_back(self, tmp_path, view):
+        """`inspect` makes the page, and `review apply` takes its answers."""
+        nlp, docs = projected()
+        nlp.to_disk(tmp_path / "out.spacy.fitted")
+        out = tmp_path / "out.spacy"
+        DocBin(docs=docs, store_user_data=True).to_disk(out)
+        done = CliRunner().invoke(
+            app,
+            [
+                "inspect",
+                *map(str, (out, "--html", tmp_path / "page.html", "--pipeline", tmp_path / "out.spacy.fitted")),
+            ],
+        )
+        assert done.exit_code == 0, done.output
+        page = view(tmp_path / "page.html")
+        page.select_option("#sort", "order")
+        page.locator("#sort").blur()
+        for key in ("j", "x", "e", "ArrowLeft", "Shift+ArrowLeft", "Enter", *"aaaaaaaa"):
+            page.keyboard.press(key)
+        expect(page.locator("#done")).to_have_text("10 of 48 answered")
+        with page.expect_download() as saved:
+            page.click("#save")
+        saved.value.save_as(tmp_path / "answers.jsonl")
+        files = [str(tmp_path / name) for name in ("out.spacy", "answers.jsonl", "corrected.spacy")]
+        done = CliRunner().invoke(app, ["review", "apply", *files])
+        assert done.exit_code == 0 and "10 answers" in done.output, done.output
+        corrected = next(iter(DocBin().from_disk(tmp_path / "corrected.spacy").get_docs(nlp.vocab)))
+        assert docs[0].ents[0].label_ == "PER" and "PER" not in {ent.label_ for ent in corrected.ents}
 
     def test_texts_and_labels_are_shown_as_they_are(self, tmp_path, view):
         page = view(page_of(scripts(), tmp_path))
