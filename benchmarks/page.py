@@ -2,6 +2,7 @@
 its file is.
 
     python -m benchmarks.page --sizes 1000,5000
+    python -m benchmarks.page --figure docs/figures/page.png
 
 The sentences are those of the shipped corpus, projected by `Ranker.v1`, as often as needed.
 """
@@ -27,6 +28,7 @@ from .common import ROOT
 
 CHROMIUM = "/usr/bin/chromium"
 ASSETS = ROOT / "assets"
+FIGURE = ("South Korea", "Berlin Philharmonic")  # what the figure is filtered by, and its span
 
 
 def main() -> None:
@@ -34,8 +36,11 @@ def main() -> None:
     parser.add_argument("--sizes", default="1000,5000", help="Numbers of sentences.")
     parser.add_argument("--lang", default="es", choices=("es", "de"), help="The target language.")
     parser.add_argument("--browser", default=CHROMIUM, help="The program.")
+    parser.add_argument("--figure", type=Path, help="Only draw the page of the shipped corpus there, as PNG.")
     options = parser.parse_args()
     docs, found = projected(options.lang)
+    if options.figure is not None:
+        return draw(docs, found, options.figure, options.browser)
     print("| sentences | file, MB | opens in, s | drawn after the last key, s | JavaScript heap, MB | renderer, MB |")
     print("|---:|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as folder:
@@ -94,6 +99,24 @@ def opened(path: Path, browser: str) -> Iterator[float]:
         yield metrics.get("JSHeapUsedSize", 0.0) / 1e6
         processes = chromium.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
         yield max(own_memory(row["id"]) for row in processes if row["type"] == "renderer")
+        chromium.close()
+
+
+def draw(docs: list[Doc], found: list[dict], out: Path, browser: str) -> None:
+    """Draw the page of some Docs, with a span chosen that has several likely candidates."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play, tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "page.html"
+        some = [row for k, (doc, mine) in enumerate(zip(docs, found)) for row in rows(doc, f"{k}", readings=mine)]
+        write_page(path, some, title="projected.spacy", source_lang="en", target_lang=docs[0].lang_)
+        chromium = play.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        page = chromium.new_page(viewport={"width": 1180, "height": 640})
+        page.goto(path.as_uri())
+        page.fill("#text", FIGURE[0])
+        page.get_by_role("button", name=FIGURE[1]).first.click()
+        page.wait_for_timeout(500)
+        page.screenshot(path=out)
         chromium.close()
 
 
