@@ -11,7 +11,7 @@ from spacy.tokens import Doc, Span
 
 from ..corpus import blank, lang_code, read_docs
 from ..corpus.formats.payload_meta import PairIds
-from ..errors import InputError, XprojError
+from ..errors import InputError
 from ..files import read_note, text_hash
 from .page.readings import find_readings, matcher_of
 from .page.rows import Row, rows
@@ -144,9 +144,7 @@ def _pipeline(path: PathLike, given: Optional[PathLike]) -> Optional[Language]:
     try:
         nlp = spacy.load(folder)
     except (OSError, ValueError) as err:
-        if isinstance(err, XprojError):
-            raise
-        raise InputError(folder, f"The pipeline cannot be loaded. {err}") from err
+        raise InputError(folder, f"The pipeline cannot be loaded, so that there are no candidates. {err}") from err
     if matcher_of(nlp) is not None:
         return nlp
     if given is None:
