@@ -95,11 +95,16 @@ def train(data: Sequence[Row], l2: float = L2) -> dict[str, np.ndarray]:
         weights["corpus"] = learn(gather(rankers), l2=l2, bounds=within, start=weights["corpus"])
         weights["pairs"] = weights["corpus"]
         weights["pairs"] = learn(gather(rankers, lexicon=True), l2=l2, bounds=within, start=weights["pairs"])
-        rankers = [ranker_of(weights, stats) for _, stats in pieces]
-        for stage, name in PIECES.items() if pieces else ():
-            weights[name] = weights[stage]
-            some = all_groups(pool, [row for row, _ in pieces], rankers, lexicon=stage == "pairs")
-            weights[name] = learn(some, weights[stage], l2=l2, bounds=within)
+        if pieces:
+            gather = partial(all_groups, pool, [row for row, _ in pieces])
+            rankers = [ranker_of(weights, stats) for _, stats in pieces]
+            weights["corpus_pieces"] = weights["corpus"]
+            rough = learn(gather(rankers, keep=0, every=4), weights["corpus"], max_iterations=60, bounds=within)
+            for stage, name in PIECES.items():
+                weights[name] = rough
+                rough = weights[name] = learn(
+                    gather(rankers, lexicon=stage == "pairs"), weights[stage], l2, bounds=within
+                )
     return weights
 
 
