@@ -144,6 +144,7 @@ def test_ner_trf_trains(tmp_path, monkeypatch):
         "training.max_steps": 2,
         "training.eval_frequency": 1,
         "training.accumulate_gradient": 1,
+        "initialize.after_init.layers": 0,
     }
     train(CONFIGS / "ner_trf.cfg", tmp_path / "out", overrides=overrides)
     (tmp_path / "xlmr").rename(tmp_path / "gone")
@@ -151,6 +152,13 @@ def test_ner_trf_trains(tmp_path, monkeypatch):
     assert nlp.pipe_names == ["transformer", "ner"]
     doc = nlp("Der Nato-Gipfel in Vilnius endete.")
     assert doc._.trf_data.model_output is not None and all(ent.label_ for ent in doc.ents)
+
+
+def test_ner_trf_learns_nothing_of_the_embeddings():
+    """With Adam's means of each weight, those of a large vocabulary take more memory than all else."""
+    config = spacy.util.load_config(CONFIGS / "ner_trf.cfg")
+    assert config["initialize"]["after_init"]["@callbacks"] == "spacy_xproj.freeze_layers.v1"
+    assert not config["training"]["optimizer"]["use_averages"]
 
 
 def test_ner_trf_names_the_published_model():

@@ -57,6 +57,7 @@ class Encoder(SubwordModel):
     """
 
     dtypes = ("float32", "float16", "bfloat16", "int8")
+    outputs_per_subword = 1  # vectors of the model's hidden size that `hidden` puts side by side
 
     def __init__(
         self,
@@ -138,12 +139,21 @@ class Encoder(SubwordModel):
 
         loaded: Loaded = self.load()
         inputs = {ids for sentence in sentences for ids in sentence.inputs}
-        found = self.outputs(inputs, lambda output: output.last_hidden_state.float())
-        nothing = torch.zeros(0, loaded.model.config.hidden_size, device=loaded.model.device)
+        found = self.outputs(inputs, lambda output: self.hidden(output).float())
+        dim = loaded.model.config.hidden_size * self.outputs_per_subword
+        nothing = torch.zeros(0, dim, device=loaded.model.device)
         return [
             Side(torch.cat([found[s.inputs[k]][a:b] for k, a, b in s.places]) if s.places else nothing, s.words)
             for s in sentences
         ]
+
+    def hidden(self, output: Any) -> "Tensor":
+        """Take the vectors of sub-words from the model's output.
+
+        output (BaseModelOutput): The output for a batch.
+        RETURNS (float tensor (inputs, sub-words, dim)): The vectors.
+        """
+        return output.last_hidden_state
 
     def make(self, folder: Path, device: str) -> Loaded:
         torch = require("torch", self.who, EXTRA)
