@@ -7,7 +7,7 @@ Models name languages in different ways: NLLB-200 "spa_Latn" (ISO 639-3 and a sc
 import difflib
 import re
 import warnings
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import spacy
 from spacy.language import Language
@@ -171,6 +171,34 @@ def set_language(nlp: Language, code: str) -> None:
         nlp.meta["xproj_lang"] = code
     if nlp.lang == "xx" and parse(code).language in UNSPACED_LANGUAGES and isinstance(nlp.tokenizer, Tokenizer):
         split_characters(nlp)
+
+
+LANGUAGE = "spacy_xproj.language.v1"
+
+
+def make_language(lang: str) -> Callable[[Language], Language]:
+    """Make a callback that notes the language of a pipeline which `spacy train` makes for "xx", or for another class of
+    spaCy, in its meta, from where `spacy package` takes it into the wheel. For `[initialize.before_init]`. See
+    `set_language`. The callback is left out of the config that is saved, so that the pipeline can be loaded, and
+    trained again, without this package.
+
+    lang (str): The language code.
+    RETURNS (Callable[[Language], Language]): The callback.
+    RAISES (XprojError): If this is not a language code. The callback raises it if the pipeline is for another one.
+    """
+    code = normalize_code(lang)
+
+    def note_language(nlp: Language) -> Language:
+        wanted = "xx" if nlp.lang == "xx" else spacy_lang(code)
+        if nlp.lang != wanted:
+            raise XprojError(f"{LANGUAGE}: a pipeline for {nlp.lang!r} is not for {code!r}. Give --nlp.lang {wanted}.")
+        set_language(nlp, code)
+        initialize = nlp.config.get("initialize", {})
+        if (initialize.get("before_init") or {}).get("@callbacks") == LANGUAGE:
+            initialize["before_init"] = None
+        return nlp
+
+    return note_language
 
 
 def split_characters(nlp: Language) -> None:

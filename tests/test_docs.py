@@ -7,9 +7,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+import spacy
 import srsly
 import typer
-from spacy.util import load_model_from_config
+from spacy.util import load_model_from_config, registry
 from thinc.api import Config
 from weasel.util.config import substitute_project_variables
 
@@ -57,6 +58,10 @@ def test_config(block, tmp_path, monkeypatch):
     """What is shown of a config makes a pipeline; the models that it names are not here."""
     monkeypatch.chdir(tmp_path)
     block = re.sub(r'^model = "[^"]+"$', 'model = ""', block, flags=re.M)
+    if "[initialize.before_init]" in block:
+        initialize = Config().from_str(f"[initialize]\n{block}")["initialize"]
+        assert registry.resolve(initialize)["before_init"](spacy.blank("xx")).meta["xproj_lang"]
+        return
     if "[nlp]" not in block:
         block = PLAIN.replace("PIPE", re.findall(r"^\[components\.(\w+)", block, re.M)[0]) + block
     config = Config().from_str(block, interpolate=False)

@@ -1,11 +1,16 @@
+import json
+
 import langcodes
 import pytest
 import spacy
+from spacy.tokens import DocBin
+from spacy.training.initialize import init_nlp
 
 from spacy_xproj import languages
 from spacy_xproj.codes import MEANT, language_name, macro_language, normalize_code, parse
 from spacy_xproj.errors import XprojError
-from spacy_xproj.languages import resolve, spacy_lang
+from spacy_xproj.languages import blank, resolve, spacy_lang
+from tests.conftest import CONFIGS
 
 NLLB = pytest.importorskip("transformers.models.nllb.tokenization_nllb").FAIRSEQ_LANGUAGE_CODES
 M2M100 = pytest.importorskip("transformers.models.m2m_100.tokenization_m2m_100").FAIRSEQ_LANGUAGE_CODES["m2m100"]
@@ -202,3 +207,30 @@ def test_what_is_no_code(code):
 )
 def test_the_code_that_spacy_takes(code, taken):
     assert spacy_lang(code) == taken == spacy.blank(taken).lang
+
+
+@pytest.mark.parametrize("lang, split", [("lg", 1), ("lo", 3)])
+def test_a_bare_training_run_knows_its_language(lang, split, tmp_path):
+    """As `spacy train --nlp.lang xx` makes a pipeline, with the callback in the config. What it saves needs none."""
+    doc = blank("en")("ລາວ is here")
+    doc.set_ents([doc[0:1]])
+    DocBin(docs=[doc]).to_disk(tmp_path / "a.spacy")
+    paths = {"paths.train": str(tmp_path / "a.spacy"), "paths.dev": str(tmp_path / "a.spacy"), "nlp.lang": "xx"}
+    text = (CONFIGS / "ner_cpu.cfg").read_text(encoding="utf-8")
+    callback = f'\n[initialize]\n\n[initialize.before_init]\n@callbacks = "spacy_xproj.language.v1"\nlang = "{lang}"\n'
+    (tmp_path / "ner.cfg").write_text(text + callback, encoding="utf-8")
+    nlp = init_nlp(spacy.util.load_config(tmp_path / "ner.cfg", overrides=paths, interpolate=False))
+    nlp.to_disk(tmp_path / "model")
+    assert json.loads((tmp_path / "model/meta.json").read_text())["xproj_lang"] == lang
+    assert "spacy_xproj.language" not in (tmp_path / "model/config.cfg").read_text()
+    assert len(spacy.load(tmp_path / "model")("ລາວ")) == split
+
+
+def test_a_language_of_another_class():
+    callback = languages.make_language("lug")
+    assert "xproj_lang" not in callback(spacy.blank("lg")).meta
+    assert callback(spacy.blank("xx")).meta["xproj_lang"] == "lg"
+    with pytest.raises(XprojError, match=r"a pipeline for 'es' is not for 'lg'\. Give --nlp\.lang lg\."):
+        callback(spacy.blank("es"))
+    with pytest.raises(XprojError, match="Expected a language code"):
+        languages.make_language("spanish")

@@ -43,7 +43,7 @@ def convert_cli(
     report: ReportPath = None,
 ) -> None:
     """Convert a corpus: CoNLL dialects, JSON of annotation tools, brat, bitexts, .spacy; see docs/formats.md."""
-    with report_file(report, [input, output]) as notes:
+    with report_file(report, [input, output, f"{output}.report.json"]) as notes:
         counts = convert(
             input,
             output,

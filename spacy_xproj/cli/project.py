@@ -59,7 +59,9 @@ def project_cli(
         return
     projected = f"Projected {counts['projected']} of {counts['source_spans']} entities in {counts['docs']} Docs: {out}"
     msg.good(projected) if counts["projected"] else msg.warn(projected)
-    show_counts({k: v for k, v in others(counts).items() if ":" in k or (k == "doubtful" and v)})
+    show_counts(
+        {k: v for k, v in others(counts).items() if ":" in k or (v and k.startswith(("doubtful", "lines_linked")))}
+    )
     show_labels(by_label(counts))
 
 

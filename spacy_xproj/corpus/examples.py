@@ -10,6 +10,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.training import Example
 from spacy.training.augment import dont_augment
+from spacy.util import logger
 
 from ..errors import InputError, XprojError
 from ..languages import blank
@@ -66,6 +67,7 @@ class GoldCorpus:
         self.source_lang, self.labels = source_lang, tuple(labels)
         self.limit, self.shuffle, self.max_length = limit, shuffle, max_length
         self.augmenter = augmenter or dont_augment
+        self.told = False  # how the two sides were joined
 
     def __call__(self, nlp: Language) -> Iterator[Example]:
         """Read the Examples.
@@ -122,8 +124,17 @@ class GoldCorpus:
         if first._.xproj is not None:
             return self.rejoined(docs, nlp)
         source = read_docs(self.source, source_nlp, limit=limit)
-        docs = self.without_ids(docs)
-        return naming(f"{self.source} and {self.path}", pair_docs(source, docs, nlp, labels=self.labels))
+        docs = pair_docs(source, self.without_ids(docs), nlp, labels=self.labels)
+        return naming(f"{self.source} and {self.path}", self.by_line(docs))
+
+    def by_line(self, docs: Iterable[Doc]) -> Iterator[Doc]:
+        """The Docs. The log says once how many there are: nothing but their number shows that the sides agree."""
+        number = 0
+        for number, doc in enumerate(docs, 1):  # noqa: B007
+            yield doc
+        if not self.told:
+            self.told = True
+            logger.info("%s and %s have no ids: joined line by line, %d Docs", self.source, self.path, number)
 
     def rejoined(self, docs: Iterator[Doc], nlp: Language) -> Iterator[Doc]:
         """New Docs with the payloads that those of `source` have, by their ids."""

@@ -1,5 +1,6 @@
 """Two sides of the same text put into one Doc with their links, and the gold side of an Example."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -71,7 +72,9 @@ def gold_doc(doc: Doc, nlp: Language, labels: Sequence[str] = ()) -> Doc:
     return gold
 
 
-def with_links(docs: Iterable[Doc], again: Iterable[Doc], alignments: Union[str, Path]) -> Iterator[Doc]:
+def with_links(
+    docs: Iterable[Doc], again: Iterable[Doc], alignments: Union[str, Path], counts: Optional[Counter] = None
+) -> Iterator[Doc]:
     """Give Docs the links of a Pharaoh file. It has a line for each Doc or a line for each sentence pair: whichever
     agrees with the number of its lines. The indices of a line count within its Doc, or within its sentence pair. They
     count tokens or, where the file as a whole shows it, the words between blanks, as aligners do that read raw text: a
@@ -80,6 +83,8 @@ def with_links(docs: Iterable[Doc], again: Iterable[Doc], alignments: Union[str,
     docs (iterable of Doc): The Docs, with a payload.
     again (iterable of Doc): The same Docs, which are read first to count them: the same list, or another reading.
     alignments (str or Path): The file.
+    counts (Optional[Counter]): For each side the lines in which its tokens are not its words are counted by what the
+        file was taken to count: `lines_linked_by_source_tokens`, `lines_linked_by_target_words` and so on.
     YIELDS (Doc): The Docs.
     RAISES (InputError): If the number of lines agrees with neither, or a link is out of range.
     RAISES (XprojError): If a Doc has no payload.
@@ -101,6 +106,10 @@ def with_links(docs: Iterable[Doc], again: Iterable[Doc], alignments: Union[str,
     whole = n_lines == n_docs
     units = [tuple(map(sum, zip(*pairs))) for pairs in sizes] if whole else [pair for pairs in sizes for pair in pairs]
     split = [_counts_blanks(read_pharaoh(alignments), units, side) for side in (0, 1)]
+    if counts is not None:
+        for side, name in enumerate(("source", "target")):
+            differ = sum(size[2 * side] != size[2 * side + 1] for size in units)
+            counts[f"lines_linked_by_{name}_{'words' if split[side] else 'tokens'}"] += differ
     lines = read_lines(alignments)
     for doc in docs:
         bitext = doc._.xproj
@@ -137,10 +146,6 @@ def _sides(doc: Doc) -> list[tuple[Side, Side]]:
     if not doc._.xproj.sents:
         return [_whole(doc)]
     return [((words[a:b], spaces[a:b], a), (target[c:d], after[c:d], c)) for (a, b), (c, d) in doc._.xproj.sents]
-
-
-def _tokens(tokens: Sequence[str], *_: object) -> list[list[int]]:
-    return [[i] for i in range(len(tokens))]
 
 
 def _words(tokens: Sequence[str], spaces: Sequence[bool], _: int) -> list[list[int]]:

@@ -1,6 +1,7 @@
 """What all pipes have in common: the payload, the swappable parts with state, fitting, serialization."""
 
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -161,14 +162,26 @@ class PayloadPipe(XprojPipe):
         return n_cells > TOO_LONG
 
     def fit_part(self, part: Part, docs: Iterable[Doc]) -> None:
-        part.fit(self.sentence_pairs(docs))
+        over: Counter[bool] = Counter()
+        try:
+            part.fit(self.sentence_pairs(docs, over))
+        except XprojError:
+            if over[True] and not over[False]:
+                raise XprojError(
+                    f"{self.name}: there is nothing to fit on, as all sentence pairs ({over[True]}) are too long: each "
+                    f"has more than {TOO_LONG:,} pairs of a source and a target word. Mark the sentences of documents: "
+                    "--sentences on the command line, Bitext.sents in a program."
+                ) from None
+            raise
 
-    def sentence_pairs(self, docs: Iterable[Doc]) -> Iterator[SentencePair]:
-        """Yield the sentence pairs of Docs, without those that are too long."""
+    def sentence_pairs(self, docs: Iterable[Doc], over: Counter[bool]) -> Iterator[SentencePair]:
+        """Yield the sentence pairs of Docs, without those that are too long. `over` counts both kinds."""
         for doc in docs:
             bitext = self.payload(doc)
-            if bitext is not None:
-                yield from (pair for pair in bitext.pairs(words(doc)) if not self.too_long(pair))
+            for pair in () if bitext is None else bitext.pairs(words(doc)):
+                over[long := self.too_long(pair)] += 1
+                if not long:
+                    yield pair
 
 
 class BatchPipe(XprojPipe):

@@ -1,5 +1,6 @@
 """Training a projection pipe on gold, as spaCy trains its own pipes."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Optional
 
@@ -44,7 +45,9 @@ class TrainableProjection(ProjectionPipe):
         """
         super().initialize(get_examples, nlp=nlp)
         if isinstance(self.similarity, Trainable):
-            self.similarity.begin(self.sentence_pairs(UpstreamDocs(ExampleDocs(get_examples), nlp, self.name)))
+            self.similarity.begin(
+                self.sentence_pairs(UpstreamDocs(ExampleDocs(get_examples), nlp, self.name), Counter())
+            )
 
     def update(
         self,

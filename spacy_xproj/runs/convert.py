@@ -16,7 +16,7 @@ from ..errors import InputError, XprojError
 from ..files import check_apart, locked, replacing
 from ..keys import run_key
 from ..labels import ALL, LabelFilter
-from .label_counts import count_entities
+from .label_counts import count_entities, write_report
 from .pipelines import PathLike, is_single
 from .shards import write_shards
 
@@ -74,7 +74,8 @@ def convert(
     """Convert a corpus.
 
     input (str or Path): A file or folder that `read_docs` can read.
-    output (str or Path): A file whose ending tells its format, else a folder of .spacy shards.
+    output (str or Path): A file whose ending tells its format, else a folder of .spacy shards. What was counted stands
+        beside it, in `OUTPUT.report.json`.
     lang, source_lang, format, encoding, spans_key, tag_names: See `ReadOptions`.
     shard (int): Docs a shard. 0: 1000.
     to (Optional[str]): Format of the output. None: by its ending.
@@ -103,7 +104,8 @@ def convert(
         else:
             options = {"sentences": sentences, "license": license, "shard size": shard, **labels.options()}
             key = run_key({"input": input}, {**asdict(reading), **options})
-            return +write_shards(docs, output, key=key, shard=shard, counts=report.counts)
+            report.counts = write_shards(docs, output, key=key, shard=shard, counts=report.counts)
+        write_report(output, report.counts)
     return +report.counts
 
 

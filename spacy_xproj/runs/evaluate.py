@@ -69,7 +69,7 @@ def evaluate(
     labels.check(in_gold + in_source)
     check_entities(source, target, docs, gold, in_source, in_gold)
     if alignments is not None:
-        docs = list(with_links(docs, docs, alignments))
+        docs = list(with_links(docs, docs, alignments, counts))
     if sentences:
         docs = list(with_sentence_pairs(docs))
     fit(nlp, DocReader(fit_on, nlp, source_lang=source_lang, sentences=sentences) if fit_on else docs)

@@ -14,12 +14,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from spacy.util import is_package, load_config
 from weasel.util.hashing import get_checksum
 
-from ..codes import normalize_code, parse
+from ..codes import normalize_code
 from ..corpus import blank, read_docs
 from ..errors import InputError, XprojError
-from ..files import folder_beside, write_json, write_lines
+from ..files import folder_beside, write_lines
 from ..labels import ALL, LabelFilter
-from ..languages import UNSPACED_LANGUAGES, spacy_lang
+from ..languages import spacy_lang
 from ..shipped import find_config, write_config
 from .pipelines import PathLike
 from .vectors import word_encoder
@@ -35,11 +35,11 @@ ROLES = {  # of the files that a person gives: what stands in project.yml
     "encoder": "The encoder of the word vectors",
 }
 MEMORY_FILES = (".tsv", ".jsonl", ".tmx")  # others are the lines of one side
-# spaCy's "xx" takes a sentence without spaces for one token. This gives what is trained the tokenizer of `blank`.
-SPLIT_CHARACTERS = """
+# What is trained is told its language, of which `--nlp.lang` is spaCy's class.
+LANGUAGE = """
 [initialize.before_init]
-@callbacks = "spacy.copy_from_base_model.v1"
-tokenizer = "configs/tokenizer"
+@callbacks = "spacy_xproj.language.v1"
+lang = "{}"
 """
 
 
@@ -149,7 +149,6 @@ def init(
             "vectors": "corpus/vectors" if encoder else None,
             "by_label": bool(gold),  # else the development data are what the last score is on
             "test": "corpus/gold/test.spacy" if gold else "corpus/dev.spacy",
-            "meta": "configs/meta.json" if project.nlp_lang != lang else None,
             "does": _does(given, parallel, source_model),
             **{"labeled": None, "suffix": "", "corpus": "corpus", "training": "training", "metrics": "metrics/scores"},
         }
@@ -338,12 +337,11 @@ def _write_configs(folder: Path, values: dict[str, Any], labels: LabelFilter) ->
     names = [values["project_config"]] if values["source"] else []
     for name in [*names, values["train_config"], *(["translate"] if values["parallel"] else [])]:
         write_config(name, folder / f"{name}.cfg")
-    if values["nlp_lang"] == "xx" and parse(values["lang"]).language in UNSPACED_LANGUAGES:
-        blank(values["lang"]).to_disk(folder / "tokenizer")
+    if values["nlp_lang"] != values["lang"]:
         path = folder / f"{values['train_config']}.cfg"
         text = path.read_text(encoding="utf-8")
         section = "" if "\n[initialize]\n" in text else "\n[initialize]\n"
-        path.write_text(text + section + SPLIT_CHARACTERS, encoding="utf-8")
+        path.write_text(text + section + LANGUAGE.format(values["lang"]), encoding="utf-8")
     if values["raw"]:
         config = load_config(find_config("teach"), interpolate=False)
         hugging_face = (Path(folder.parent, values["source_model"]) / "config.json").is_file()
@@ -354,5 +352,3 @@ def _write_configs(folder: Path, values: dict[str, Any], labels: LabelFilter) ->
         pipe.update(teachers={"model": teacher}, label_map=dict(labels.label_map), labels=list(labels.labels))
         text = f"# Soft labels by one teacher.\n{config.to_str(interpolate=False)}"
         (folder / "teach.cfg").write_text(text, encoding="utf-8")
-    if values["meta"]:
-        write_json(folder / "meta.json", {"xproj_lang": values["lang"]})

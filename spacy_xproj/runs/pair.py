@@ -147,7 +147,7 @@ class PairReader:
         for_docs, for_sentences = tee(self.pairs(Report(counts)))
         docs = self.payloads(for_docs)
         if self.alignments is not None:
-            docs = with_links(docs, self.payloads(self.pairs(Report())), self.alignments)
+            docs = with_links(docs, self.payloads(self.pairs(Report())), self.alignments, counts)
         for doc, (source, target) in zip(docs, for_sentences):
             doc._.xproj = doc._.xproj.replace(lang=self.source_lang)
             long = max(len(source), len(target)) > LONG

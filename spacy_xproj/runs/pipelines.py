@@ -189,7 +189,7 @@ class DocReader:
         """Read the Docs, and count what in the input is worth a remark."""
         docs = self.read_plain(counts)
         if self.alignments is not None:
-            docs = with_links(docs, self.read_plain(Counter()), self.alignments)
+            docs = with_links(docs, self.read_plain(Counter()), self.alignments, counts)
         return with_sentence_pairs(docs) if self.sentences else docs
 
     def read_plain(self, counts: Counter, seen: Optional[Counter] = None) -> Iterator[Doc]:

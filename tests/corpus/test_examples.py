@@ -1,11 +1,14 @@
 import random
+from collections import Counter
 
 import numpy as np
 import pytest
 import spacy
 from spacy.tokens import Doc, DocBin, Span
+from spacy.util import logger as spacy_logger
 from spacy.util import registry
 
+from spacy_xproj.bitext import Bitext
 from spacy_xproj.corpus.entity_swap import EntitySwap
 from spacy_xproj.corpus.examples import GoldCorpus, with_links
 from spacy_xproj.errors import InputError, XprojError
@@ -138,6 +141,31 @@ def test_lines_of_links_by_doc_or_by_sentence_pair(tmp_path, nlp):
     path.write_text("0-0\n1-0\n0-0\n")
     with pytest.raises(InputError, match="line 2: The link '1-0' points at source word 1, but there are 1"):
         next(with_links(docs, docs, path))
+
+
+def test_what_links_count_is_counted(tmp_path, nlp):
+    """Of each side by itself: its tokens, or its words between blanks, where the two differ."""
+    docs = [nlp.make_doc(text) for text in ("u (v)", "x, y", "z")]
+    for doc in docs:
+        doc._.xproj = Bitext("en", ("a", "b"), (True, False))
+    path = tmp_path / "links.pharaoh"
+    for text, wanted in (("0-0 1-3\n0-2\n0-0\n", "tokens"), ("1-1 0-0\n1-1\n0-0\n", "words")):
+        path.write_text(text)
+        counts = Counter()
+        list(with_links(docs, docs, path, counts))
+        assert +counts == {f"lines_linked_by_target_{wanted}": 2}
+
+
+def test_sides_without_ids_are_joined_by_line_and_the_log_says_so(corpus, nlp, caplog):
+    reader = GoldCorpus(str(corpus / "tgt.conll"), source=str(corpus / "src.conll"))
+    with caplog.at_level("INFO", logger="spacy"):
+        spacy_logger.propagate, before = True, spacy_logger.propagate
+        try:
+            assert len(list(reader(nlp))) == len(list(reader(nlp))) == 5
+        finally:
+            spacy_logger.propagate = before
+    (said,) = [record.getMessage() for record in caplog.records if "by line" in record.getMessage()]
+    assert said == f"{corpus / 'src.conll'} and {corpus / 'tgt.conll'} have no ids: joined line by line, 5 Docs"
 
 
 def test_too_few_links_and_links_out_of_range(corpus, nlp):

@@ -6,6 +6,7 @@ import pytest
 import spacy
 
 import spacy_xproj
+from spacy_xproj.errors import XprojError
 from tests.conftest import missed, payload_doc
 
 NAMES = ("Ana", "Oslo", "Leo", "Roma", "Eva", "Bergen", "Ida")
@@ -42,6 +43,16 @@ def test_a_document_without_sentences(nlp):
     assert [len(doc.ents) for doc in docs] == [10, 0, 10]
     assert set(missed(docs[1]).values()) == {"too_long"} and len(missed(docs[1])) == 140
     assert not len(docs[1]._.xproj.links) and len(docs[0]._.xproj.links)
+
+
+def test_nothing_but_long_pairs(nlp):
+    """The cause is named, and not that there are no words on both sides."""
+    pipeline(nlp)
+    message = r"xproj_aligner: there is nothing to fit on, as all sentence pairs \(2\) are too long: .*--sentences"
+    with pytest.warns(UserWarning, match="1050 source"), pytest.raises(XprojError, match=message):
+        spacy_xproj.fit(nlp, [long_doc(nlp, 70), long_doc(nlp, 71)])
+    with pytest.raises(XprojError, match="no sentence pair with words on both sides"):
+        spacy_xproj.fit(nlp, [payload_doc(nlp, "a", "")])
 
 
 def test_a_long_pair_is_slow(nlp):

@@ -161,3 +161,14 @@ def test_to_and_back(tmp_path, to):
     assert doc.text == "Ana met Bo." and [(e.text, e.label_) for e in doc.ents] == [("Ana", "PER")]
     with pytest.raises(XprojError, match="--shard"):
         convert(path, tmp_path / "d", to=to, shard=1)
+
+
+@pytest.mark.parametrize("out", ["out.spacy", "out.conll", "out"])
+def test_what_was_counted_stands_beside_the_output(corpus, out):
+    """Whatever it is: one file of any format, or a folder of shards."""
+    counts = convert(corpus / "src.conll", corpus / out)
+    report = json.loads((corpus / f"{out}.report.json").read_text(encoding="utf-8"))
+    assert report["docs"] == counts["docs"] == 5 and report["by_label"] == {
+        "LOC": {"entities": 1},
+        "PER": {"entities": 1},
+    }

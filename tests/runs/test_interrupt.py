@@ -59,13 +59,16 @@ VERBS = {
         "round-2/soft.spacy",
         "goes on from round 2 of 2",
     ),
+    "prune": ("prune encoder raw.txt out/x", "/x", "begins anew"),
+    "vectors": ("vectors raw.txt out/x --model encoder --lang es --width 4 --device cpu", "/x", "begins anew"),
+    "memory, exported": ("memory memory.db --export out/x.tsv --lang es", "/x.tsv", "begins anew"),
     "tune": (
         "tune bitext.spacy out/x --model encoder --steps 5 --every 1 --layer 3 --batch-tokens 300 --device cpu",
         "step-000000003",
         "goes on from step 3 of 5",
     ),
 }
-SLOW = ("project", "teach", "selftrain", "tune", "project to a file", "fit")
+SLOW = ("project", "teach", "selftrain", "tune", "project to a file", "fit", "prune", "vectors")
 
 
 @pytest.fixture
@@ -82,8 +85,9 @@ def work(corpus, monkeypatch):
     return corpus
 
 
-def in_child(words, log, before=""):
-    """Run a command in another process, which interrupts itself before it puts `before` in its place.
+def in_child(words, log, before="", moment="os.rename", when=lambda: True):
+    """Run a command in another process, which interrupts itself before it puts `before` in its place, or before another
+    moment, as Python's audit events name it.
 
     RETURNS (int, str): The exit code, and what was said.
     """
@@ -101,7 +105,7 @@ def in_child(words, log, before=""):
                 torch.set_num_threads(1)
 
                 def watch(event, args):
-                    if before and event == "os.rename" and str(args[1]).endswith(before):
+                    if before and event == moment and str(args[event == "os.rename"]).endswith(before) and when():
                         os.kill(os.getpid(), signal.SIGINT)
 
                 sys.addaudithook(watch)
@@ -135,6 +139,21 @@ def test_interrupted_and_run_again(work, verb):
     code, text = in_child(words, work / "log.txt")
     assert code == 0, text
     assert contents(work / "out") == want
+
+
+def test_a_memory_that_is_filled(work):
+    """Whole files are in it, or nothing of them. It is interrupted as it reads the second one to put it in."""
+    for name, pairs in (("a", VERSES[:2]), ("b", VERSES[2:])):
+        (work / f"{name}.tsv").write_text("".join(f"{s}\t{t}\n" for s, t in pairs), encoding="utf-8")
+    words = "memory a.tsv b.tsv new.db --lang es"
+    code, text = in_child(words, work / "log.txt", "b.tsv", "open", lambda: (work / "new.db").exists())
+    assert code == 130 and "Traceback" not in text and "The same command begins anew." in text, text
+    found = Memory(work / "new.db", read_only=True).store
+    assert found.languages() == {("en", "es"): (2, 0)}
+    code, text = in_child(words, work / "log.txt")
+    assert code == 0 and f"added {len(VERSES) - 2}" in text and "known 2" in text, text
+    assert list(found.entries("en", "es")) == VERSES
+    assert not [name for name in names(work) if name.endswith((".tmp", ".lock", "-journal", "-wal"))]
 
 
 def running(group):

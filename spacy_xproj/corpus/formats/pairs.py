@@ -111,7 +111,7 @@ def write_pairs(
 ) -> int:
     """Write translations, whole or not at all.
 
-    path (str or Path): The file. Its folder must be there.
+    path (str or Path): The file. Missing parent folders are made.
     pairs (iterable of (str, str)): Source texts and target texts.
     source_lang, target_lang (str): The direction.
     format (Optional[str]): As in `read_pairs`.
@@ -128,8 +128,6 @@ def write_pairs(
             count += 1
             yield pair
 
-    if not Path(path).parent.is_dir():
-        raise InputError(path, "The file cannot be written: there is no such folder.")
     try:
         with replacing(path) as beside, beside.open("w", encoding="utf8", newline="\n") as file:
             file.writelines(write(counted(), source_lang, target_lang))
