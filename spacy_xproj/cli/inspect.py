@@ -7,8 +7,9 @@ from typing import Annotated, Optional
 import typer
 from wasabi import msg
 
+from ..errors import XprojError
 from ..files import check_apart
-from ..review.inspect import ONLY, chosen, inspect, summary
+from ..review.inspect import DOUBTFUL, ONLY, chosen, inspect, summary
 from ..review.page import Row, write_page
 from ..review.page.html import REASONS
 from ..review.report import write_report
@@ -30,7 +31,7 @@ def inspect_cli(
     diff: Annotated[Optional[Path], typer.Option(metavar="OTHER", help="Another projection of the same texts.")] = None,
     gold: Annotated[Optional[Path], typer.Option(help="Gold of the target texts, in any format.")] = None,
     only: Annotated[str, typer.Option(help=f"Show these sentences only: {', '.join(ONLY)}.")] = "",
-    sample: Annotated[int, typer.Option(min=0, help="Take that many texts, chosen by a hash of each.")] = 0,
+    sample: Annotated[int, typer.Option(min=0, help="Take that many of the sentences, chosen by a hash of each.")] = 0,
     pipeline: Annotated[
         Optional[Path], typer.Option(help="Fitted pipeline that gives the candidates. Without it: FILE.fitted.")
     ] = None,
@@ -43,11 +44,14 @@ def inspect_cli(
     for out in (html, report):
         if out is not None:
             check_apart(out, [path, diff, gold, pipeline, *(metrics or ())])
-    looking = candidates and (html is not None or only == "doubtful" or pipeline is not None)
-    found = inspect(path, other=diff, gold=gold, pipeline=pipeline, candidates=looking, lang=lang, sample=sample)
+    needed = (("--only wrong", only == "wrong", "--gold", gold), ("--only changed", only == "changed", "--diff", diff))
+    for option, given, other, value in (*needed, ("--metrics", bool(metrics), "--report", report)):
+        if given and value is None:
+            raise XprojError(f"{option} needs {other}. Give both.")
+    found = inspect(path, other=diff, gold=gold, pipeline=pipeline, candidates=candidates, lang=lang)
     for what, number in found.unpaired.items():
         msg.warn(f"{number} {what}.")
-    some = list(chosen(found.rows, only))
+    some = chosen(found.rows, only, sample)
     if html is not None:
         langs = {"source_lang": found.source_lang, "target_lang": found.target_lang}
         write_page(html, some, title=path.name, other=diff.name if diff else "", **langs)
@@ -84,9 +88,9 @@ def lines(row: Row, other: str) -> list[str]:
         start, end, label = row.spans[place]
         why = REASONS.get(reason, "")
         out.append(f"  not projected: {text_of(row.source, start, end)} {label} ({reason}). {why}")
-    for one, value in zip(row.spans, row.doubt):
-        if value > 0.1 and row.spans.index(one) not in row.missing:
-            out.append(f"  doubtful: {text_of(row.source, *one[:2])} {one[2]}, {value:.0%} likely wrong")
+    for place, (start, end, label) in enumerate(row.spans):
+        if row.doubt[place] > DOUBTFUL and place not in row.missing:
+            out.append(f"  doubtful: {text_of(row.source, start, end)} {label}, wrong with {row.doubt[place]:.0%}")
     for kind, _, right in row.errors:
         by_gold = f": {text_of(row.target, *right[:2])} {right[2]}" if right else ""
         out.append(f"  by gold: {kind}{by_gold}")

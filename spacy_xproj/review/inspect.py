@@ -1,7 +1,7 @@
 """Look at a projection: the rows of the page, for a browser or the terminal."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Optional, Union
 
@@ -48,7 +48,6 @@ def inspect(
     pipeline: Optional[PathLike] = None,
     candidates: bool = True,
     lang: Optional[str] = None,
-    sample: int = 0,
 ) -> Inspection:
     """Read a projection with all that is known of it.
 
@@ -61,7 +60,6 @@ def inspect(
         `xproj project` leaves there, if it is the one that the payloads name.
     candidates (bool): Look for candidates. False: the page opens without what spoke for and against spans.
     lang (Optional[str]): The target language. None: that of the pipeline.
-    sample (int): Take that many Docs, chosen by a hash of their texts. 0: all.
     RETURNS (Inspection): The rows, and what was known.
     RAISES (XprojError): If a file cannot be used, nothing of `gold` or `other` has a partner in `path`, or the pipeline
         has no matcher.
@@ -73,9 +71,6 @@ def inspect(
     names = [name(doc) if doc._.xproj is not None else text_hash(doc.text)[:16] for doc in docs]
     if pipeline is None and nlp is not None and not _made_by(docs, Path(f"{path}.fitted")):
         nlp = None
-    if sample:
-        chosen = sorted(range(len(docs)), key=lambda k: text_hash(names[k]))[:sample]
-        docs, names = [docs[k] for k in sorted(chosen)], [names[k] for k in sorted(chosen)]
     unpaired: Counter = Counter()
     golds = _golds(docs, gold, vocab, unpaired) if gold is not None else [None] * len(docs)
     others = _others(docs, names, other, vocab, unpaired) if other is not None else [None] * len(docs)
@@ -111,12 +106,14 @@ def summary(found: Sequence[Row]) -> Counter:
     return counts
 
 
-def chosen(found: Iterable[Row], only: str) -> Iterator[Row]:
+def chosen(found: Iterable[Row], only: str = "", sample: int = 0) -> list[Row]:
     """Choose rows.
 
     found (iterable of Row): The rows.
     only (str): One of `ONLY`: with a source span that was not projected; with a doubtful one; with an error by gold;
         with another result in the other projection. "": all.
+    sample (int): Take that many of these, by a hash of each, so that the same ones are taken again. 0: all.
+    RETURNS (list of Row): The rows, in their order.
     """
     wanted = {
         "": lambda row: True,
@@ -125,7 +122,9 @@ def chosen(found: Iterable[Row], only: str) -> Iterator[Row]:
         "wrong": lambda row: bool(row.errors),
         "changed": changed,
     }
-    return filter(wanted[only], found)
+    some = list(filter(wanted[only], found))
+    order = sorted(range(len(some)), key=lambda k: text_hash(f"{some[k].doc} {some[k].at}"))
+    return [some[k] for k in sorted(order[: sample or None])]
 
 
 def changed(row: Row) -> bool:
@@ -144,7 +143,7 @@ def _pipeline(path: PathLike, given: Optional[PathLike]) -> Optional[Language]:
     try:
         nlp = spacy.load(folder)
     except (OSError, ValueError) as err:
-        raise InputError(folder, f"The pipeline cannot be loaded, so that there are no candidates. {err}") from err
+        raise InputError(folder, f"The pipeline that gives candidates cannot be loaded. {err}") from err
     if matcher_of(nlp) is not None:
         return nlp
     if given is None:

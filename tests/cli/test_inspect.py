@@ -92,6 +92,9 @@ def test_what_it_cannot_look_at(projected, tmp_path):
         (("inspect", projected / "out.spacy", "--gold", projected / "src.conll"), "holds the gold of no text"),
         (("inspect", projected / "out.spacy", "--html", projected / "out.spacy"), "out.spacy"),
         (("inspect", projected / "out.spacy", "--pipeline", projected), "cannot be loaded"),
+        (("inspect", projected / "out.spacy", "--only", "wrong"), "--only wrong needs --gold"),
+        (("inspect", projected / "out.spacy", "--only", "changed"), "--only changed needs --diff"),
+        (("inspect", projected / "out.spacy", "--metrics", projected / "x.json"), "--metrics needs --report"),
     ):
         done = run(*args)
         assert done.exit_code in (1, 2) and message in said(done), (args, done.output)
@@ -142,3 +145,9 @@ def test_a_report(projected, tmp_path):
     done = run("inspect", projected / "links.spacy", "--report", out, "--metrics", metrics)
     assert done.exit_code == 1 and "Expected the scores that 'spacy evaluate --output' writes" in said(done)
     assert out.read_text("utf-8") == text
+
+
+def test_a_sample_of_those_that_were_lost(projected):
+    """Not those that were lost among a sample."""
+    done = run("inspect", projected / "links.spacy", "--only", "lost", "--sample", "1")
+    assert done.exit_code == 0 and "not projected: Rome LOC" in said(done)

@@ -121,7 +121,7 @@ class Table:
             "masked": row.masked,
             "links": [x for i, j, score in row.links for x in (i, j, round(100 * score))],
             "readings": {k: [self.reading(one) for one in some] for k, some in row.readings.items()},
-            "doubt": [round(100 * value) for value in row.doubt],
+            "doubt": [round(1000 * value) for value in row.doubt],
             "errors": [[TYPES.index(kind), *spans] for kind, *spans in row.errors],
             "asked": row.asked,
             "notes": row.notes,
@@ -145,8 +145,8 @@ class Table:
 
 
 def found(one: Found) -> list[Any]:
-    """Start, end, label, source span, hundredths of the score, and 0 if it is no entity."""
-    return [one.start, one.end, one.label, one.source, round(100 * one.score), int(one.kept)]
+    """Start, end, label, source span, thousandths of the score, and 0 if it is no entity."""
+    return [one.start, one.end, one.label, one.source, round(1000 * one.score), int(one.kept)]
 
 
 def label_colors(labels: Sequence[str], colors: Optional[Mapping[str, str]] = None) -> dict[str, str]:
