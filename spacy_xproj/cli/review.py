@@ -9,6 +9,7 @@ from wasabi import msg
 
 from ..review import verbs
 from ..review.llm import KEY_VARIABLE, second_opinion
+from ..review.round import review_round
 from ..review.score import Share
 from .common import handle_errors, show_counts
 
@@ -99,6 +100,36 @@ def llm_cli(
         msg.warn(f"{found.left} cases were not asked: --max-calls {max_calls} were made. The same command goes on.")
 
 
+def round_cli(
+    projected: Projected,
+    answers: Answers,
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to write.")],
+    pipeline: Annotated[
+        Optional[Path], typer.Option(help="The fitted pipeline that projected. Else PROJECTED.fitted.")
+    ] = None,
+    mask_below: Annotated[
+        float, typer.Option(min=0, max=1, help="Mask the tokens of unanswered projections that score below this.")
+    ] = 0.0,
+) -> None:
+    """Put answers into the Docs, adapt the matcher to them, project again what was not answered, and choose what to ask
+    next: a whole round."""
+    report, problems = review_round(projected, answers, out, pipeline, mask_below)
+    msg.good(f"{out}: {report['answers']} answers about {report['source_spans']} source spans")
+    show_counts({name.replace(":", ": "): n for name, n in report.items() if ":" in name})
+    show_problems(problems)
+    if report["checked"]:
+        msg.info(
+            f"Of {report['checked']} answered source spans, matchers that did not see their answers project "
+            f"{report['right_before']} right before they adapt, and {report['right_after']} after."
+        )
+    if not report["adapted"]:
+        msg.warn("The matcher stays as it was, since answers made it worse on those that it did not see, or were none.")
+    msg.info(
+        f"{report['changed']} source spans without an answer are projected otherwise now. Wrong among these, as the "
+        f"matcher expects: {report['doubt_before']} before, {report['doubt_after']} now."
+    )
+
+
 def score_cli(projected: Projected, answers: Answers) -> None:
     """Tell how good a projection is, from answers about a random sample of it."""
     found = verbs.score(projected, answers)
@@ -125,4 +156,5 @@ app.command("export")(handle_errors(export_cli))
 app.command("import")(handle_errors(import_cli))
 app.command("apply")(handle_errors(apply_cli))
 app.command("llm")(handle_errors(llm_cli))
+app.command("round")(handle_errors(round_cli))
 app.command("score")(handle_errors(score_cli))

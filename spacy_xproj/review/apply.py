@@ -14,8 +14,9 @@ from ..corpus.pairing import bare_copy
 from ..errors import XprojError
 from ..pipeline.projection_pipe import SPANS_KEY
 from ..similarities.lexicon_table import Entry, LexiconTable, form_key, form_text
-from .answers import Answer, Key, questions, target_spans
+from .answers import Answer, Key, Question, char_span, questions, target_spans
 
+ANSWERED = "answered"  # in the report of a Doc: who answered, by the ids of source spans
 ABSENT = "answered_absent"  # the reason of a source span that a reviewer found nowhere
 
 
@@ -36,15 +37,17 @@ def reviewed(docs: Iterable[Doc], answers: Mapping[Key, Answer], problems: list[
     docs (iterable of Doc): Docs as a projection left them.
     answers (mapping of Key to Answer): One a question, see `latest`.
     problems (list of str): Gets a sentence for each answer that cannot be used, once all Docs came.
-    YIELDS (Reviewed): One a Doc, in order.
+    YIELDS (Reviewed): One a Doc, in order. What was put into a Doc by an earlier call counts, too, where no new answer
+        is about it.
     """
     name, left = PairIds(), dict(answers)
     for doc in docs:
         mine: dict[int, tuple[Answer, list[Span]]] = {}
-        for place, question in enumerate(questions(doc, name(doc)) if doc._.xproj is not None else ()):
-            if question.key in answers:
-                left.pop(question.key, None)
-                answer = answers[question.key]
+        asked = questions(doc, name(doc)) if doc._.xproj is not None else []
+        before = answered_before(doc, asked)
+        for place, question in enumerate(asked):
+            left.pop(question.key, None)
+            if (answer := answers.get(question.key, before.get(place))) is not None:
                 try:
                     mine[place] = answer, target_spans(answer, doc)
                 except XprojError as err:
@@ -52,6 +55,22 @@ def reviewed(docs: Iterable[Doc], answers: Mapping[Key, Answer], problems: list[
         yield Reviewed(doc, mine)
     for doc_id, start, end, label in left:
         problems.append(f"{doc_id}: no Doc has this id and a source span {start}-{end} with the label {label}.")
+
+
+def answered_before(doc: Doc, asked: Sequence[Question]) -> dict[int, Answer]:
+    """Return the answers that were put into a Doc already, by the places of the source spans.
+
+    doc (Doc): A Doc with a payload.
+    asked (sequence of Question): Its questions.
+    """
+    who, out = (doc._.xproj_report or {}).get(ANSWERED, {}), {}
+    for place, (span, question) in enumerate(zip(doc._.xproj.spans, asked)):
+        if span.id in who:
+            mine = [each for each in doc.spans.get(SPANS_KEY, ()) if each.id_ == span.id]
+            label = mine[0].label_ if mine else span.label
+            kind = "span" if mine else "absent"
+            out[place] = Answer(question, kind, tuple(map(char_span, mine)), label, who[span.id])
+    return out
 
 
 def correct(found: Reviewed, mask_below: float = 0.0) -> Doc:
@@ -137,7 +156,9 @@ def _report(doc: Doc, bitext: Bitext, found: Reviewed) -> dict:
             answered = place in found.answers and not found.answers[place][1]
             reason = ABSENT if answered else reasons.get(span.id, "conflict")
             rows.append({"id": span.id, "label": span.label, "start": span.start, "end": span.end, "reason": reason})
-    return {**before, "source_spans": len(bitext.spans), "projected": len(bitext.spans) - len(rows), "missing": rows}
+    counts = {"source_spans": len(bitext.spans), "projected": len(bitext.spans) - len(rows)}
+    who = {bitext.spans[place].id: answer.reviewer for place, (answer, _) in sorted(found.answers.items())}
+    return {**before, **counts, "missing": rows, ANSWERED: who}
 
 
 def example(found: Reviewed) -> Optional[Doc]:

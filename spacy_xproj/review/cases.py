@@ -45,6 +45,7 @@ class Case:
     candidates (tuple of Candidate): The likeliest spans, what was projected among them.
     absent (Optional[float]): The probability that the target has no counterpart. None where nobody knows it.
     doubt (float): The probability that what was done is wrong.
+    answered (bool): An answer was put into the Doc already.
     like (int): How many cases of the corpus have this source text and label.
     """
 
@@ -59,6 +60,7 @@ class Case:
     absent: Optional[float] = None
     doubt: float = UNDECIDED
     like: int = 1
+    answered: bool = False
 
     @property
     def form(self) -> tuple[str, str]:
@@ -102,7 +104,8 @@ def cases(docs: Iterable[Doc], nlp: Optional[Language] = None) -> Iterator[Case]
 def _cases(doc: Doc, name: str, known: Readings) -> Iterator[Case]:
     bitext = doc._.xproj
     found = list(found_spans(doc, {span.id: k for k, span in enumerate(bitext.spans)}))
-    why = {row["id"]: row["reason"] for row in (doc._.xproj_report or {}).get("missing", ())}
+    report = doc._.xproj_report or {}
+    why, answered = {row["id"]: row["reason"] for row in report.get("missing", ())}, report.get("answered", {})
     missing = {k: why[span.id] for k, span in enumerate(bitext.spans) if span.id in why}
     tokens = tuple((token.idx, token.idx + len(token)) for token in doc)
     for place, question in enumerate(questions(doc, name)):
@@ -119,6 +122,7 @@ def _cases(doc: Doc, name: str, known: Readings) -> Iterator[Case]:
             tuple(_likely(doc, one.start, one.end, one.probability) for one in readings if one.end),
             next((round(one.probability, 4) for one in readings if not one.end), None),
             round(doubt(place, found, missing, readings), 4),
+            answered=bitext.spans[place].id in answered,
         )
 
 

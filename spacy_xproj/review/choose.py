@@ -19,13 +19,14 @@ def counted(found: Iterable[Case]) -> list[Case]:
 
 
 def by_worth(found: Sequence[Case], limit: int = 0) -> list[Case]:
-    """Return the cases that are most worth an answer, in order: the most doubtful first, and of those that are as
-    doubtful, to one per cent, the ones with more like cases.
+    """Return the cases without an answer that are most worth one, in order: the most doubtful first, and of those that
+    are as doubtful, to one per cent, the ones with more like cases.
 
     found (sequence of Case): All cases of a corpus.
     limit (int): How many. 0: all.
     """
-    order = sorted(found, key=lambda case: (-round(case.doubt, 2), -case.like, -case.doubt, case.question.key))
+    unanswered = [case for case in found if not case.answered]
+    order = sorted(unanswered, key=lambda case: (-round(case.doubt, 2), -case.like, -case.doubt, case.question.key))
     return [asked(case, "doubt") for case in order[: limit or None]]
 
 

@@ -65,6 +65,8 @@ def chosen(
     if not found:
         raise InputError(projected, "Not one of its Docs has a source span: there is nothing to review.")
     some = at_random(found, sample, seed) if sample else by_worth(found, limit)
+    if not some:
+        raise InputError(projected, f"All of its {len(found)} source spans are answered: there is nothing to review.")
     return Exported(some, len(found), folder if nlp is not None else None)
 
 
@@ -186,7 +188,7 @@ def apply(
     counts: Counter = Counter()
     problems: list[str] = []
     found = list(reviewed(projected_docs(projected), given, problems))
-    used = [answer for each in found for answer, _ in each.answers.values()]
+    used = [answer for each in found for answer, _ in each.answers.values() if answer.question.key in given]
     if not used:
         raise InputError(answers, f"Not one of its answers fits {projected}. {(problems or ['It is empty.'])[0]}")
     learnable = [doc for each in found if each.answers and (doc := example(each)) is not None]

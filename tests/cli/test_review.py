@@ -12,6 +12,7 @@ from spacy_xproj.cli import app
 from spacy_xproj.corpus import read_docs
 from spacy_xproj.review.answers import read_answers
 from spacy_xproj.review.cases import read_queue
+from spacy_xproj.review.round import CORRECTED, LEXICON, PIPELINE, QUEUE, REPORT, TRAIN
 from tests.conftest import ents, missed, said
 
 RANKER = """[nlp]
@@ -240,3 +241,66 @@ def test_without_the_pipeline_scores_tell(projected, tmp_path):
     elsewhere.write_bytes(projected.read_bytes())
     assert "only scores tell" in run("export", elsewhere, tmp_path / "q.jsonl")
     assert all(case.absent is None and not case.candidates for case in read_queue(tmp_path / "q.jsonl"))
+
+
+def test_a_round(projected):
+    answers, found = answered(projected)
+    found[0] = {**found[0], "answer": "absent", "targets": []}
+    write_records(answers, found[:1])
+    out = projected.with_name("round1")
+    told = run("round", projected, answers, out)
+    assert "1 answers about 2 source spans" in told
+    made = {path.name for path in out.iterdir()}
+    assert {CORRECTED, PIPELINE, LEXICON, QUEUE, REPORT, TRAIN} <= made
+    (case,) = read_queue(out / "queue.jsonl")
+    assert case.question.source.text != found[0]["source"]["text"] and case.absent is not None
+    before = (out / "corrected.spacy").stat().st_mtime_ns
+    assert run("round", projected, answers, out) == told
+    assert (out / "corrected.spacy").stat().st_mtime_ns == before
+    # the next round goes on from there: what was answered before is among the entities as it was answered
+    more = answers.with_name("more.jsonl")
+    rest = {"answer": "absent", "targets": [], "label": case.question.label, "reviewer": "person"}
+    write_records(more, [{**case.question.to_json(), **rest}])
+    run("round", out / CORRECTED, more, projected.with_name("round2"))
+    assert all(not doc.ents for doc in docs(projected.with_name("round2") / "corrected.spacy"))
+
+
+def test_a_round_needs_a_pipeline_that_learns(projected, corpus):
+    answers, _ = answered(projected)
+    elsewhere = projected.with_name("elsewhere.spacy")
+    elsewhere.write_bytes(projected.read_bytes())
+    assert "Give it with --pipeline" in run("round", elsewhere, answers, projected.with_name("r"), code=1)
+    config = str(corpus / "match.cfg")
+    result = CliRunner().invoke(app, ["project", str(corpus / "bitext.spacy"), str(elsewhere), "--config", config])
+    assert result.exit_code == 0, result.output
+    assert "learns from answers" in run("round", elsewhere, answers, projected.with_name("r"), code=1)
+    assert not projected.with_name("r").exists()
+
+
+def test_the_matcher_trains_on_what_apply_writes(projected, tmp_path):
+    answers, _ = answered(projected)
+    train = projected.with_name("train.spacy")
+    run("apply", projected, answers, projected.with_name("c.spacy"), "--train", train)
+    found = docs(train)
+    assert [[(s.label) for s in doc._.xproj.spans] for doc in found] == [["PER"], ["LOC"]]
+    assert [ents(doc) for doc in found] == [[(0, 1, "PER")], [(3, 4, "LOC")]]
+    from spacy.cli.train import train as spacy_train
+
+    from spacy_xproj.shipped import find_config
+
+    overrides = {"paths.train": str(train), "paths.dev": str(train), "nlp.lang": "es", "training.max_epochs": 1}
+    spacy_train(find_config("matcher"), tmp_path / "out", overrides={**overrides, "training.eval_frequency": 1})
+    assert (tmp_path / "out" / "model-last").is_dir()
+
+
+def test_what_is_answered_is_not_asked_again(projected):
+    answers, found = answered(projected)
+    out, queue = projected.with_name("corrected.spacy"), projected.with_name("next.jsonl")
+    write_records(answers, found[:1])
+    run("apply", projected, answers, out)
+    assert "1 of 2 source spans" in run("export", out, queue)
+    write_records(answers, found[1:])
+    twice = projected.with_name("twice.spacy")
+    run("apply", out, answers, twice)
+    assert [doc._.xproj_report["answered"] for doc in docs(twice)[3:]] == [{"s0": "person"}] * 2
+    assert "nothing to review" in run("export", twice, queue, code=1)
