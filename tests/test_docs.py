@@ -101,7 +101,9 @@ def test_what_is_named_is_there(path):
 
 
 def options(verb):
-    return {name for param in verb.params for name in param.opts}
+    """The options of a verb; of one that has verbs of its own, all of theirs."""
+    own = {name for param in verb.params for name in param.opts}
+    return own.union(*map(options, getattr(verb, "commands", {}).values()))
 
 
 def calls():
@@ -119,6 +121,9 @@ def calls():
 def test_calls_are_understood(place, words):
     """Options with a dot are values of the config."""
     verb = VERBS[words[0]]
+    while hasattr(verb, "commands"):
+        words = words[1:]
+        verb = verb.commands[words[0]]
     verb.make_context(words[0], words[1:])
     given = {word.partition("=")[0] for word in words if word.startswith("--")}
     assert {name for name in given if "." not in name} <= options(verb)
