@@ -1,8 +1,8 @@
 """Projection into Luganda and Setswana, from English with predicted labels: `python -m benchmarks.masakha`
 
-English sentences of MasakhaNER 2.0 are labeled by a small NER that is trained here, without pretrained weights, or by
-trained models (`--source-model`), and projected onto the gold target by the published methods and by ours, on the same
-links and labels. The shipped weights
+English sentences of MasakhaNER 2.0 are labeled by a small NER that is trained here, without pretrained weights or on a
+frozen encoder (`--encoder`), or by trained models (`--source-model`), and projected onto the gold target by the
+published methods and by ours, on the same links and labels. The shipped weights
 of `Ranker.v1` saw neither language. All aligners, and what `Ranker.v1` learns from a corpus, see the same text: these
 sentences and the train and dev part of MAFAND. eflomal (extra `benchmark`) takes no seed, and is run once for each seed
 of the NER. DATE is left out. The labels of a trained model are renamed by `--label-map`, which was chosen on the
@@ -40,7 +40,7 @@ from spacy_xproj.runs.source_labels import SourceLabeler
 
 from .common import DATA, ROOT, config, examples, table
 from .new_user import MAP
-from .source_ner import EN, LABELS, TEXTS, plain, source_model, source_quality
+from .source_ner import EN, FROZEN, LABELS, TEXTS, plain, source_model, source_quality
 
 PUBLISHED = ("ref_heuristic", "ref_greedy")
 METHODS = (*PUBLISHED, "heuristic", "match", "ranker")
@@ -83,12 +83,13 @@ def sides(lang: str) -> tuple[list[str], list[Doc]]:
     return source + [s for s, _ in pairs], gold + [nlp.make_doc(t) for _, t in pairs]
 
 
-def labeler(model: str, work: Path, names: LabelFilter) -> Callable[[int, list[Doc]], Iterable[Doc]]:
-    """What labels English Docs by the model of a seed: one of `TEXTS`, or a trained one, whose labels are renamed."""
+def labeler(model: str, args: argparse.Namespace) -> Callable[[int, list[Doc]], Iterable[Doc]]:
+    """What labels English Docs by the model of a seed: one that is trained here, or a given one with renamed labels."""
+    names = LabelFilter(LABELS, LabelFilter.parse(label_map=args.label_map).label_map)
 
     def label(seed: int, docs: list[Doc]) -> Iterable[Doc]:
-        if model in TEXTS:
-            nlp = source_model(model, seed, work)
+        if model in (*TEXTS, FROZEN):
+            nlp = source_model(model, seed, args.work, args.encoder)
             return nlp.pipe([plain(doc, nlp) for doc in docs])
         path = model.format(seed=seed)
         known = SourceLabeler(path, "en").labels
@@ -98,12 +99,12 @@ def labeler(model: str, work: Path, names: LabelFilter) -> Callable[[int, list[D
     return label
 
 
-def labeled(model: str, seed: int, lang: str, work: Path, names: LabelFilter) -> list[Doc]:
+def labeled(model: str, seed: int, lang: str, args: argparse.Namespace) -> list[Doc]:
     """The English side of the gold sentences with predicted labels."""
-    path = work / f"en-{lang} {Path(model).name} {seed}.spacy"
+    path = args.work / f"en-{lang} {Path(model).name} {seed}.spacy"
     if not path.exists():
         docs = list(EN.pipe(lines(DATA / f"masakha/en-{lang}/src.txt")))
-        write_file(labeler(model, work, names)(seed, docs), path)
+        write_file(labeler(model, args)(seed, docs), path)
     return list(read_file(path, EN.vocab))
 
 
@@ -201,22 +202,22 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=ROOT / "metrics" / "masakha")
     parser.add_argument("--langs", nargs="+", default=["lug", "tsn"])
     parser.add_argument("--text", nargs="*", choices=TEXTS, default=TEXTS, help="what the source NER is trained on")
+    parser.add_argument("--encoder", type=Path, help="folder of an encoder, for a source NER on it as it is")
     parser.add_argument("--source-model", nargs="*", default=[], help="trained models: spaCy's or token classifiers")
     parser.add_argument("--label-map", default=MAP, help="new names of their labels")
     parser.add_argument("--links", nargs="+", choices=LINKS, default=LINKS)
     parser.add_argument("--seeds", type=int, default=3)
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
-    labels = LabelFilter(LABELS, LabelFilter.parse(label_map=args.label_map).label_map)
-    sources = (*args.text, *args.source_model)
-    models = [source_quality(Path(name).name, labeler(name, args.work, labels), args.seeds) for name in sources]
+    sources = (*args.text, *([FROZEN] if args.encoder else []), *args.source_model)
+    models = [source_quality(Path(name).name, labeler(name, args), args.seeds) for name in sources]
     bounds, quality, gains, types = [], [], [], []
     reasons: dict[tuple[str, ...], tuple[Counter, Result]] = {}
     for lang in args.langs:
         source, target = sides(lang)
         links = payloads(source, target, lang, args.links, args.seeds, args.work)
         for model in sources:
-            docs = [labeled(model, seed, lang, args.work, labels) for seed in range(args.seeds)]
+            docs = [labeled(model, seed, lang, args) for seed in range(args.seeds)]
             found, text = results(target, links, docs), Path(model).name
             bounds += [[lang, text, name, *bound_row(found[name, "ranker"])] for name in args.links]
             gains += [[lang, text, name, *gain_row(found, name)] for name in args.links]

@@ -1,9 +1,11 @@
-"""A small English NER (PER, LOC, ORG) without pretrained weights, for benchmarks that project predicted labels."""
+"""A small English NER (PER, LOC, ORG), without pretrained weights or on a frozen encoder, for benchmarks that project
+predicted labels."""
 
 import random
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Optional
 
 import numpy as np
 import spacy
@@ -20,6 +22,7 @@ from .common import DATA, ROOT
 
 LABELS = ("PER", "LOC", "ORG")
 TEXTS = ("uner", "uner and assets")
+FROZEN = "uner, frozen encoder"
 SHARE = 0.12
 TRAINING = {"nlp.lang": "en", "training.max_steps": 1500, "training.patience": 600}
 EN = blank("en")
@@ -52,24 +55,30 @@ def made_up(doc: Doc, rng: random.Random) -> Doc:
     return made
 
 
-def source_model(text: str, seed: int, work: Path) -> Language:
+def source_model(text: str, seed: int, work: Path, encoder: Optional[Path] = None) -> Language:
     """The NER of a training text and a seed, from the folder `work` if it is there.
 
-    text (str): One of `TEXTS`. What `is_dev` takes of it tells when to stop; the rest is learnt from, and once more
-        with names made up.
+    text (str): One of `TEXTS`, or `FROZEN`. What `is_dev` takes of it tells when to stop; the rest is learnt from, by
+        a NER without an encoder once more with names made up.
     seed (int): Of spaCy's training.
     work (Path): Where models are kept.
+    encoder (Optional[Path]): The folder of the encoder, for `FROZEN`.
     RETURNS (Language): The NER.
     """
     model = work / f"ner {text} {seed}"
     if not model.exists():
-        rng, beside, docs = random.Random(0), work / "training", english(text)
+        rng, beside, docs = random.Random(0), work / "training", english(TEXTS[0] if text == FROZEN else text)
         parts = {part: [doc for doc in docs if is_dev(doc.text, SHARE) == (part == "dev")] for part in ("train", "dev")}
-        parts["train"] += [made_up(doc, rng) for doc in parts["train"] if doc.ents]
+        if text != FROZEN:
+            parts["train"] += [made_up(doc, rng) for doc in parts["train"] if doc.ents]
         for part, some in parts.items():
             write_file(some, work / f"{part}.spacy")
-        paths = {f"paths.{part}": str(work / f"{part}.spacy") for part in parts}
-        train(ROOT / "configs" / "ner_cpu.cfg", beside, overrides={"system.seed": seed, **paths, **TRAINING})
+        settings = {"system.seed": seed, **{f"paths.{part}": str(work / f"{part}.spacy") for part in parts}}
+        if text == FROZEN:
+            settings |= {"nlp.lang": "en", "paths.encoder": str(encoder), "paths.cache": str(work / "vectors.sqlite")}
+        else:
+            settings |= TRAINING
+        train(ROOT / "configs" / f"{'ner_frozen' if text == FROZEN else 'ner_cpu'}.cfg", beside, overrides=settings)
         shutil.move(beside / "model-best", model)
         shutil.rmtree(beside)
     return spacy.load(model)
