@@ -11,9 +11,10 @@ import argparse
 import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Optional
 
 import spacy
 from spacy.tokens import Doc
@@ -31,17 +32,17 @@ ASSETS = ROOT / "assets"
 FIGURE = ("South Korea", "Berlin Philharmonic")  # what the figure is filtered by, and its span
 
 
-def main() -> None:
+def main(arguments: Optional[Sequence[str]] = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--sizes", default="1000,5000", help="Numbers of sentences.")
     parser.add_argument("--lang", default="es", choices=("es", "de"), help="The target language.")
     parser.add_argument("--browser", default=CHROMIUM, help="The program.")
     parser.add_argument("--figure", type=Path, help="Only draw the page of the shipped corpus there, as PNG.")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     docs, found = projected(options.lang)
     if options.figure is not None:
         return draw(docs, found, options.figure, options.browser)
-    print("| sentences | file, MB | opens in, s | drawn after the last key, s | JavaScript heap, MB | renderer, MB |")
+    print("| sentences | file, MB | opens in, s | last span reached in, s | JavaScript heap, MB | renderer, MB |")
     print("|---:|---:|---:|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as folder:
         for size in map(int, options.sizes.split(",")):
@@ -71,7 +72,7 @@ def opened(path: Path, browser: str) -> Iterator[float]:
     """Open a page, and go through its first and last spans.
 
     YIELDS (float): Seconds until the first sentence is drawn; seconds from the key that leads to the last span to its
-        links; the JavaScript heap; and the memory of the renderer that no other process shares. Both in MB, after that.
+        mark; then the JavaScript heap and the memory of the renderer, in which shared pages count in parts, in MB.
     """
     from playwright.sync_api import sync_playwright
 

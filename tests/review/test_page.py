@@ -383,6 +383,49 @@ class TestInTheBrowser:
             text.strip() for text in page.locator(".w.pick").all_inner_texts()
         ] == ["متحف", "برادو"]
 
+    def test_errors_by_gold_and_what_changed(self, tmp_path, view):
+        """Gold and another projection stand below the sentences where they differ, and both can be filtered by."""
+        _, docs = projected()
+        some = []
+        for k, doc in enumerate(docs[:6]):
+            gold, other = doc.copy(), doc.copy()
+            if k == 1:
+                gold.set_ents([Span(gold, 0, 2, "PER"), *(ent for ent in doc.ents if ent.start)], default="outside")
+            if k == 2:
+                del other.spans["xproj"]
+                other.set_ents([], default="outside")
+            some += rows(doc, f"doc{k}", gold=gold, other=other)
+        write_page(tmp_path / "page.html", some, other="other.spacy")
+        page = view(tmp_path / "page.html")
+        page.select_option("#state", "error")
+        assert page.locator("article").count() == 1
+        assert page.locator("article .gold mark").first.inner_text().startswith(docs[1][:2].text)
+        page.locator("article .source mark:not(.dim) button").first.click()
+        assert "By gold: too short" in page.locator("#panel").inner_text()
+        names = page.locator("#state option").all_inner_texts()
+        assert "wrong: too short" in names and "wrong: missed" not in names
+        page.select_option("#state", label="changed: only here")
+        assert page.locator("article").count() == 1
+        page.locator("article .source mark button").first.click()
+        assert "In other.spacy: not projected." in page.locator("#panel").inner_text()
+        assert page.locator("article .there .tag").inner_text() == "other.spacy"
+
+    def test_only_what_is_near_is_drawn(self, tmp_path, view):
+        """A page of many sentences holds few of them as elements, also after it was scrolled through."""
+        _, docs = projected()
+        some = [row for k in range(40) for n, doc in enumerate(docs) for row in rows(doc, f"{k}-{n}")]
+        write_page(tmp_path / "page.html", some)
+        page = view(tmp_path / "page.html", viewport={"width": 1200, "height": 700})
+        page.locator("article mark").first.wait_for()
+        assert page.locator("article").count() == 960 and page.locator("article > header").count() < 60
+        for _ in range(12):
+            page.mouse.wheel(0, 6000)
+            page.wait_for_timeout(30)
+        page.wait_for_timeout(200)
+        assert 0 < page.locator("article > header").count() < 80
+        page.keyboard.press("k")  # the last of all, which was never drawn
+        assert page.locator("article.now").get_attribute("aria-posinset") == "960"
+
     def test_select_words_with_the_mouse(self, tmp_path, view):
         nlp, docs = projected()
         page = view(page_of(docs, tmp_path, nlp))
