@@ -13,7 +13,7 @@ from wasabi import msg
 
 from scripts.ranker_data import ROOT
 from spacy_xproj.cli.common import handle_errors
-from spacy_xproj.corpus import replacing
+from spacy_xproj.files import replacing
 from spacy_xproj.runs.vectors import make_vectors
 
 LANGS = ("es", "de")

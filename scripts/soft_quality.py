@@ -14,11 +14,11 @@ from wasabi import msg
 
 from spacy_xproj.cli.common import handle_errors
 from spacy_xproj.compat import require
-from spacy_xproj.corpus import read_docs, replacing
+from spacy_xproj.corpus import read_docs
 from spacy_xproj.errors import XprojError
 from spacy_xproj.evaluate.calibration import calibration_error, reliability
 from spacy_xproj.evaluate.spans import entities
-from spacy_xproj.files import write_json
+from spacy_xproj.files import replacing, write_json
 
 BINS = 10
 STYLE = {"svg.hashsalt": "spacy_xproj", "svg.fonttype": "none", "axes.spines.top": False, "axes.spines.right": False}

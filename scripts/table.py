@@ -8,9 +8,8 @@ import typer
 from wasabi import msg
 
 from spacy_xproj.cli.common import handle_errors
-from spacy_xproj.corpus import replacing
 from spacy_xproj.errors import XprojError
-from spacy_xproj.files import write_json
+from spacy_xproj.files import replacing, write_json
 
 
 def make_rows(scores: dict[str, dict], reference: str = "") -> list[dict[str, Any]]:

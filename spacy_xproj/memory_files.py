@@ -72,11 +72,7 @@ def import_memory(
 
 
 def export_memory(
-    memory: Union[Memory, PathLike],
-    file: PathLike,
-    source_lang: str,
-    target_lang: str,
-    format: Optional[str] = None,
+    memory: Union[Memory, PathLike], file: PathLike, source_lang: str, target_lang: str, format: Optional[str] = None
 ) -> int:
     """Write the entries of one direction to a file, in the order in which they came. Of several entries for a text the
     one given by people is written, or else the first one of a backend. Carried spans are not written, nor are entries

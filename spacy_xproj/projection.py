@@ -31,12 +31,7 @@ def translate(
 
 
 def project(
-    source_docs: Iterable[Doc],
-    nlp_target: Language,
-    *,
-    fit: bool = True,
-    batch_size: int = 256,
-    **options: Any,
+    source_docs: Iterable[Doc], nlp_target: Language, *, fit: bool = True, batch_size: int = 256, **options: Any
 ) -> Iterator[Doc]:
     """Project the entities of source Docs onto their translations (translate-train).
 

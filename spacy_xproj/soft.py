@@ -132,12 +132,7 @@ def encode_soft(obj: Any, chain: Optional[Callable] = None) -> Any:
     """srsly's msgpack hook: the array goes as raw little-endian bytes."""
     if not isinstance(obj, SoftLabels):
         return obj if chain is None else chain(obj)
-    return {
-        KEY: 1,
-        "labels": obj.labels,
-        "probs": obj.probs.astype("<f2").tobytes(),
-        "provenance": obj.provenance,
-    }
+    return {KEY: 1, "labels": obj.labels, "probs": obj.probs.astype("<f2").tobytes(), "provenance": obj.provenance}
 
 
 def decode_soft(obj: Any, chain: Optional[Callable] = None) -> Any:

@@ -59,11 +59,7 @@ class Store(Database):
     schema = SCHEMA
 
     def lookup(
-        self,
-        rows: Iterable[tuple[str, str]],
-        source_lang: str,
-        target_lang: str,
-        ignore: Sequence[str] = IGNORED,
+        self, rows: Iterable[tuple[str, str]], source_lang: str, target_lang: str, ignore: Sequence[str] = IGNORED
     ) -> dict[tuple[str, str], Found]:
         """Find texts: entries given by people first, then those of one backend, then those of people that differ in
         what is to be ignored, in as little of it as possible.
@@ -125,11 +121,7 @@ class Store(Database):
         return (best[0], best[1]) if best else ("", 0.0)
 
     def cache(
-        self,
-        rows: Iterable[tuple[str, str, Translation]],
-        source_lang: str,
-        target_lang: str,
-        origin: str,
+        self, rows: Iterable[tuple[str, str, Translation]], source_lang: str, target_lang: str, origin: str
     ) -> None:
         """Keep what a backend gave, in one transaction. What is there already stays.
 

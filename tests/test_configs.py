@@ -11,7 +11,7 @@ from spacy.cli.train import train
 from spacy.tokens import DocBin
 
 from spacy_xproj import fit, translate
-from spacy_xproj.corpus import read_jsonl
+from spacy_xproj.corpus import read_docs
 from spacy_xproj.errors import InputError
 from spacy_xproj.memory_files import import_memory
 from spacy_xproj.runs.pipelines import load_pipeline
@@ -29,7 +29,7 @@ def texts(lang, split="train"):
 
 
 def spacy_file(path, lang, n):
-    docs = list(read_jsonl(ROOT / "assets" / f"train.{lang}.jsonl", spacy.blank(lang)))[:n]
+    docs = list(read_docs(ROOT / "assets" / f"train.{lang}.jsonl", spacy.blank(lang)))[:n]
     DocBin(docs=docs).to_disk(path)
     return str(path)
 

@@ -11,7 +11,7 @@ from spacy.tokens import DocBin, Span
 from scripts.demo_vectors import as_text
 from scripts.seeds import labels_f1, mean_scores
 from scripts.table import make_rows
-from spacy_xproj.corpus import read_jsonl
+from spacy_xproj.corpus import read_docs
 from spacy_xproj.errors import InputError
 from tests.conftest import ROOT
 
@@ -68,7 +68,7 @@ def test_seeds_of_a_tiny_training(tmp_path):
     import sys
 
     nlp = spacy.blank("es")
-    docs = list(read_jsonl(ROOT / "assets" / "train.es.jsonl", nlp))[:20]
+    docs = list(read_docs(ROOT / "assets" / "train.es.jsonl", nlp))[:20]
     DocBin(docs=docs).to_disk(tmp_path / "train.spacy")
     out = tmp_path / "scores.json"
     args = [ROOT / "scripts/seeds.py", tmp_path / "train.spacy", tmp_path / "train.spacy", out, "--lang", "es"]

@@ -25,8 +25,7 @@ ReportPath = Annotated[Optional[Path], typer.Option("--report", help="List all r
 def convert_cli(
     input: Annotated[Path, typer.Argument(metavar="IN", help="File, or folder of shards or .ann, to read.")],
     output: Annotated[
-        Path,
-        typer.Argument(metavar="OUT", help="File (.spacy, .jsonl, .conll, ...), or folder of shards, to write."),
+        Path, typer.Argument(metavar="OUT", help="File (.spacy, .jsonl, .conll, ...), or folder of shards, to write.")
     ],
     lang: Lang = "en",
     source_lang: SourceLang = None,

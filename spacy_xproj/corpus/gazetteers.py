@@ -11,7 +11,7 @@ from spacy.tokens import Doc, Span
 from ..codes import normalize_code
 from ..compat import require
 from ..errors import InputError, XprojError
-from ..files import read_lines, write_lines
+from ..files import read_lines
 from ..soft import SoftLabels
 from .readers import read_docs
 
@@ -134,22 +134,6 @@ def read_gazetteer(path: Union[str, Path], nlp: Language) -> Gazetteer:
     if not len(found):
         raise InputError(path, "There is no name in it: expected label<TAB>name lines, or labeled text.")
     return found
-
-
-def write_gazetteer(gazetteer: Gazetteer, path: Union[str, Path]) -> int:
-    """Write a list of names, a line `label<TAB>name` for each, by label and then in the order of the gazetteer.
-
-    gazetteer (Gazetteer): The names. White space in one is written as one space.
-    path (str or Path): The file, which ends in .tsv.
-    RETURNS (int): How many lines were written.
-    """
-    lines = [
-        f"{label}\t{' '.join(name.text.split())}"
-        for label, names in sorted(gazetteer.names.items())
-        for name in names.values()
-    ]
-    write_lines(path, lines)
-    return len(lines)
 
 
 def territory_names(lang: str) -> list[str]:

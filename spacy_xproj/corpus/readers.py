@@ -114,18 +114,3 @@ def write_as(
     """
     report = Report(counts) if report is None else report
     return named_format(format or Path(path).suffix[1:]).write(docs, path, report)
-
-
-def read_jsonl(path: Union[str, Path], nlp: Language, *, counts: Optional[Counter] = None) -> Iterator[Doc]:
-    """Read JSON records, see `read_docs`."""
-    return read_docs(path, nlp, format="jsonl", counts=counts)
-
-
-def write_jsonl(docs: Iterable[Doc], path: Union[str, Path], *, counts: Optional[Counter] = None) -> int:
-    """Write Prodigy's JSONL, see `write_as`."""
-    return write_as(docs, path, "jsonl", counts=counts)
-
-
-def write_conll(docs: Iterable[Doc], path: Union[str, Path], *, counts: Optional[Counter] = None) -> int:
-    """Write `token<TAB>tag` lines, see `write_as`."""
-    return write_as(docs, path, "conll", counts=counts)

@@ -24,17 +24,8 @@ WHO = "--source-model"
 # Statistical models of entities look at the words alone. What these pipes say of a text is nothing to them, and takes
 # most of the time; the sentences that some of them set would only cut entities.
 NOT_NEEDED = {
-    "attribute_ruler",
-    "entity_linker",
-    "lemmatizer",
-    "morphologizer",
-    "parser",
-    "sentencizer",
-    "senter",
-    "tagger",
-    "textcat",
-    "textcat_multilabel",
-    "trainable_lemmatizer",
+    *["attribute_ruler", "entity_linker", "lemmatizer", "morphologizer", "parser", "sentencizer"],
+    *["senter", "tagger", "textcat", "textcat_multilabel", "trainable_lemmatizer"],
 }
 
 

@@ -111,11 +111,7 @@ class CTranslate2(ModelTranslator):
         name, index = device_index(device)
         try:
             translator = ctranslate2().Translator(
-                str(folder),
-                device=name,
-                device_index=index,
-                compute_type=self.compute_type,
-                intra_threads=self.threads,
+                str(folder), device=name, device_index=index, compute_type=self.compute_type, intra_threads=self.threads
             )
         except (RuntimeError, ValueError) as err:
             raise XprojError(

@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 import spacy
 
-from spacy_xproj.corpus import read_docs, write_conll
+from spacy_xproj.corpus import read_docs, write_as
 from spacy_xproj.errors import InputError
 from tests.conftest import DATA
 
@@ -144,7 +144,7 @@ def test_limit(tmp_path):
 
 def test_round_trip(tmp_path):
     text = "#\tO\n10\u00a0000\tB-A\nx\tI-A\ny\tB-A\n\nz\t-\nw\tO\n\nu\t-\n\n"
-    write_conll(read(tmp_path, text), tmp_path / "b.conll")
+    write_as(read(tmp_path, text), tmp_path / "b.conll")
     assert (tmp_path / "b.conll").read_bytes() == text.encode()
 
 
@@ -152,7 +152,7 @@ def test_write_leaves_out_space_tokens_with_line_ends(tmp_path):
     doc = spacy.tokens.Doc(NLP.vocab, words=["a", "\n", "b", "\n\n", "c"])
     doc.set_ents([doc.char_span(2, 5, label="X"), doc.char_span(6, len(doc.text.rstrip()), label="X")])
     counts = Counter()
-    write_conll([doc, spacy.tokens.Doc(NLP.vocab, words=["\n"])], tmp_path / "b.conll", counts=counts)
+    write_as([doc, spacy.tokens.Doc(NLP.vocab, words=["\n"])], tmp_path / "b.conll", counts=counts)
     assert (tmp_path / "b.conll").read_text() == "a\tO\nb\tB-X\nc\tB-X\n\n"
     assert (counts["space_tokens_left_out"], counts["empty_docs_left_out"]) == (3, 1)
 
@@ -161,7 +161,7 @@ def test_failed_write_leaves_nothing(tmp_path):
     doc = spacy.tokens.Doc(NLP.vocab, words=["a\tb"])
     (tmp_path / "b.conll").write_text("old")
     with pytest.raises(ValueError, match="TAB"):
-        write_conll([doc], tmp_path / "b.conll")
+        write_as([doc], tmp_path / "b.conll")
     assert [p.name for p in tmp_path.iterdir()] == ["b.conll"]
     assert (tmp_path / "b.conll").read_text() == "old"
 
@@ -189,7 +189,7 @@ def test_europarl_keeps_every_sentence(tmp_path, side):
     assert len(docs) == 799
     assert sum(not doc.ents for doc in docs) > 100
     assert all(doc.has_annotation("ENT_IOB") for doc in docs)
-    write_conll(docs, tmp_path / "again.conll")
+    write_as(docs, tmp_path / "again.conll")
     if not counts["orphan_i"]:
         assert (tmp_path / "again.conll").read_bytes() == path.read_bytes()
 

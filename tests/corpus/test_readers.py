@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 import spacy
 
-from spacy_xproj.corpus import blank, lang_code, read_docs, write_file, write_jsonl
+from spacy_xproj.corpus import blank, lang_code, read_docs, write_as, write_file
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.languages import _warned
 
@@ -174,7 +174,7 @@ def test_jsonl_round_trip(tmp_path):
         {"tokens": ["a", "\u00a0", "b"], "spaces": [False, True, False]},
         {"text": "Nothing\there.", "spans": []},
     )
-    write_jsonl(docs, tmp_path / "b.jsonl")
+    write_as(docs, tmp_path / "b.jsonl")
     again = list(read_docs(tmp_path / "b.jsonl", NLP))
     for old, new in zip(docs, again):
         assert [t.text_with_ws for t in old] == [t.text_with_ws for t in new]
@@ -182,7 +182,7 @@ def test_jsonl_round_trip(tmp_path):
         assert old.user_data.get("meta") == new.user_data.get("meta")
     assert spans(again[0], "gold") == spans(docs[0], "gold")
     assert [e.id_ for e in again[0].spans["gold"]] == ["a", ""]
-    write_jsonl(again, tmp_path / "c.jsonl")
+    write_as(again, tmp_path / "c.jsonl")
     assert (tmp_path / "c.jsonl").read_bytes() == (tmp_path / "b.jsonl").read_bytes()
 
 
@@ -190,7 +190,7 @@ def test_jsonl_writes_ents_that_gold_does_not_make(tmp_path):
     (doc,) = read(tmp_path, {"text": "a b", "spans": [span(0, 1)]})
     doc.set_ents([], missing=[doc[0:1]], default="outside")
     counts = Counter()
-    write_jsonl([doc], tmp_path / "b.jsonl", counts=counts)
+    write_as([doc], tmp_path / "b.jsonl", counts=counts)
     assert json.loads((tmp_path / "b.jsonl").read_text())["spans"] == []
     assert counts["masked_tokens_left_out"] == 1
 

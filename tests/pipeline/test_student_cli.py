@@ -11,7 +11,7 @@ from spacy.tokens import DocBin
 from spacy.training import Example
 from typer.testing import CliRunner
 
-from spacy_xproj.corpus import read_jsonl
+from spacy_xproj.corpus import read_docs
 from spacy_xproj.soft import SoftLabels
 from spacy_xproj.students.supervision import gold_rows
 from spacy_xproj.tags import make_tags
@@ -37,7 +37,7 @@ def command(*args):
 def data(tmp_path_factory):
     """A folder with `soft.spacy`, raw text with the labels of a perfect teacher, and `gold.spacy`."""
     folder = tmp_path_factory.mktemp("student")
-    docs = list(read_jsonl(ROOT / "assets" / "train.es.jsonl", spacy.blank("es")))[:30]
+    docs = list(read_docs(ROOT / "assets" / "train.es.jsonl", spacy.blank("es")))[:30]
     DocBin(docs=docs).to_disk(folder / "gold.spacy")
     for doc in docs:
         rows = gold_rows(Example(doc, doc), TYPES, "IOB2")

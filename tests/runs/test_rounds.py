@@ -6,8 +6,9 @@ import pytest
 import spacy
 from spacy.tokens import Doc, DocBin
 
-from spacy_xproj.corpus import file_hash, read_file
+from spacy_xproj.corpus import read_file
 from spacy_xproj.errors import InputError, XprojError
+from spacy_xproj.files import file_hash
 from spacy_xproj.registry import registry
 from spacy_xproj.runs import rounds as round_files
 from spacy_xproj.runs.selftrain import best_round, self_train

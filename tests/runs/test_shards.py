@@ -13,9 +13,10 @@ from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
 from spacy_xproj.bitext import Bitext
-from spacy_xproj.corpus import doc_files, file_hash, read_docs, read_file, text_hash, write_file
+from spacy_xproj.corpus import doc_files, read_docs, read_file, write_file
 from spacy_xproj.corpus.manifest import Manifest
 from spacy_xproj.errors import InputError, XprojError
+from spacy_xproj.files import file_hash, text_hash
 from spacy_xproj.runs.shards import map_shards, write_shards
 
 NLP = spacy.blank("en")

@@ -14,22 +14,8 @@ from .source import Options, Source
 
 # The formats of this package. "jsonl" is any of those whose records are JSON.
 FORMATS = (
-    "brat",
-    "conll",
-    "conll2012",
-    "conllu",
-    "doccano",
-    "huggingface",
-    "iob-line",
-    "iob2",
-    "jsonl",
-    "label-studio",
-    "prodigy",
-    "spacy",
-    "spacy-json",
-    "tmx",
-    "tsv",
-    "txt",
+    *["brat", "conll", "conll2012", "conllu", "doccano", "huggingface", "iob-line", "iob2", "jsonl"],
+    *["label-studio", "prodigy", "spacy", "spacy-json", "tmx", "tsv", "txt"],
 )
 
 

@@ -15,10 +15,7 @@ Found = Iterator[tuple[int, Any]]
 
 
 def json_values(
-    lines: Callable[[], Iterable[tuple[int, str]]],
-    chunks: Callable[[], Iterable[str]],
-    head: list[str],
-    report: Report,
+    lines: Callable[[], Iterable[tuple[int, str]]], chunks: Callable[[], Iterable[str]], head: list[str], report: Report
 ) -> Found:
     """Read the records of a file: the values of its lines, or the items of its one array. An array is read in pieces
     and never as a whole.

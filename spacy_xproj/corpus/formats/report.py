@@ -31,11 +31,7 @@ class Report:
     """
 
     def __init__(
-        self,
-        counts: Optional[Counter] = None,
-        *,
-        lenient: bool = False,
-        sink: Optional[Callable[[Note], None]] = None,
+        self, counts: Optional[Counter] = None, *, lenient: bool = False, sink: Optional[Callable[[Note], None]] = None
     ):
         self.counts = Counter() if counts is None else counts
         self.lenient, self.sink = lenient, sink
