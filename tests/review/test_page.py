@@ -16,7 +16,7 @@ from spacy_xproj.cli import app
 from spacy_xproj.review.answers import read_answers, target_spans
 from spacy_xproj.review.page import write_page
 from spacy_xproj.review.page.readings import find_readings, matcher_of
-from spacy_xproj.review.page.rows import rows
+from spacy_xproj.review.page.rows import asking, rows
 from tests.conftest import payload_doc
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -409,6 +409,21 @@ class TestInTheBrowser:
         page.locator("article .source mark button").first.click()
         assert "In other.spacy: not projected." in page.locator("#panel").inner_text()
         assert page.locator("article .there .tag").inner_text() == "other.spacy"
+
+    def test_only_what_is_asked_for_is_answered(self, tmp_path, view):
+        _, docs = projected()
+        some = [row for k, doc in enumerate(docs[:4]) for row in rows(doc, f"doc{k}")]
+        keys = {("doc1", 0, len(docs[1][0].text), "PER")}
+        write_page(tmp_path / "page.html", asking(some, keys), asked="random")
+        page = view(tmp_path / "page.html")
+        assert page.locator("#counts").inner_text() == "1 of 1 sentences, 1 spans"
+        page.keyboard.press("j")
+        page.keyboard.press("a")
+        assert page.locator("#done").inner_text() == "1 of 1 answered"
+        page.locator("article .source button.label").nth(1).click()
+        page.keyboard.press("x")
+        expect(page.locator("#note")).to_have_text("This span is not among those that are asked for.")
+        assert page.locator("#done").inner_text() == "1 of 1 answered"
 
     def test_only_what_is_near_is_drawn(self, tmp_path, view):
         """A page of many sentences holds few of them as elements, also after it was scrolled through."""
