@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 
@@ -33,8 +32,8 @@ def by_worth(found: Sequence[Case], limit: int = 0) -> list[Case]:
 def at_random(found: Sequence[Case], size: int, seed: int = 0) -> list[Case]:
     """Return a random sample of the cases, from which the quality of all can be told.
 
-    The cases are put in order of label and score and cut into as many strata of one size; one case is drawn from each.
-    So labels and scores are in the sample as they are in the corpus, and each case is drawn with the same probability.
+    The cases are put in order of label and score, and every n-th of them is drawn, from a random start on. So all
+    labels and scores are in the sample as they are in the corpus, and each case is drawn with the same probability.
 
     found (sequence of Case): All cases of a corpus.
     size (int): How many to draw.
@@ -48,8 +47,8 @@ def at_random(found: Sequence[Case], size: int, seed: int = 0) -> list[Case]:
         )
     order = sorted(found, key=lambda case: (case.question.label, bool(case.projected), case.doubt, case.question.key))
     rng = np.random.default_rng(seed)
-    ends = np.linspace(0, len(order), size + 1).round().astype(int)
-    drawn = [order[int(rng.integers(a, b))] for a, b in pairwise(ends)]
+    start = rng.random()
+    drawn = [order[int((k + start) * len(order) / size)] for k in range(size)]
     return [asked(drawn[k], "random") for k in rng.permutation(size).tolist()]
 
 

@@ -33,8 +33,7 @@ def gold_answers(docs: Iterable[Doc], gold: Iterable[Doc], reviewer: str = GOLD)
             right, mine = counterparts.get(place), found[place]
             if right is not None:
                 targets = (char_span(doc[right[0] : right[1]]),)
-                same = len(mine) == 1 and mine[0][:2] == right[:2]
-                wrong = "" if same else "span" if right[2] == question.label else OTHER_LABEL
+                wrong = "" if mine == [right] else "span" if right[2] == question.label else OTHER_LABEL
                 kind = "accept" if not wrong else "span"
                 yield Answer(question, kind, targets, right[2], reviewer), wrong
             else:
@@ -50,7 +49,7 @@ def projections(doc: Doc) -> list[list[Entity]]:
 def partners(bitext: Bitext, found: Sequence[Sequence[Entity]], gold: Sequence[Entity]) -> dict[int, Entity]:
     """Find the gold entity of each source span: its projection if that is gold; else, of those of its label that are
     left in its sentence pair, the one that shares most words with its projection, then with its links. A gold entity
-    of another label counts if a projection has its borders.
+    of another label counts if a projection shares words with it.
 
     bitext (Bitext): The payload.
     found (sequence of sequences of (int, int, str)): The projections of each source span.
@@ -72,7 +71,7 @@ def partners(bitext: Bitext, found: Sequence[Sequence[Entity]], gold: Sequence[E
         for entity in left:
             same = entity[2] == source.label
             if (same and (home is None or home[0] <= entity[0] < home[1])) or any(
-                mine[:2] == entity[:2] for mine in found[place]
+                shared(mine, entity) for mine in found[place]
             ):
                 overlap = sum(shared(mine, entity) for mine in found[place])
                 linked = sum(entity[0] <= j < entity[1] for j in inside)

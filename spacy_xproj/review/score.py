@@ -44,7 +44,8 @@ class Quality(NamedTuple):
 
 
 def share(right: int, of: int) -> Share:
-    """A share with its 95 % interval (Wilson 1927). The strata of the sample make the true one narrower.
+    """A share with its 95 % interval (Wilson 1927). The order in which the sample is
+    drawn makes the true one narrower.
 
     right, of (int): How many, of how many. Of 0: the interval is from 0 to 1.
     """
