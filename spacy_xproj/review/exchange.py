@@ -4,6 +4,7 @@ A record is about one source span: its text is the target text, in which what wa
 fields show the source. So what a person marks in it is the answer, whatever the tool does to the ids of spans.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple, Optional, Union
 
 from spacy.tokens import Doc
 
-from ..corpus.formats import Mark, Record, Report, Source, find_format, named_format, to_json
+from ..corpus.formats import Mark, Record, Report, Source, find_format, named_format
 from ..corpus.formats.offsets import resolve
 from ..corpus.formats.payload_meta import PairIds
 from ..errors import InputError, XprojError
@@ -132,8 +133,9 @@ def write_records(path: Union[str, Path], found: Iterable[Case], tool: str) -> i
         file.write("[\n" * array)
         for n, case in enumerate(found, 1):
             labels[case.question.label] += 1
-            line = to_json(make(case, n))
-            file.write(",\n" * (n > 1) + line.rstrip("\n") if array else line)
+            # ASCII alone: doccano guesses encodings, and wrongly
+            line = json.dumps(make(case, n), ensure_ascii=tool == "doccano")
+            file.write(",\n" * (n > 1) + line if array else f"{line}\n")
         file.write("\n]\n" * array)
     if array:
         with replacing(f"{path}.xml") as beside:

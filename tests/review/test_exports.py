@@ -1,4 +1,4 @@
-"""What annotation tools exported, read back as answers. The files of Label Studio are from version 1.23.2."""
+"""What annotation tools exported, read back as answers. Label Studio 1.23.2 and doccano 1.8.4 wrote the files."""
 
 from pathlib import Path
 
