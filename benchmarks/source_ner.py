@@ -24,6 +24,7 @@ LABELS = ("PER", "LOC", "ORG")
 TEXTS = ("uner", "uner and assets")
 FROZEN = "uner, frozen encoder"
 SHARE = 0.12
+FEW_STEPS = {"nlp.lang": "en", "training.max_steps": 300}  # on an encoder that knows what words mean
 TRAINING = {"nlp.lang": "en", "training.max_steps": 1500, "training.patience": 600}
 EN = blank("en")
 
@@ -75,7 +76,7 @@ def source_model(text: str, seed: int, work: Path, encoder: Optional[Path] = Non
             write_file(some, work / f"{part}.spacy")
         settings = {"system.seed": seed, **{f"paths.{part}": str(work / f"{part}.spacy") for part in parts}}
         if text == FROZEN:
-            settings |= {"nlp.lang": "en", "paths.encoder": str(encoder), "paths.cache": str(work / "vectors.sqlite")}
+            settings |= {**FEW_STEPS, "paths.encoder": str(encoder), "paths.cache": str(work / "vectors.sqlite")}
         else:
             settings |= TRAINING
         train(ROOT / "configs" / f"{'ner_frozen' if text == FROZEN else 'ner_cpu'}.cfg", beside, overrides=settings)
