@@ -13,10 +13,13 @@ from ..linked import payloads
 from .links_encoder import KnownContext, Reader, encoder_links, word_vectors
 
 MAIN = tuple(name for name in GIVEN if GIVEN[name])
-METHODS = ("inter", "itermax", "softmax")
-LAYERS = (4, 6, 8, 10)
-CHOSEN = "itermax", 6  # by the mean of the three sets
+SETTINGS = (
+    *((method, 6) for method in ("inter", "itermax", "softmax")),
+    *(("itermax", layer) for layer in (4, 8, 10)),
+)
+CHOSEN = "itermax", 6
 ENSEMBLE = "ensemble"
+THRESHOLD = 0.3  # of the ensemble: keeps all links of the encoder, and the likelier ones of `Statistical.v1`
 FEW = (STATISTICAL, "{}, layer {}".format(*CHOSEN), ENSEMBLE)
 
 
@@ -29,7 +32,7 @@ class Sets:
 
     def __init__(self, encoder: Path, folder: Path):
         self.folder = folder
-        self.readers = {layer: Reader(str(encoder), layer=layer, device="cpu") for layer in LAYERS}
+        self.readers = {layer: Reader(str(encoder), layer=layer, device="cpu") for _, layer in SETTINGS}
 
     @property
     def key(self) -> list[Any]:
@@ -47,7 +50,7 @@ class Sets:
     def ensemble(self, name: str) -> list[Links]:
         found = {"encoder": self.embedding(name, *CHOSEN), "statistical": self.statistical(name)}
         known = {part: lambda pairs, links=links: links for part, links in found.items()}
-        return EnsembleAligner(known)(pairs_of(name))
+        return EnsembleAligner(known, threshold=THRESHOLD)(pairs_of(name))
 
     def context(self, names: Sequence[str]) -> KnownContext:
         """`Context.v1` that knows the sentences of some sets."""
@@ -79,7 +82,6 @@ def systems(sets: Sets, name: str, few: bool = False) -> Iterator[tuple[str, lis
     few (bool): Those of `FEW`, and not all methods and layers.
     """
     yield STATISTICAL, sets.statistical(name)
-    for layer in CHOSEN[1:] if few else LAYERS:
-        for method in CHOSEN[:1] if few else METHODS:
-            yield f"{method}, layer {layer}", sets.embedding(name, method, layer)
+    for method, layer in [CHOSEN] if few else SETTINGS:
+        yield f"{method}, layer {layer}", sets.embedding(name, method, layer)
     yield ENSEMBLE, sets.ensemble(name)

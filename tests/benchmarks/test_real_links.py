@@ -9,6 +9,8 @@ from benchmarks import common
 from benchmarks.real import gpu, links, links_encoder, links_systems
 from scripts import ranker_data
 from spacy_xproj.aligners.embedding import EmbeddingAligner
+from spacy_xproj.bitext import Links
+from spacy_xproj.similarities.ranker import Ranker
 from tests.aligners.extraction_oracle import itermax
 from tests.aligners.tiny_encoders import make_encoder
 from tests.conftest import VERSES, bitext, conll
@@ -29,8 +31,7 @@ def data(tmp_path, monkeypatch):
         monkeypatch.setattr(module, "DATA", tmp_path)
     for module in (links, links_systems):
         monkeypatch.setattr(module, "MAIN", SETS[:1])
-    monkeypatch.setattr(links_systems, "METHODS", ("inter", "itermax"))
-    monkeypatch.setattr(links_systems, "LAYERS", (6,))
+    monkeypatch.setattr(links_systems, "SETTINGS", (("inter", 6), ("itermax", 6)))
     monkeypatch.setattr(gpu, "SETS", SETS)
     make_encoder(tmp_path / "weights" / "e5-small", "xlm-roberta", layers=10)
     return tmp_path
@@ -66,6 +67,14 @@ def test_links(data, capsys):
         "| all together | both | ",
     ):
         assert line in text
+
+
+def test_what_a_ranker_knows_is_of_the_links_it_projects_along(data):
+    ranker = Ranker()
+    ranker.fit(pairs())
+    none = [Links(pair.links, pair.scores, {}) for pair in links_systems.pairs_of(SETS[0])]
+    with pytest.raises(AssertionError, match="of other links"):
+        links.projected(SETS[0], none, "project_ranker.cfg", ranker)
 
 
 def test_links_are_those_of_the_aligner(data, monkeypatch):
