@@ -123,7 +123,7 @@ def round_cli(
             f"{report['right_before']} right before they adapt, and {report['right_after']} after."
         )
     if not report["adapted"]:
-        msg.warn("The matcher stays as it was, since answers made it worse on those that it did not see, or were none.")
+        msg.info("The matcher stays as it was: it did not get clearly better on answers that it did not see.")
     msg.info(
         f"{report['changed']} source spans without an answer are projected otherwise now. Wrong among these, as the "
         f"matcher expects: {report['doubt_before']} before, {report['doubt_after']} now."

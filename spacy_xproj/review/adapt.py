@@ -1,6 +1,8 @@
 """Adapt a fitted matcher to answers, and project again what was not answered."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from math import sqrt
+from typing import NamedTuple
 
 from confection import Config
 from spacy.language import Language
@@ -12,6 +14,7 @@ from ..corpus.pairing import bare_copy
 from ..errors import XprojError
 from ..files import text_hash
 from ..pipeline.matcher import ProjectionMatcher
+from ..pipeline.projection_pipe import SPANS_KEY
 from ..progress import steps
 from ..shipped import find_config
 from .page.readings import matcher_of
@@ -19,6 +22,7 @@ from .page.readings import matcher_of
 FOLDS = 5
 EPOCHS = 20
 BATCH = 16
+CHANCE = 1.645  # of a standard normal distribution, 5 % are above
 
 
 def trainable_matcher(nlp: Language) -> ProjectionMatcher:
@@ -75,42 +79,54 @@ def projected_again(nlp: Language, docs: Iterable[Doc]) -> Iterator[Doc]:
         yield new
 
 
-def right(found: Iterable[Doc], gold: Iterable[Doc]) -> int:
-    """Count the source spans whose projections are those of `example` (gold), no more and no less.
+def right(found: Iterable[Doc], gold: Iterable[Doc]) -> list[bool]:
+    """Say of each source span whether its projections are those of `example` (gold), no more and no less.
 
     found (iterable of Doc): Such Docs, projected.
     gold (iterable of Doc): The same Docs with the answers as entities, in the same order.
     """
-    n = 0
+    out = []
     for doc, ref in zip(found, gold):
         entities = {(ent.start, ent.end, ent.label_) for ent in ref.ents}
-        mine = [
-            {(s.start, s.end, s.label_) for s in doc.spans["xproj"] if s.id_ == span.id} for span in doc._.xproj.spans
-        ]
         labels = [span.label for span in doc._.xproj.spans]
-        for found_here, label in zip(mine, labels):
-            same = {entity for entity in entities if entity[2] == label}
-            n += bool(found_here) and found_here <= entities
-            n += not found_here and labels.count(label) > len(same)
-    return n
+        for span in doc._.xproj.spans:
+            mine = {(s.start, s.end, s.label_) for s in doc.spans[SPANS_KEY] if s.id_ == span.id}
+            spare = labels.count(span.label) > sum(entity[2] == span.label for entity in entities)
+            out.append(mine <= entities if mine else spare)
+    return out
 
 
-def cross_validated(nlp: Language, docs: Sequence[Doc]) -> tuple[int, int]:
-    """Tell how many answered source spans a matcher projects right that did not see their answers: before it
-    adapts, and after.
+class Check(NamedTuple):
+    """What adapting does to answered source spans whose answers the matcher did not see.
+
+    spans (int): How many there are.
+    before, after (int): How many of them are projected right, before the matcher adapts and after.
+    better (bool): More became right than wrong, and by more than chance would have it (McNemar 1947, one-sided, 5 %).
+    """
+
+    spans: int
+    before: int
+    after: int
+    better: bool
+
+
+def cross_validated(nlp: Language, docs: Sequence[Doc]) -> Check:
+    """Tell what adapting to answers does to source spans whose answers the matcher did not see.
 
     nlp (Language): The pipeline. It stays as it is.
     docs (sequence of Doc): What `example` made of answers.
-    RETURNS (int, int): The numbers before and after.
     """
     matcher = trainable_matcher(nlp)
     state = matcher.to_bytes()
     fold = [int(text_hash(doc.text)[:8], 16) % FOLDS for doc in docs]
-    before = after = 0
+    before: list[bool] = []
+    after: list[bool] = []
     for k in sorted(set(fold)):
         held = [doc for doc, f in zip(docs, fold) if f == k]
         before += right(nlp.pipe(map(bare, held)), held)
         adapt(matcher, [doc for doc, f in zip(docs, fold) if f != k])
         after += right(nlp.pipe(map(bare, held)), held)
         matcher.from_bytes(state)
-    return before, after
+    changed = sum(a != b for a, b in zip(before, after))
+    better = sum(after) - sum(before) > CHANCE * sqrt(changed)
+    return Check(len(before), sum(before), sum(after), better)

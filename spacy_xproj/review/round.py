@@ -48,7 +48,7 @@ def review_round(
     projected: PathLike, answers: PathLike, out: PathLike, pipeline: Optional[PathLike] = None, mask_below: float = 0.0
 ) -> Round:
     """Put answers into the Docs, adapt the matcher to them, project again what was not answered, and choose what to ask
-    next. An adapted matcher is taken if it is no worse on answers that it did not see, by cross-validation.
+    next. An adapted matcher is taken if it is better on answers that it did not see, by cross-validation.
 
     projected (str or Path): What `xproj project` or an earlier round wrote.
     answers (str or Path): The file of answers.
@@ -79,12 +79,11 @@ def review_round(
         if not used:
             raise InputError(answers, f"Not one of its answers fits {projected}. {(problems or ['It is empty.'])[0]}")
         learnable = [doc for each in found if each.answers and (doc := example(each)) is not None]
-        right_before, right_after = cross_validated(nlp, learnable)
-        adapted = bool(learnable) and right_after >= right_before
-        if adapted:
+        check = cross_validated(nlp, learnable)
+        if check.better:
             adapt(matcher, learnable)
         table = lexicon(each for each in found if each.answers)
-        new = list(projected_again(nlp, docs)) if adapted else docs
+        new = list(projected_again(nlp, docs)) if check.better else docs
         again: list[str] = []
         corrected = [correct(each, mask_below) for each in reviewed(new, every, again)]
         after = _open_cases(corrected, nlp, every)
@@ -95,10 +94,10 @@ def review_round(
             "answers": len(used),
             **dict(sorted(Counter(f"kind:{answer.answer}" for answer in used).items())),
             **dict(sorted(Counter(f"reviewer:{answer.reviewer}" for answer in used).items())),
-            "checked": sum(len(doc._.xproj.spans) for doc in learnable),
-            "right_before": right_before,
-            "right_after": right_after,
-            "adapted": adapted,
+            "checked": check.spans,
+            "right_before": check.before,
+            "right_after": check.after,
+            "adapted": check.better,
             "changed": sum({each.span for each in case.projected} != shown[case.question.key] for case in after),
             "doubt_before": round(sum(case.doubt for case in before), 1),
             "doubt_after": round(sum(case.doubt for case in after), 1),
