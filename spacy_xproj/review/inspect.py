@@ -11,6 +11,7 @@ from spacy.tokens import Doc, Span
 
 from ..corpus import blank, lang_code, read_docs
 from ..corpus.formats.payload_meta import PairIds
+from ..corpus.pairing import bare_copy
 from ..errors import InputError
 from ..files import read_note, text_hash
 from .page.readings import find_readings, matcher_of
@@ -176,7 +177,7 @@ def _golds(docs: Sequence[Doc], path: PathLike, nlp: Language, unpaired: Counter
 
 def _on_tokens(doc: Doc, ref: Doc, unpaired: Counter) -> Doc:
     """Gold entities on the tokens of a Doc of the same text. What is not known stays so."""
-    gold = Doc(doc.vocab, words=[t.text for t in doc], spaces=[bool(t.whitespace_) for t in doc])
+    gold = bare_copy(doc, doc.vocab)
     shift = len(doc.text) - len(doc.text.lstrip()) - (len(ref.text) - len(ref.text.lstrip()))
     ents: list[Span] = []
     for ent in ref.ents:

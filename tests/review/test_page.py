@@ -17,7 +17,7 @@ from spacy_xproj.review.answers import read_answers, target_spans
 from spacy_xproj.review.page import write_page
 from spacy_xproj.review.page.readings import find_readings, matcher_of
 from spacy_xproj.review.page.rows import asking, rows
-from tests.conftest import payload_doc
+from tests.conftest import payload_doc, said
 
 CHROMIUM = Path("/usr/bin/chromium")
 if find_spec("playwright"):
@@ -341,7 +341,7 @@ class TestInTheBrowser:
         saved.value.save_as(tmp_path / "answers.jsonl")
         files = [str(tmp_path / name) for name in ("out.spacy", "answers.jsonl", "corrected.spacy")]
         done = CliRunner().invoke(app, ["review", "apply", *files])
-        assert done.exit_code == 0 and "10 answers" in done.output, done.output
+        assert done.exit_code == 0 and "10 answers" in said(done), done.output
         corrected = next(iter(DocBin().from_disk(tmp_path / "corrected.spacy").get_docs(nlp.vocab)))
         assert docs[0].ents[0].label_ == "PER" and "PER" not in {ent.label_ for ent in corrected.ents}
 
