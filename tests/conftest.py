@@ -3,6 +3,7 @@
 import functools
 import os
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from spacy_xproj.registry import registry
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / "configs"
 DATA = Path(os.environ.get("XPROJ_DATA") or ROOT.parent / "shared" / "data")
+
+CHROMIUM = Path("/usr/bin/chromium")
 
 settings.register_profile("xproj", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("xproj")
@@ -138,6 +141,21 @@ def data():
     if not DATA.exists():
         pytest.skip("the data folder is absent (set XPROJ_DATA)")
     return DATA
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium. Tests that ask for it are skipped where there is none."""
+    if not CHROMIUM.exists() or find_spec("playwright") is None:
+        pytest.skip("no browser: Debian's chromium and the package playwright")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        # Without this it cannot save to a folder whose name the locale cannot spell.
+        env = {**os.environ, "LC_ALL": "C.UTF-8"}
+        made = play.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"], env=env)
+        yield made
+        made.close()
 
 
 @pytest.fixture

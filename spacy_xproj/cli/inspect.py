@@ -7,7 +7,7 @@ from typing import Annotated, Optional
 import typer
 from wasabi import msg
 
-from ..errors import XprojError
+from ..errors import XprojError, check_one_of
 from ..files import check_apart
 from ..review.inspect import DOUBTFUL, ONLY, chosen, inspect, summary
 from ..review.page import Row, write_page
@@ -39,8 +39,8 @@ def inspect_cli(
     lang: Annotated[Optional[str], typer.Option(help="Target language. Without it: that of the pipeline.")] = None,
 ) -> None:
     """Show what was projected, what was not and why: in short in the terminal, and as a page with --html."""
-    if only and only not in ONLY:
-        raise typer.BadParameter(f"Expected one of {', '.join(ONLY)}, not {only!r}.", param_hint="--only")
+    if only:
+        check_one_of("inspect", ONLY, only=only)
     for out in (html, report):
         if out is not None:
             check_apart(out, [path, diff, gold, pipeline, *(metrics or ())])

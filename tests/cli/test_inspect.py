@@ -88,7 +88,7 @@ def test_in_the_terminal(projected):
 def test_what_it_cannot_look_at(projected, tmp_path):
     for args, message in (
         (("inspect", tmp_path / "none.spacy"), "There is no such file"),
-        (("inspect", projected / "out.spacy", "--only", "odd"), "Expected one of lost, doubtful"),
+        (("inspect", projected / "out.spacy", "--only", "odd"), "only must be one of lost, doubtful"),
         (("inspect", projected / "out.spacy", "--gold", projected / "src.conll"), "holds the gold of no text"),
         (("inspect", projected / "out.spacy", "--html", projected / "out.spacy"), "out.spacy"),
         (("inspect", projected / "out.spacy", "--pipeline", projected), "cannot be loaded"),
@@ -97,7 +97,7 @@ def test_what_it_cannot_look_at(projected, tmp_path):
         (("inspect", projected / "out.spacy", "--metrics", projected / "x.json"), "--metrics needs --report"),
     ):
         done = run(*args)
-        assert done.exit_code in (1, 2) and message in said(done), (args, done.output)
+        assert done.exit_code == 1 and message in said(done), (args, done.output)
     other = tmp_path / "other.spacy"
     DocBin(docs=[spacy.blank("es")("nada")], store_user_data=True).to_disk(other)
     done = run("inspect", projected / "out.spacy", "--diff", other)

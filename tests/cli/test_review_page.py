@@ -2,15 +2,11 @@
 
 import json
 import re
-from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 
 from spacy_xproj.review.answers import read_answers
 from tests.cli.test_review import projected, run  # noqa: F401
-
-CHROMIUM = Path("/usr/bin/chromium")
 
 
 def data(page):
@@ -26,26 +22,18 @@ def test_the_page_asks_what_was_chosen(projected):  # noqa: F811
     assert data(page)["asked"] == "doubt" and len(data(page)["rows"]) == 2
 
 
-@pytest.mark.skipif(
-    not CHROMIUM.exists() or find_spec("playwright") is None,
-    reason="no browser: Debian's chromium and the package playwright",
-)
 @pytest.mark.slow
-def test_answers_of_the_page_are_scored_and_applied(projected):  # noqa: F811
-    from playwright.sync_api import sync_playwright
-
+def test_answers_of_the_page_are_scored_and_applied(projected, browser):  # noqa: F811
     page, answers = projected.with_name("page.html"), projected.with_name("answers.jsonl")
     run("export", projected, page, "--to", "page", "--sample", "2")
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        tab = browser.new_context(accept_downloads=True).new_page()
-        tab.goto(page.as_uri())
-        for key in "jax":
-            tab.keyboard.press(key)
-        with tab.expect_download() as saved:
-            tab.keyboard.press("d")
-        saved.value.save_as(answers)
-        browser.close()
+    tab = browser.new_context(accept_downloads=True).new_page()
+    tab.goto(page.as_uri())
+    for key in "jax":
+        tab.keyboard.press(key)
+    with tab.expect_download() as saved:
+        tab.keyboard.press("d")
+    saved.value.save_as(answers)
+    tab.context.close()
     found = [answer for _, answer in read_answers(answers)]
     assert sorted(answer.answer for answer in found) == ["absent", "accept"]
     assert {answer.question.asked for answer in found} == {"random"}

@@ -5,7 +5,6 @@ import math
 import random
 import re
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 import spacy
@@ -19,14 +18,9 @@ from spacy_xproj.review.page.readings import find_readings, matcher_of
 from spacy_xproj.review.page.rows import asking, rows
 from tests.conftest import payload_doc, said
 
-CHROMIUM = Path("/usr/bin/chromium")
 if find_spec("playwright"):
     from playwright.sync_api import expect
 
-needs_browser = pytest.mark.skipif(
-    not CHROMIUM.exists() or find_spec("playwright") is None,
-    reason="no browser: Debian's chromium and the package playwright",
-)
 EVIL = "</script><script>document.title='taken'</script><!--"
 PEOPLE = ["Ana", "Leo", "Eva", "Max", "Ida", "Noé"]
 PLACES = ["Rome", "Lima", "Oslo", "Bonn", "Kyiv", "Cork"]
@@ -122,16 +116,6 @@ def page_of(docs, tmp_path, nlp=None, **about):
     return tmp_path / "page.html"
 
 
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        made = play.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield made
-        made.close()
-
-
 @pytest.fixture
 def view(browser):
     """Opens a page; anything that goes wrong in it, or that it asks of the network, is an error of the test."""
@@ -199,7 +183,6 @@ def test_each_sentence_pair_of_a_document_is_a_row():
     assert len(rows(crossing, "d")) == 1
 
 
-@needs_browser
 class TestInTheBrowser:
     def test_open_hover_and_explain(self, tmp_path, view):
         nlp, docs = projected()
