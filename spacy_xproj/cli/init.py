@@ -58,6 +58,11 @@ def init_cli(
     msg.good(f"Made {folder}: {', '.join(project.steps)}")
     for path, copy in project.files.items():
         msg.text(f"{path} → {copy}")
+    if encoder:
+        msg.warn(
+            "The word vectors are those of the words in your training data. New words of other texts have none, and "
+            "vectors add little there: add raw text to the step 'vectors' in project.yml."
+        )
     if not gold:
         msg.warn("Without --gold, the pipeline is scored on projected labels, which are not gold.")
     msg.text(f"Run it: cd {quote(str(folder))} && python -m spacy project run all")

@@ -173,7 +173,7 @@ def test_word_vectors(data, tmp_path, monkeypatch, way, kind):
     (data / "gold.conll").write_text("Ana\tB-PER\ncanta\tO\n")
     encoder = make_encoder(tmp_path / "tiny", "xlm-roberta")
     code, text = call(tmp_path / "es", "--lang", "es", *args, "--encoder", encoder, "--gold", data / "gold.conll")
-    assert code == 0 and "vectors, train" in text and "assets/tiny" in text
+    assert code == 0 and "vectors, train" in text and "assets/tiny" in text and "add raw text to the step" in text
     shutil.rmtree(encoder)
     _, config, _ = wheel(run(tmp_path / "es", monkeypatch, width=8))
     assert "xproj_student" in config if kind == "student" else "xproj" not in config
