@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 
 from ..corpus import write_file
 from ..errors import InputError
-from ..files import locked, replacing_folder, write_json
+from ..files import file_hash, locked, replacing_folder, write_json
 from ..keys import finished, run_key
 from .adapt import adapt, cross_validated, projected_again, trainable_matcher
 from .answers import Answer, Key
@@ -103,11 +103,16 @@ def review_round(
             "doubt_after": round(sum(case.doubt for case in after), 1),
         }
         with replacing_folder(out, key=key, report=report, problems=problems) as beside:
+            with replacing_folder(beside / PIPELINE, key=key, fitted=[]) as inside:
+                nlp.to_disk(inside)
+            state = file_hash(beside / PIPELINE)
+            for doc in corrected:
+                if doc._.xproj is not None:  # by it `inspect` and `export` know whose candidates to show
+                    doc._.xproj = doc._.xproj.replace(provenance={**doc._.xproj.provenance, "pipeline": state})
             write_file(corrected, beside / CORRECTED)
             write_file(learnable, beside / TRAIN)
             table.write(beside / LEXICON)
             write_queue(beside / QUEUE, by_worth(after))
-            nlp.to_disk(beside / PIPELINE)
             write_json(beside / REPORT, report)
     return Round(report, problems)
 

@@ -12,6 +12,7 @@ from spacy_xproj.cli import app
 from spacy_xproj.corpus import read_docs
 from spacy_xproj.review.answers import read_answers
 from spacy_xproj.review.cases import read_queue
+from spacy_xproj.review.inspect import inspect
 from spacy_xproj.review.round import CORRECTED, LEXICON, PIPELINE, QUEUE, REPORT, TRAIN
 from tests.conftest import ents, missed, said
 
@@ -254,6 +255,10 @@ def test_a_round(projected):
     assert {CORRECTED, PIPELINE, LEXICON, QUEUE, REPORT, TRAIN} <= made
     (case,) = read_queue(out / "queue.jsonl")
     assert case.question.source.text != found[0]["source"]["text"] and case.absent is not None
+    again = run("export", out / CORRECTED, projected.with_name("next.jsonl"))
+    assert "1 of 2 source spans" in again and "no pipeline" not in again
+    assert list(read_queue(projected.with_name("next.jsonl"))) == [case]
+    assert inspect(out / CORRECTED).pipeline == str(out / PIPELINE)
     before = (out / "corrected.spacy").stat().st_mtime_ns
     assert run("round", projected, answers, out) == told
     assert (out / "corrected.spacy").stat().st_mtime_ns == before
