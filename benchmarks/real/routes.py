@@ -49,7 +49,7 @@ MIXED, ADDED, TEACHERS = "both, mean of the losses", "both, English gold added",
 BOTH = (MIXED, ADDED, TEACHERS)
 METHODS = (TRANSFER, PROJECTION, DISTILLATION, *BOTH)
 TWO = "two sources"
-MASKS = (0.0, 0.25, 0.5, 0.7, 0.85)  # spans that are doubted more are masked
+MASKS = (0.0, 0.5, 0.7)  # spans that score less are masked
 BATCH = 500  # words a step
 
 
@@ -296,7 +296,7 @@ def masking(work: Work, lang: str, seed: int) -> dict[str, np.ndarray]:
     carried = kept_docs(work, f"projected {lang} {seed}", list)
     found = {}
     for least in MASKS:
-        name = f"masked {least} {lang} {seed}"
+        name = f"masked {least} {lang} {seed}" if least else f"{PROJECTION} {lang} {seed}"
         docs = [masked(doc, least) for doc in carried]
         found[str(least)] = run(work, name, lambda: student(work, lang, docs, seed), [lang])[0][lang]  # noqa: B023
         share = np.mean([score < least for doc in carried for score in doc.spans["doubt"].attrs["scores"]])
