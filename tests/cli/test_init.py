@@ -107,7 +107,7 @@ def test_labeled_source_target_lines_and_links(data, tmp_path, monkeypatch):
     folder = tmp_path / "My Spanish!"
     args = ("--source", data / "source.conll", "--target", data / "target.txt", "--gold", data / "target.conll")
     code, text = call(folder, "--lang", "spa", *args, "--alignments", data / "links.pharaoh", "--license", "CC BY 4.0")
-    assert code == 0 and "spa → es" in text and "gold, pair, project, train, evaluate, package" in text
+    assert code == 0 and "spa → es" in text and "gold, pair, project, train, evaluate, inspect, package" in text
     assert len((folder / "README.md").read_text(encoding="utf-8").splitlines()) <= 12
     moved = folder.rename(tmp_path / "moved")
     name, config, meta = wheel(run(moved, monkeypatch))
@@ -136,7 +136,7 @@ def test_a_source_model_and_a_language_without_data(data, tmp_path, monkeypatch)
 def test_parallel_text_as_memory_and_no_gold(data, tmp_path, monkeypatch):
     args = ("--source", data / "source.conll", "--parallel", data / "memory.tsv")
     code, text = call(tmp_path / "es", "--lang", "es", *args)
-    assert code == 0 and "memory, translate, project, train, evaluate, package" in text and "not gold" in text
+    assert code == 0 and "memory, translate, project, train, evaluate, inspect, package" in text and "not gold" in text
     wheel(run(tmp_path / "es", monkeypatch))
 
 
