@@ -62,6 +62,10 @@ def test_config(block, tmp_path, monkeypatch):
         initialize = Config().from_str(f"[initialize]\n{block}")["initialize"]
         assert registry.resolve(initialize)["before_init"](spacy.blank("xx")).meta["xproj_lang"]
         return
+    if block.startswith("[initialize.after_init]"):
+        initialize = Config().from_str(f"[initialize]\n{block}")["initialize"]
+        assert callable(registry.resolve(initialize)["after_init"])
+        return
     if "[nlp]" not in block:
         block = PLAIN.replace("PIPE", re.findall(r"^\[components\.(\w+)", block, re.M)[0]) + block
     config = Config().from_str(block, interpolate=False)

@@ -38,7 +38,7 @@ from spacy_xproj.codes import normalize_code
 from spacy_xproj.corpus import read_file, write_file
 from spacy_xproj.corpus.pairing import bare_copy, gold_doc, pair_docs
 from spacy_xproj.evaluate.bootstrap import counts, difference, f1, interval
-from spacy_xproj.files import replacing
+from spacy_xproj.files import replacing, replacing_folder
 from spacy_xproj.soft import SoftLabels
 
 from .texts import TESTS, Target, gold, target
@@ -46,8 +46,10 @@ from .texts import TESTS, Target, gold, target
 SEEDS = {"es": 3, "de": 1, "lug": 3, "tsn": 1}
 TRANSFER, PROJECTION, DISTILLATION = "transfer", "projection", "distillation"
 MIXED, ADDED, TEACHERS = "both, mean of the losses", "both, English gold added", "both, mean of the teachers"
-BOTH = (MIXED, ADDED, TEACHERS)
-METHODS = (TRANSFER, PROJECTION, DISTILLATION, *BOTH)
+STARTED = "both, mean of the losses, from the English model"
+FURTHER = "projection, from the English model"
+BOTH = (MIXED, STARTED, ADDED, TEACHERS)
+METHODS = (TRANSFER, PROJECTION, FURTHER, DISTILLATION, *BOTH)
 TWO = "two sources"
 MASKS = (0.0, 0.5, 0.7)  # spans that score less are masked
 BATCH = 500  # words a step
@@ -60,10 +62,12 @@ class Work:
     folder (Path): For the results.
     steps (int): Of each training.
     limit (int): Sentences of each part; 0: all.
+    source_steps (int): Of the training on English, which has more text. 0: as many as of the others.
     """
 
-    def __init__(self, encoder: Path, folder: Path, steps: int, limit: int = 0):
+    def __init__(self, encoder: Path, folder: Path, steps: int, limit: int = 0, source_steps: int = 0):
         self.encoder, self.folder, self.steps, self.limit = encoder, folder, steps, limit
+        self.source_steps = source_steps or steps
         folder.mkdir(parents=True, exist_ok=True)
 
     def target(self, lang: str) -> Target:
@@ -119,11 +123,14 @@ def trained(made: Config, docs: Sequence[Doc], seed: int, steps: int) -> Iterato
         yield nlp
 
 
-def student(work: Work, lang: str, docs: Sequence[Doc], seed: int, targets: str = "gold") -> Any:
+def student(
+    work: Work, lang: str, docs: Sequence[Doc], seed: int, targets: str = "gold", start: Path | None = None
+) -> Any:
     made = work.config(lang)
     made["components"]["xproj_student"]["targets"] = targets
-    made["initialize"] = {"components": {"xproj_student": {"labels": list(LABELS)}}}
-    return trained(made, docs, seed, work.steps)
+    made["initialize"]["components"] = {"xproj_student": {"labels": list(LABELS)}}
+    made["paths"]["start"] = str(start) if start else None
+    return trained(made, docs, seed, work.source_steps if lang == "en" else work.steps)
 
 
 def labels_of(nlp: Language, docs: Iterable[Doc]) -> list[Doc]:
@@ -146,6 +153,7 @@ def run(
     training: Callable[[], Any],
     tests: Sequence[str],
     label: dict[str, Callable[[], Sequence[Doc]]] | None = None,
+    pipeline: Path | None = None,
 ) -> tuple[dict[str, np.ndarray], dict[str, list[Doc]]]:
     """Train a pipeline, test it and label texts by it, or read what an earlier run kept of that.
 
@@ -153,14 +161,18 @@ def run(
     training (callable): Gives the context of a trained pipeline.
     tests (sequence of str): The targets to test on.
     label (dict of callable): Texts to label, by name.
+    pipeline (Path): Save the pipeline there.
     RETURNS (dict of int array (n, 3), dict of list of Doc): Counts by target, labeled texts by name.
     """
     note = work.kept(f"{name}.json")
     places = {key: work.kept(f"{name} {key}.spacy") for key in label or {}}
-    if not note.exists():
+    if not note.exists() or (pipeline and not pipeline.exists()):
         start = time.process_time()
         with training() as nlp:
             seconds = time.process_time() - start
+            if pipeline:
+                with replacing_folder(pipeline) as beside:
+                    nlp.to_disk(beside)
             for key, path in places.items():
                 write_file(labels_of(nlp, (label or {})[key]()), path)
             found = {code: counts(blind(nlp, test := work.target(code).test), test).tolist() for code in tests}
@@ -230,7 +242,9 @@ def soft_only(docs: Sequence[Doc], *others: Sequence[Doc]) -> list[Doc]:
 def source_model(work: Work, lang: str, docs: Sequence[Doc], seed: int) -> tuple[dict[str, np.ndarray], Any]:
     """A model of a source language's gold, tested on all targets. It labels both sides of their parallel text."""
     sides = {f"{code} {k}": partial(side, work, code, k) for code in SEEDS for k in (0, 1)}
-    return run(work, f"source {lang} {seed}", lambda: student(work, lang, docs, seed), [*SEEDS], sides)
+    name = f"source {lang} {seed}"
+    pipeline = work.kept(name) if lang == "en" else None
+    return run(work, name, lambda: student(work, lang, docs, seed), [*SEEDS], sides, pipeline)
 
 
 def side(work: Work, lang: str, which: int) -> Sequence[Doc]:
@@ -246,13 +260,17 @@ def compare(work: Work, lang: str, seed: int) -> dict[str, np.ndarray]:
     carried = kept_docs(work, f"projected {lang} {seed}", lambda: projected(labels[f"{lang} 0"], parallel.target, lang))
 
     def learnt(name: str, docs: Callable[[], Sequence[Doc]], targets: str = "gold", **label: Any) -> Any:
-        return run(work, f"{name} {lang} {seed}", lambda: student(work, lang, docs(), seed, targets), [lang], label)
+        start = work.kept(f"source en {seed}") if name in (FURTHER, STARTED) else None
+        training = lambda: student(work, lang, docs(), seed, targets, start)  # noqa: E731
+        return run(work, f"{name} {lang} {seed}", training, [lang], label)
 
     first, own = learnt(PROJECTION, lambda: carried, own=lambda: parallel.target)
     found = {
         PROJECTION: first,
+        FURTHER: learnt(FURTHER, lambda: carried)[0],
         DISTILLATION: learnt(DISTILLATION, lambda: soft_only(soft), "soft")[0],
         MIXED: learnt(MIXED, lambda: with_soft(carried, soft), "mix")[0],
+        STARTED: learnt(STARTED, lambda: with_soft(carried, soft), "mix")[0],
         ADDED: learnt(ADDED, lambda: [*gold("en", work.limit)[: len(carried)], *carried])[0],
         TEACHERS: learnt(TEACHERS, lambda: soft_only(soft, own["own"]), "soft")[0],
     }
@@ -322,12 +340,13 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=ROOT / "weights", help="made by `make weights`")
     parser.add_argument("--encoder", type=Path, help="another one, such as one that `xproj prune` cut")
     parser.add_argument("--work", type=Path, default=ROOT / "metrics" / "routes")
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=160, help="of a training on a target")
+    parser.add_argument("--source-steps", type=int, default=250, help="of a training on English")
     parser.add_argument("--limit", type=int, default=0, help="sentences of each part, to try the command")
     parser.add_argument("--langs", nargs="+", choices=TESTS, default=[*SEEDS])
     parser.add_argument("--seeds", type=int, default=3, help="the most for a target")
     args = parser.parse_args()
-    work = Work(args.encoder or args.weights / "e5-small", args.work, args.steps, args.limit)
+    work = Work(args.encoder or args.weights / "e5-small", args.work, args.steps, args.limit, args.source_steps)
     runs: dict[str, dict[str, list[np.ndarray]]] = {lang: {} for lang in args.langs}
     for seed in range(args.seeds):  # by seeds first, so that a run that is stopped has all targets
         for lang in args.langs:

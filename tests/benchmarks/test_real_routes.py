@@ -45,7 +45,7 @@ def work(tmp_path, monkeypatch):
 def test_all_methods_and_what_is_kept(work, capsys, monkeypatch):
     found = routes.compare(work, "es", 0) | routes.two_sources(work)
     assert {*routes.METHODS} < {*found} and all(rows.shape == (4, 3) for rows in found.values())
-    assert capsys.readouterr().out.count("# ") == 5 + 2 + 4
+    assert capsys.readouterr().out.count("# ") == 7 + 2 + 4
     masked = routes.masking(work, "es", 0)
     assert masked["0.0"].tolist() == found[routes.PROJECTION].tolist(), "nothing is masked below 0"
     monkeypatch.setattr(routes, "trained", None)
