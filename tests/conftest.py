@@ -3,8 +3,10 @@
 import functools
 import os
 import warnings
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -150,9 +152,14 @@ def browser():
         pytest.skip("no browser: Debian's chromium and the package playwright")
     from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as play:
-        # Without this it cannot save to a folder whose name the locale cannot spell.
-        env = {**os.environ, "LC_ALL": "C.UTF-8"}
+    # The path of its socket may have some 100 bytes. And it cannot save to a folder whose name the locale cannot spell.
+    short = {"TMPDIR": "/tmp", "LC_ALL": "C.UTF-8"}
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in short.items():
+                patch.setenv(name, value)
+            play = stack.enter_context(sync_playwright())
+            env: Any = dict(os.environ)
         made = play.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"], env=env)
         yield made
         made.close()

@@ -89,6 +89,7 @@ def test_fitting_is_shown_in_a_terminal(corpus, monkeypatch):
 def test_a_log_gets_no_bars(corpus, monkeypatch):
     clock = iter(range(0, 10_000, 25))
     monkeypatch.setattr(verbosity, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(verbosity.VERBOSITY, "quiet", False)  # what an earlier call was told stays until the next one
     monkeypatch.setattr(sys, "stderr", log := io.StringIO())
     bar = Bar()
     for done in range(10):
