@@ -180,10 +180,15 @@ def write_answers(path: Union[str, Path], answers: Iterable[Answer]) -> int:
     answers (iterable of Answer): The answers.
     RETURNS (int): How many there are.
     """
+    return write_lines(path, (answer.to_json() for answer in answers))
+
+
+def write_lines(path: Union[str, Path], records: Iterable[Any]) -> int:
+    """Write values as JSON, one a line, the file as a whole or not at all. RETURNS (int): How many there are."""
     n = 0
     with replacing(path) as beside, open(beside, "w", encoding="utf-8", newline="") as file:
-        for n, answer in enumerate(answers, 1):  # noqa: B007
-            file.write(json.dumps(answer.to_json(), ensure_ascii=False) + "\n")
+        for n, record in enumerate(records, 1):  # noqa: B007
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
     return n
 
 

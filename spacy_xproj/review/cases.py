@@ -13,8 +13,8 @@ from spacy.util import minibatch
 from ..corpus.formats.json_format import as_list, as_object, as_text
 from ..corpus.formats.payload_meta import PairIds
 from ..errors import InputError, XprojError
-from ..files import read_lines, replacing
-from .answers import CharSpan, Question, as_question, as_span, char_span, questions
+from ..files import read_lines
+from .answers import CharSpan, Question, as_question, as_span, char_span, questions, write_lines
 from .page.readings import find_readings, matcher_of
 from .page.rows import UNDECIDED, Readings, doubt, found_spans
 
@@ -137,11 +137,7 @@ def write_queue(path: Union[str, Path], found: Iterable[Case]) -> int:
     found (iterable of Case): The cases, in the order in which they are to be answered.
     RETURNS (int): How many there are.
     """
-    n = 0
-    with replacing(path) as beside, open(beside, "w", encoding="utf-8", newline="") as file:
-        for n, case in enumerate(found, 1):  # noqa: B007
-            file.write(json.dumps(case.to_json(), ensure_ascii=False) + "\n")
-    return n
+    return write_lines(path, (case.to_json() for case in found))
 
 
 def read_queue(path: Union[str, Path]) -> Iterator[Case]:
