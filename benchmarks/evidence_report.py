@@ -64,8 +64,8 @@ PUBLISHED = (
 )
 
 CONTEXT = (
-    " `Context.v1`: the encoder of `--encoder`; in docs/evidence.md one of two layers for each language, tuned from "
-    "random weights by `python -m benchmarks.tuning` on some 2,800 sentence pairs, and nothing for other sets."
+    " `Context.v1`: the encoder of `--encoder`; in docs/results/evidence.md one of two layers for each language, tuned "
+    "from random weights by `python -m benchmarks.tuning` on some 2,800 sentence pairs, and nothing for other sets."
 )
 
 

@@ -19,17 +19,23 @@ from spacy_xproj.cli import app, main
 from spacy_xproj.shipped import shipped_configs
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+FILES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def name_of(path):
+    return path.relative_to(ROOT).as_posix().removeprefix("docs/")
+
+
 FENCE = re.compile(r"^```python\n(.*?)^```", re.S | re.M)
 PRINTED = re.compile(r"^\s*print\(.*\)  # (.+)$", re.M)
 EXAMPLES = [
-    pytest.param(code, id=f"{path.name}-{number}")
+    pytest.param(code, id=f"{name_of(path)}-{number}")
     for path in FILES
     for number, code in enumerate(FENCE.findall(path.read_text(encoding="utf-8")), 1)
 ]
 INI = re.compile(r"^```ini\n(.*?)^```", re.S | re.M)
 BLOCKS = [
-    pytest.param(block, id=f"{path.name}-{number}")
+    pytest.param(block, id=f"{name_of(path)}-{number}")
     for path in FILES
     for number, block in enumerate(INI.findall(path.read_text(encoding="utf-8")), 1)
     if "my_rest.v1" not in block  # which another test makes first
@@ -83,7 +89,7 @@ def anchors(text):
     return {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in re.findall(r"^#+ (.+)$", text, re.M)}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_links_lead_somewhere(path):
     for target, anchor in re.findall(r"\]\(([^)#]*)(?:#([^)]+))?\)", path.read_text(encoding="utf-8")):
         file = path.parent / target if target else path
@@ -91,7 +97,7 @@ def test_links_lead_somewhere(path):
         assert not anchor or anchor in anchors(file.read_text(encoding="utf-8")), f"{target}#{anchor}"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_what_is_named_is_there(path):
     text = path.read_text(encoding="utf-8")
     for name in re.findall(r"`?((?:configs|docs|scripts|assets|benchmarks)/[\w./-]+\w)", text):

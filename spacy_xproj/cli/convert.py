@@ -41,7 +41,7 @@ def convert_cli(
     label_map: LabelMap = "",
     report: ReportPath = None,
 ) -> None:
-    """Convert a corpus: CoNLL dialects, JSON of annotation tools, brat, bitexts, .spacy; see docs/formats.md."""
+    """Convert a corpus: CoNLL dialects, JSON of annotation tools, brat, bitexts, .spacy; see docs/guides/formats.md."""
     with report_file(report, [input, output, f"{output}.report.json"]) as notes:
         counts = convert(
             input,

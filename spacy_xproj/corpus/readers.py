@@ -27,7 +27,7 @@ def read_docs(
     tag_names: Sequence[str] = (),
     report: Optional[Report] = None,
 ) -> Iterator[Doc]:
-    """Read a corpus of any format (see `docs/formats.md`).
+    """Read a corpus of any format (see `docs/guides/formats.md`).
 
     path (str or Path): The file or folder.
     nlp (Language): Its vocab is that of the Docs, its tokenizer splits raw text, and its language says where spaces go

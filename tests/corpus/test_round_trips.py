@@ -1,4 +1,4 @@
-"""What the table in docs/formats.md says that a format keeps is equal after writing and reading."""
+"""What the table in docs/guides/formats.md says that a format keeps is equal after writing and reading."""
 
 import pytest
 import spacy
