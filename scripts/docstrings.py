@@ -1,0 +1,110 @@
+"""Lets mkdocstrings read the project's docstrings (`name (type): text`, `RETURNS (type): text`), as a griffe extension.
+
+What a class inherits is described with it, and the defaults of a pipe come from its factory.
+"""
+
+import importlib
+import inspect
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import griffe
+from spacy.language import Language
+
+ONE = r"\*{0,2}\w+(?: \([^:]*?\))?"
+ITEM = re.compile(rf"^({ONE}(?:, {ONE})*): +(\S.*)$")
+NAME = re.compile(r"\*{0,2}(\w+)(?: \((.*?)\)(?=,|$))?")
+SECTIONS = {"RETURNS": "Returns", "YIELDS": "Yields", "RAISES": "Raises"}
+GIVEN = ("nlp", "name")  # spaCy gives these to a factory
+
+
+class Item(NamedTuple):
+    """A described name.
+
+    name (str): A parameter, or a key of SECTIONS.
+    type (str): Its type, or "".
+    text (str): What is said of it.
+    """
+
+    name: str
+    type: str
+    text: str
+
+
+def read_docstring(text: str) -> tuple[str, list[Item]]:
+    """Split a docstring into its prose and what it describes."""
+    prose: list[str] = []
+    items: list[list[Any]] = []
+    for line in inspect.cleandoc(text).splitlines():
+        if (found := ITEM.match(line)) and "(" in found[1]:
+            items.append([found[1], [found[2]]])
+        elif items and line.startswith("    "):
+            items[-1][1].append(line.strip())
+        else:
+            prose.append(line)
+    return "\n".join(prose).strip(), [item for names, lines in items for item in _named(names, " ".join(lines))]
+
+
+def _named(names: str, text: str) -> Iterator[Item]:
+    found = NAME.findall(names)
+    for name, kind in found:
+        yield Item(name, kind or found[-1][1], text)
+
+
+def google(text: str, items: list[Item], params: list[str]) -> str:
+    """Write a docstring in Google's style. What is described and no parameter is an attribute.
+
+    text (str): The prose.
+    items (list of Item): What is described.
+    params (list of str): The parameters, in their order.
+    RETURNS (str): The docstring.
+    """
+    sections: dict[str, list[str]] = {}
+    for item in sorted(items, key=lambda item: params.index(item.name) if item.name in params else len(params)):
+        if item.name in SECTIONS:
+            sections.setdefault(SECTIONS[item.name], []).append(f"    {item.type or 'object'}: {item.text}")
+        else:
+            section = "Args" if item.name in params else "Attributes"
+            sections.setdefault(section, []).append(f"    {item.name} ({item.type}): {item.text}")
+    return "\n\n".join([text, *(f"{name}:\n" + "\n".join(lines) for name, lines in sections.items())])
+
+
+def defaults(kind: Any) -> dict[str, Any]:
+    """Return the default config of a factory that makes objects of a class; nothing for other classes."""
+    metas = (Language.get_factory_meta(name) for name in Language.factories if name.startswith("xproj_"))
+    return next((meta.default_config for meta in metas if Language.get_factory_func(meta.factory) is kind), {})
+
+
+class Docstrings(griffe.Extension):
+    """The extension, which mkdocs.yml names."""
+
+    def on_function(self, *, func: griffe.Function, **kwargs: Any) -> None:
+        if func.docstring:
+            params = [param.name for param in func.parameters if param.name not in ("self", "cls")]
+            func.docstring.value = google(*read_docstring(func.docstring.value), params)
+
+    def on_class(self, *, cls: griffe.Class, **kwargs: Any) -> None:
+        if not cls.docstring:
+            return
+        text, items = read_docstring(cls.docstring.value)
+        params = [param.name for param in cls.parameters if param.name not in ("self", *GIVEN)]
+        known = {item.name for item in items if not item.text.startswith("See `")}
+        items = [item for item in items if item.name in known or item.name not in params]
+        kind = getattr(importlib.import_module(cls.module.path), cls.name, None)
+        for base in inspect.getmro(kind)[1:] if inspect.isclass(kind) else ():
+            for item in read_docstring(base.__doc__ or "")[1] if base.__module__.startswith("spacy_xproj") else ():
+                if item.name in params and item.name not in known:
+                    known.add(item.name)
+                    items.append(item)
+        for name, value in defaults(kind).items():
+            if name in params:
+                cls.parameters[name].default = _shown(value)
+        cls.docstring.value = google(text, items, params)
+
+
+def _shown(value: Any) -> str:
+    """A default as a reader knows it: a part by its registered name."""
+    if isinstance(value, dict) and any(str(key).startswith("@") for key in value):
+        return next(str(name) for key, name in value.items() if key.startswith("@"))
+    return repr(value)
