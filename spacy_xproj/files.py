@@ -1,4 +1,4 @@
-"""Files: lines with their numbers, hashes, locks, and writing that leaves nothing half-done."""
+"""Files: lines with their numbers, hashes, and writing that leaves nothing half-done."""
 
 import glob
 import hashlib
@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Optional, Union
-
-from filelock import FileLock, Timeout
 
 from .errors import InputError, XprojError
 
@@ -158,36 +156,6 @@ def _recover(path: Path) -> None:
         if not path.exists():
             os.replace(old, path)
         shutil.rmtree(old, ignore_errors=True)
-
-
-@contextmanager
-def locked(
-    path: Union[str, Path], inputs: Iterable[Optional[Union[str, Path]]] = (), *, wait: bool = False
-) -> Iterator[None]:
-    """Keep other runs from writing to the same place, and this one from writing over what it reads.
-
-    path (str or Path): The file or folder that is written.
-    inputs (iterable of str, Path or None): What the run reads. None is left out.
-    wait (bool): Wait for a run that is writing it.
-    RAISES (XprojError): If the path is one of the inputs or in one, another run is writing it and is not waited for, or
-        it does not end in a name, as "." and ".." do not.
-    """
-    path = Path(path)
-    if path.name in ("", ".."):
-        raise XprojError(f"{path}: this is no name, and other outputs are named after OUT. Give OUT a name.")
-    check_apart(path, inputs)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=-1 if wait else 0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise XprojError(f"{path}: another run is writing it. Wait until it is done, or give another OUT.") from None
-    try:
-        yield
-    finally:
-        # Before the release: a run that opened the file by now finds that it has no name any more, and fails.
-        Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()
 
 
 def check_apart(out: Union[str, Path], inputs: Iterable[Optional[Union[str, Path]]]) -> None:

@@ -1,6 +1,5 @@
 """Files and folders are replaced whole, and nothing that is not ours is."""
 
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -12,7 +11,6 @@ from spacy_xproj.files import (
     NOTE,
     check_replaceable,
     file_hash,
-    locked,
     read_note,
     replacing,
     replacing_folder,
@@ -73,53 +71,6 @@ def test_leftovers_of_killed_processes(tmp_path):
     with replacing(tmp_path / "a.txt") as beside:
         beside.write_text("new")
     assert names(tmp_path) == {"a.txt", ".a.txt.x.tmp", f".a.txt.{os.getppid()}.tmp", f".b.a.txt.{dead.pid}.tmp"}
-
-
-def hold(path, ready, done):
-    with locked(path):
-        ready.set()
-        done.wait(60)
-
-
-def test_two_runs_cannot_write_to_one_place(tmp_path):
-    context = multiprocessing.get_context("fork")
-    ready, done = context.Event(), context.Event()
-    other = context.Process(target=hold, args=(tmp_path / "out", ready, done))
-    other.start()
-    assert ready.wait(60)
-    with pytest.raises(XprojError, match="another run is writing it"), locked(tmp_path / "out"):
-        pass
-    with locked(tmp_path / "out2"):
-        pass
-    done.set()
-    other.join()
-    with locked(tmp_path / "out"):
-        pass
-    assert names(tmp_path) == set()
-
-
-def put(path, ready, mine):
-    ready.wait(60)
-    for _ in range(40):
-        with locked(path, wait=True):
-            if path.exists():
-                raise AssertionError("two at once")
-            path.write_text(mine)
-            path.unlink()
-
-
-def test_runs_wait_for_each_other(tmp_path):
-    """The lock file is removed in the end: who waits for it must not hold one that has no name any more."""
-    context = multiprocessing.get_context("fork")
-    ready = context.Event()
-    others = [context.Process(target=put, args=(tmp_path / "out", ready, str(i))) for i in range(3)]
-    for other in others:
-        other.start()
-    ready.set()
-    for other in others:
-        other.join(60)
-    assert [other.exitcode for other in others] == [0, 0, 0]
-    assert names(tmp_path) == set()
 
 
 @pytest.mark.parametrize("kind", ["new", "old"])

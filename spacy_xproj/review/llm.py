@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 from ..database import Database
 from ..errors import XprojError, check_above_zero, check_at_least, check_share
-from ..files import locked, text_hash
+from ..files import text_hash
+from ..locks import locked
 from ..progress import steps
 from .answers import MODEL, NAME_LENGTH, Answer, write_answers
 from .cases import Case, read_queue

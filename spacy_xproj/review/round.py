@@ -10,8 +10,9 @@ from spacy.tokens import Doc
 
 from ..corpus import write_file
 from ..errors import InputError
-from ..files import file_hash, locked, replacing_folder, write_json
+from ..files import file_hash, replacing_folder, write_json
 from ..keys import finished, run_key
+from ..locks import locked
 from .adapt import adapt, cross_validated, projected_again, trainable_matcher
 from .answers import Answer, Key
 from .apply import correct, example, lexicon, reviewed

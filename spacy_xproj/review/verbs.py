@@ -12,7 +12,8 @@ from spacy.tokens import Doc
 from ..corpus import blank, read_docs, write_file
 from ..corpus.formats import Report
 from ..errors import InputError, XprojError, check_one_of
-from ..files import check_apart, locked, read_note, write_json
+from ..files import check_apart, read_note, write_json
+from ..locks import locked
 from ..runs.pipelines import is_single
 from ..runs.split import is_dev
 from .answers import Answer, Key, latest, read_answers, write_answers

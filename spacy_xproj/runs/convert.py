@@ -13,9 +13,10 @@ from ..corpus import Note, Report, blank, read_docs, write_as, write_file
 from ..corpus.formats import ending_format, named_format, to_json
 from ..corpus.sentence_pairs import LONG, sentence_marker, with_sentence_pairs
 from ..errors import InputError, XprojError
-from ..files import check_apart, locked, replacing
+from ..files import check_apart, replacing
 from ..keys import run_key
 from ..labels import ALL, LabelFilter
+from ..locks import locked
 from .label_counts import count_entities, write_report
 from .pipelines import PathLike, is_single
 from .shards import write_shards

@@ -17,9 +17,9 @@ from ..corpus.pairing import pair_docs, with_links
 from ..corpus.sentence_pairs import LONG, sentence_marker, set_sentence_pairs, source_doc
 from ..corpus.sides import LINES, Agreement, Side, agree
 from ..errors import InputError
-from ..files import locked
 from ..keys import run_key
 from ..labels import ALL, LabelFilter, mapped_spans, source_ids
+from ..locks import locked
 from .convert import prepared
 from .label_counts import count_entities, write_report
 from .pipelines import PathLike

@@ -9,10 +9,10 @@ from spacy.tokens import Doc
 
 from ..codes import normalize_code
 from ..errors import InputError
-from ..files import locked
 from ..fitting import xproj_pipes
 from ..keys import run_key
 from ..labels import ALL, LabelFilter
+from ..locks import locked
 from ..pipeline.base import check_whole
 from .label_counts import count_projected, write_report
 from .pipelines import DocReader, Fitted, PathLike, check_projects, fit_once, fitted_beside, is_single, keyed_pipeline

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from ..corpus import blank
 from ..errors import InputError
-from ..files import locked, replacing_folder
+from ..files import replacing_folder
 from ..keys import finished, run_key
+from ..locks import locked
 from ..models.pruning import Pruned, Text, prune_model
 from .pipelines import DocReader, PathLike
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import Stopped, XprojError
-from ..files import locked
+from ..locks import locked
 from .pipelines import PathLike
 from .rounds import SelfTrainingFiles
 

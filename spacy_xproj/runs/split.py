@@ -10,8 +10,9 @@ from spacy.tokens import Doc, DocBin
 from ..corpus import blank, read_docs
 from ..corpus.licenses import licenses
 from ..errors import InputError, XprojError
-from ..files import check_apart, locked, replacing, text_hash
+from ..files import check_apart, replacing, text_hash
 from ..labels import ALL, LabelFilter
+from ..locks import locked
 from .pipelines import PathLike, is_single
 
 

@@ -13,10 +13,11 @@ from spacy.tokens import Doc
 from spacy.util import load_config
 
 from ..errors import InputError
-from ..files import locked, write_json
+from ..files import write_json
 from ..fitting import xproj_pipes
 from ..keys import run_key
 from ..labels import ALL, LabelFilter
+from ..locks import locked
 from ..pipeline.teacher import SoftLabeler
 from ..shipped import find_config
 from .convert import prepared

@@ -14,10 +14,11 @@ from spacy.vocab import Vocab
 from ..codes import normalize_code
 from ..corpus import lang_code
 from ..errors import XprojError
-from ..files import locked, write_lines
+from ..files import write_lines
 from ..fitting import xproj_pipes
 from ..keys import run_key
 from ..labels import ALL, LabelFilter
+from ..locks import locked
 from ..pipeline.translator import PayloadTranslator
 from ..projection import translate as translate_docs
 from .convert import prepared

@@ -7,7 +7,7 @@ from ..aligners.tuning import tune as tune_model
 from ..bitext import SentencePair
 from ..corpus import blank
 from ..errors import InputError
-from ..files import locked
+from ..locks import locked
 from .pipelines import DocReader, PathLike
 
 DEFAULTS = TuningSettings()

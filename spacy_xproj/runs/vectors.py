@@ -10,8 +10,9 @@ from spacy.vectors import Vectors
 
 from ..corpus import blank
 from ..errors import InputError
-from ..files import locked, replacing_folder
+from ..files import replacing_folder
 from ..keys import finished, run_key
+from ..locks import locked
 from ..models.encoder import layers_of
 from ..models.folder import read_config
 from ..models.wordvectors import WordEncoder, reduced

@@ -10,7 +10,8 @@ from typing import Any
 
 from ..compat import require
 from ..errors import InputError, XprojError
-from ..files import file_hash, folder_beside, locked, replacing, text_hash
+from ..files import file_hash, folder_beside, replacing, text_hash
+from ..locks import locked
 from ..models.folder import model_files
 from .seq2seq import load_weights
 
