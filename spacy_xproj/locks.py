@@ -55,7 +55,7 @@ def locked(
         on_compromise=lambda lost: signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT),
     )
     try:
-        lease.acquire(cancel_check=_watch(lease, path, note, wait))
+        lease.acquire(-1 if wait else 10 * LEASE, cancel_check=_watch(lease, path, note, wait))
     except Timeout:
         raise XprojError(
             f"{path}: another run is writing it: {_holder(lease, note)}. Wait until it is done, or give another OUT."
