@@ -10,6 +10,7 @@ from ..labels import LabelFilter
 from ..runs.label_counts import by_label, others
 from ..runs.pair import pair
 from .common import LabelMap, Labels, License, Sentences, SourceModel, progress_bar, show_counts, show_labels
+from .workers import show_set_aside
 
 
 def pair_cli(
@@ -55,3 +56,4 @@ def pair_cli(
         msg.warn("Long Docs without sentences are slow to align and to project: give --sentences.")
     show_counts(others(counts))
     show_labels(by_label(counts))
+    show_set_aside(counts, out)

@@ -8,11 +8,14 @@ from spacy.cli._util import parse_config_overrides
 from wasabi import msg
 
 from ..labels import LabelFilter
+from ..runs.engines import Workers
 from ..runs.label_counts import by_label, others
 from ..runs.project import fit, project
 from .common import LabelMap, Labels, Sentences, progress_bar, show_counts, show_fitted, show_labels
+from .workers import show_set_aside, worker_options
 
 
+@worker_options
 def project_cli(
     ctx: typer.Context,
     bitext: Annotated[Path, typer.Argument(metavar="BITEXT", help="Target Docs with payload.")],
@@ -26,11 +29,12 @@ def project_cli(
         Optional[list[Path]], typer.Option(help="Bitext to fit on in place of the input; can be repeated.")
     ] = None,
     source_lang: Annotated[str, typer.Option(help="Source language of a .tsv.")] = "en",
-    n_process: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
     shard: Annotated[int, typer.Option(min=0, help="Docs a shard of a large file. 0: 1000.")] = 0,
     labels: Labels = "",
     label_map: LabelMap = "",
     sentences: Sentences = False,
+    *,
+    workers: Workers,
 ) -> None:
     """Fit what learns from the corpus, then align and project the source entities. Config values can be given as
     --section.name VALUE, as for 'spacy train'."""
@@ -44,7 +48,7 @@ def project_cli(
             alignments,
             fit_on or (),
             source_lang,
-            n_process,
+            workers,
             shard,
             overrides,
             progress,
@@ -56,13 +60,14 @@ def project_cli(
         msg.warn(
             f"No entity on the source side of {counts['docs']} Docs: nothing was projected. Is the source labeled?"
         )
-        return
+        return show_set_aside(counts, out)
     projected = f"Projected {counts['projected']} of {counts['source_spans']} entities in {counts['docs']} Docs: {out}"
     msg.good(projected) if counts["projected"] else msg.warn(projected)
     show_counts(
         {k: v for k, v in others(counts).items() if ":" in k or (v and k.startswith(("doubtful", "lines_linked")))}
     )
     show_labels(by_label(counts))
+    show_set_aside(counts, out)
 
 
 def fit_cli(

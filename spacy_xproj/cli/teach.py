@@ -8,10 +8,13 @@ from spacy.cli._util import parse_config_overrides
 from wasabi import msg
 
 from ..labels import LabelFilter
+from ..runs.engines import Workers
 from ..runs.teach import teach
 from .common import LabelMap, Labels, License, progress_bar, show_counts, show_fitted
+from .workers import show_set_aside, worker_options
 
 
+@worker_options
 def teach_cli(
     ctx: typer.Context,
     raw: Annotated[Path, typer.Argument(metavar="RAW", help="Text of the target language, in any format.")],
@@ -19,11 +22,12 @@ def teach_cli(
     config: Annotated[Path, typer.Option(help="Config with an xproj_teacher, or a saved pipeline.")],
     lang: Annotated[Optional[str], typer.Option(help="Target language.")] = None,
     only: Annotated[Optional[list[str]], typer.Option(help="Use this teacher only; can be repeated.")] = None,
-    n_process: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
     shard: Annotated[int, typer.Option(min=0, help="Docs a shard of a large file. 0: 1000.")] = 0,
     labels: Labels = "",
     label_map: LabelMap = "",
     license: License = None,
+    *,
+    workers: Workers,
 ) -> None:
     """Label raw target text by teachers, softly: a distribution over tags for each token. Config values can be given
     as --section.name VALUE, as for 'spacy train'."""
@@ -31,7 +35,7 @@ def teach_cli(
     names = LabelFilter.parse(labels, label_map)
     with progress_bar(out) as progress:
         found = teach(
-            raw, out, config, lang, only or (), n_process, shard, overrides, progress, labels=names, license=license
+            raw, out, config, lang, only or (), workers, shard, overrides, progress, labels=names, license=license
         )
     show_fitted(out)
     labeled = f"Labeled {found['tokens']} tokens in {found['docs']} Docs: {out}"
@@ -41,3 +45,4 @@ def teach_cli(
         msg.warn(f"{labeled}. No entity is likelier than none: a student of these labels will find nothing.")
     entities = {f"entities: {kind}": n for kind, n in found["entities"].items()}
     show_counts({**{key: found[key] for key in ("masked_share", "outside_share", "mean_entropy")}, **entities})
+    show_set_aside(found, out)

@@ -9,8 +9,10 @@ from wasabi import msg
 
 from ..labels import LabelFilter
 from ..runs.label_counts import by_label, others
+from ..runs.rejected import rejected_file
 from ..runs.translate import translate
 from .common import LabelMap, Labels, License, SourceModel, progress_bar, show_counts, show_labels
+from .workers import show_set_aside
 
 
 def translate_cli(
@@ -52,6 +54,7 @@ def translate_cli(
     else:
         msg.warn(f"{wrote}, but there is no entity to project in them. Give --source-model to label the source.")
     if counts["sentences_not_translated"]:
-        msg.warn(f"Sentences without a translation are listed in {out}.missing.txt")
+        msg.warn(f"Sentences without a translation are listed in {rejected_file(out)}")
     show_counts(others(counts))
     show_labels(found)
+    show_set_aside(counts, out)

@@ -12,8 +12,8 @@ from ..files import file_hash, is_intact, write_json
 
 MANIFEST = "manifest.json"
 FORMAT = 2
-REJECTED = ".rejected.txt"
-NAME = re.compile(r"([0-9]{5,})\.(spacy|rejected\.txt)")  # of what may be written, and removed, in the folder
+REJECTED = ".rejected.jsonl"
+NAME = re.compile(r"([0-9]{5,})\.(spacy|rejected\.jsonl)")  # of what may be written, and removed, in the folder
 
 
 class Manifest:

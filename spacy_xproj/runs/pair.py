@@ -23,9 +23,10 @@ from ..locks import locked
 from .convert import prepared
 from .label_counts import count_entities, write_report
 from .pipelines import PathLike
-from .process import Tally, process
+from .process import process
 from .shards import Progress
 from .source_labels import SourceLabeler
+from .steps import Tally
 
 
 def pair(
@@ -94,7 +95,7 @@ def pair(
             warnings.warn(agreed.warning, stacklevel=2)
         reader = PairReader(agreed, source_lang, alignments, sentences)
         step = PairStep(sides[1].nlp.vocab, labels, labeler, license)
-        counts = +process(reader, out, step, key=key, shard=shard, progress=progress).counts
+        counts = +process(reader, out, step, key=key, shard=shard, progress=progress)
         write_report(out, counts)
     return counts
 

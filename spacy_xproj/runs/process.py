@@ -3,7 +3,7 @@
 import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 from time import perf_counter
@@ -14,27 +14,16 @@ from spacy.language import Language
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
-from ..corpus.manifest import REJECTED, Manifest
-from ..corpus.shards import doc_files, read_file, write_file
+from ..corpus.manifest import Manifest
+from ..corpus.shards import doc_files
 from ..errors import XprojError
-from ..files import read_lines, write_lines
 from ..keys import Key
 from ..progress import seconds
+from .engines import HERE, Workers
 from .pipelines import is_single
-from .shards import PIECES, Progress, Work, is_begun, map_shards, write_shards
-
-
-@dataclass
-class Tally:
-    """What came of a run, or of a shard, beside the Docs.
-
-    counts (Counter): Numbers, with those of the `docs` among them.
-    rejected (dict of str): The texts that could not be used, each once, in order. A dict because it is a set with an
-        order.
-    """
-
-    counts: Counter = field(default_factory=Counter)
-    rejected: dict[str, None] = field(default_factory=dict)
+from .rejected import SET_ASIDE, as_lines, rejected_file, rejected_lines, write_rejected
+from .shards import PIECES, Progress, is_begun, map_shards, write_shards
+from .steps import Step, Tally, Watch, process_docs, process_shard
 
 
 class Reader(Protocol):
@@ -45,17 +34,6 @@ class Reader(Protocol):
 
     def shards(self) -> list[Path]:
         """The files, if the input is a folder of several .spacy files that can be processed as they are."""
-
-
-class Step(Protocol):
-    """What is done with Docs, to each alone or to a stream."""
-
-    @property
-    def vocab(self) -> Vocab:
-        """The vocab that the Docs must have."""
-
-    def __call__(self, docs: Iterable[Doc], tally: Tally) -> Iterator[Doc]:
-        """Process Docs, and count in passing."""
 
 
 @dataclass
@@ -118,62 +96,75 @@ def process(
     *,
     key: Key,
     shard: int = 0,
-    n_process: int = 1,
+    workers: Workers = HERE,
     progress: Optional[Progress] = None,
-    check: Callable[[Tally], None] = lambda tally: None,
-) -> Tally:
-    """Take Docs through a step and write what comes out.
+    check: Callable[[Counter], None] = lambda counts: None,
+) -> Counter:
+    """Take Docs through a step and write what comes out. What could not be used is listed in `OUT.rejected.jsonl`.
 
     docs (Reader): The input, in the vocab of the step.
     out (Path): A .spacy file, which is written as a whole; or a folder of shards, in which a run goes on where it was
         stopped.
-    step (Step): What is done with the Docs. With several processes it must be picklable.
+    step (Step): What is done with the Docs. For other processes it must be picklable.
     key (dict[str, str]): What the output depends on.
     shard (int): Docs a shard, where the input is no folder of shards itself. 0: 1000.
-    n_process (int): Worker processes, each of which reads, processes and writes whole shards.
+    workers (Workers): Who makes the shards.
     progress (Optional[Progress]): Called with the numbers of finished and of all shards, or of Docs.
-    check (Callable[[Tally], None]): Is told what came of the whole run before the output is put in its place. If it
+    check (Callable[[Counter], None]): Is told what the whole run counted before the output is put in its place. If it
         raises an `XprojError`, nothing is written, and an output of an earlier run stays.
-    RETURNS (Tally): What came of the whole run.
-    RAISES (XprojError): If several processes are to write one file, or the input cannot be used.
+    RETURNS (Counter): What the whole run counted.
+    RAISES (XprojError): If other processes are to write one file, the input cannot be used, or all Docs are set aside.
     """
+
+    def check_all(counts: Counter, lines: Iterable[str]) -> None:
+        write_rejected(rejected_file(out), lines, stays=True)
+        if counts[SET_ASIDE] and not counts["docs"]:
+            raise XprojError(f"All {counts[SET_ASIDE]} Docs were set aside: {rejected_file(out)} says why.")
+        check(counts)
+
     if is_single(out):
-        tally = Tally()
-        write_file(_checking(_reporting(step(docs.read(tally.counts), tally), progress), tally, check), out)
-        return tally
+
+        def on_the_way(made: Iterable[Doc], tally: Tally) -> Iterator[Doc]:
+            yield from _reporting(made, progress)
+            check_all(tally.counts, as_lines(tally.rejected))
+
+        tally = process_docs(step, docs.read, out, Watch(), on_the_way=on_the_way)
+        write_rejected(rejected_file(out), as_lines(tally.rejected))
+        return tally.counts
+
+    def check_made(made: Manifest) -> None:
+        check_all(made.totals(), rejected_lines(made))
+
     key = {**key, "shard size": str(shard)}
     manifest = Manifest.read(out) if out.is_dir() else None
     if manifest is None or manifest.key != key or not manifest.is_finished():
+        files, counts = _input_shards(docs, out, key, shard)
         work = functools.partial(process_shard, step)
-        manifest = _process_shards(docs, out, work, key, shard, n_process, progress, lambda made: check(_tally(made)))
+        try:
+            manifest = map_shards(
+                files, out, work, key=key, counts=counts, workers=workers, progress=progress, check=check_made
+            )
+        except XprojError:
+            if not is_begun(out, key):
+                _remove_pieces(_pieces(out))
+            raise
     _remove_pieces(_pieces(out))
-    return _tally(manifest)
+    write_rejected(rejected_file(out), rejected_lines(manifest))
+    return manifest.totals()
 
 
-def _tally(manifest: Manifest) -> Tally:
-    rejected = [p.with_suffix(REJECTED) for p in map(manifest.path, range(len(manifest.shards)))]
-    texts = {line: None for path in rejected if path.exists() for _, line in read_lines(path)}
-    return Tally(manifest.totals(), texts)
+def _input_shards(docs: Reader, out: Path, key: Key, shard: int) -> tuple[list[Path], Counter]:
+    """Split the input where it is not in shards, so that each piece of it is read once.
 
-
-def _process_shards(
-    docs: Reader,
-    out: Path,
-    work: Work,
-    key: Key,
-    shard: int,
-    n_process: int,
-    progress: Optional[Progress],
-    check: Callable[[Manifest], None],
-) -> Manifest:
-    """Split the input where it is not in shards, so that each piece of it is read once, and process the shards."""
+    RETURNS (list of Path, Counter): The shards, and what was counted in reading.
+    """
     files, counts, split = docs.shards(), Counter[str](), _pieces(out)
+    if files:
+        return files, counts
     try:
-        if not files:
-            _check_pieces(split)
-            counts = write_shards(docs.read(counts), split, key={**key, PIECES: "1"}, shard=shard, counts=counts)
-            files = doc_files(split)
-        return map_shards(files, out, work, key=key, counts=counts, n_process=n_process, progress=progress, check=check)
+        _check_pieces(split)
+        counts = write_shards(docs.read(counts), split, key={**key, PIECES: "1"}, shard=shard, counts=counts)
+        return doc_files(split), counts
     except XprojError:
         if not is_begun(out, key):
             _remove_pieces(split)
@@ -200,34 +191,16 @@ def _remove_pieces(folder: Path) -> None:
         found.remove()
 
 
-def process_shard(step: Step, source: Path, out: Path) -> dict[str, int]:
-    """Take the Docs of one file through a step, and write them to another.
+def check_processes(out: Path, workers: Workers) -> None:
+    """Make sure that an output can be written by other processes than this one.
 
-    step (Step): The step.
-    source, out (Path): The files. The texts that could not be used go to a file beside the output.
-    RETURNS (dict of str to int): What was counted.
+    RAISES (XprojError): If they are to write one file.
     """
-    tally = Tally()
-    docs = write_file(step(read_file(source, step.vocab), tally), out)
-    beside = out.with_suffix(REJECTED)
-    beside.unlink(missing_ok=True)
-    if tally.rejected:
-        write_lines(beside, tally.rejected)
-    return {**tally.counts, "docs": docs}
-
-
-def check_processes(out: Path, n_process: int) -> None:
-    """Make sure that an output can be written by so many processes.
-
-    RAISES (XprojError): If several are to write one file.
-    """
-    if is_single(out) and n_process > 1:
-        raise XprojError(f"{out}: several processes write shards. Give OUT as a folder, or --n-process 1.")
-
-
-def _checking(docs: Iterable[Doc], tally: Tally, check: Callable[[Tally], None]) -> Iterator[Doc]:
-    yield from docs
-    check(tally)
+    if is_single(out) and workers.apart:
+        raise XprojError(
+            f"{out}: worker processes write shards. Give OUT as a folder, or leave out the options of workers, "
+            "which are --n-process, --engine, --gpus-per-worker, --timeout and --memory-limit."
+        )
 
 
 def _reporting(docs: Iterable[Doc], progress: Optional[Progress]) -> Iterator[Doc]:

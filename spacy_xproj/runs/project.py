@@ -14,6 +14,7 @@ from ..keys import run_key
 from ..labels import ALL, LabelFilter
 from ..locks import locked
 from ..pipeline.base import check_whole
+from .engines import HERE, Workers
 from .label_counts import count_projected, write_report
 from .pipelines import DocReader, Fitted, PathLike, check_projects, fit_once, fitted_beside, is_single, keyed_pipeline
 from .process import PipelineStep, check_processes, process
@@ -29,7 +30,7 @@ def project(
     alignments: Optional[PathLike] = None,
     fit_on: Sequence[PathLike] = (),
     source_lang: str = "en",
-    n_process: int = 1,
+    workers: Workers = HERE,
     shard: int = 0,
     overrides: Optional[dict[str, Any]] = None,
     progress: Optional[Progress] = None,
@@ -47,7 +48,7 @@ def project(
     alignments (Optional[str or Path]): Word links in Pharaoh format. See `with_links`.
     fit_on (sequence of str or Path): Fit on these bitexts (.tsv, .spacy). Empty: on the input.
     source_lang (str): Source language of a .tsv.
-    n_process (int): Worker processes, each of which reads, processes and writes whole shards.
+    workers (Workers): Who makes the shards.
     shard (int): Docs a shard, where one large file is split. 0: 1000.
     overrides (Optional[dict[str, Any]]): Config values by dotted name.
     progress (Optional[Progress]): Called with the numbers of finished and of all shards, or of Docs.
@@ -57,7 +58,7 @@ def project(
     RAISES (XprojError): If the input cannot be used, or the pipeline does not project.
     """
     out = Path(out)
-    check_processes(out, n_process)
+    check_processes(out, workers)
     nlp, key = keyed_pipeline(config, lang, overrides)
     check_projects(nlp, config)
     if fit_on or not is_single(out):
@@ -74,7 +75,7 @@ def project(
         docs = DocReader([bitext], fitted.nlp, alignments=alignments, **reading)
         step = PipelineStep(fitted.folder, fitted.state, with_state)
         key["fitted pipeline"] = fitted.state
-        counts = process(docs, out, step, key=key, shard=shard, n_process=n_process, progress=progress).counts
+        counts = process(docs, out, step, key=key, shard=shard, workers=workers, progress=progress)
         write_report(out, counts, pipeline=fitted.state)
     return counts
 

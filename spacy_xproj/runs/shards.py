@@ -1,14 +1,9 @@
 """Docs into a folder of numbered shards. A run that was stopped goes on with the first shard that is not finished."""
 
 import os
-import signal
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -19,12 +14,13 @@ from ..corpus.shards import write_file
 from ..errors import Stopped, XprojError
 from ..files import remove_leftovers
 from ..keys import Key, warn_of_changes
+from .engines import HERE, Workers
+from .worker import Made, Work
 
 SHARD = 1000
 INSTEAD = "in place of"  # in the key of a folder that takes the place of another one once it is whole
 PIECES = "pieces"  # in the key of a folder that holds the input in pieces, and is removed in the end
 Progress = Callable[[int, int], Any]  # is told how many are done, and of how many; 0: nobody knows
-Work = Callable[[Path, Path], dict]
 
 
 def open_folder(out: Union[str, Path], key: Key, total: Optional[int] = None) -> Manifest:
@@ -167,7 +163,7 @@ def map_shards(
     *,
     key: Key,
     counts: Mapping[str, int] = {},
-    n_process: int = 1,
+    workers: Workers = HERE,
     progress: Optional[Progress] = None,
     check: Callable[[Manifest], None] = lambda made: None,
 ) -> Manifest:
@@ -175,11 +171,11 @@ def map_shards(
 
     inputs (sequence of Path): The input files.
     out (str or Path): The folder, which must be new, empty or have a manifest.
-    work (Callable[[Path, Path], dict]): Reads an input, writes its output in one go (`write_file`), and returns what it
-        counted, with `docs` among it. With several processes it must be picklable.
+    work (Callable[[Path, Path, Watch], dict]): Reads an input, writes its output in one go (`write_file`), and returns
+        what it counted, with `docs` among it. For other processes it must be picklable.
     key (dict[str, str]): What the result depends on.
     counts (mapping of str to int): What was counted in the input as a whole.
-    n_process (int): Number of worker processes. The result does not depend on it.
+    workers (Workers): Who makes the shards. The result does not depend on it.
     progress (Optional[Progress]): Called with the numbers of finished and of all shards.
     check (Callable[[Manifest], None]): Is given the finished shards before they take the place of others. If it raises
         an `XprojError`, they are removed.
@@ -198,8 +194,8 @@ def map_shards(
     manifest.counts = plain(counts)
     manifest.save()
 
-    def finish(number: int, counts: dict) -> None:
-        manifest.set(number, counts["docs"], counts)
+    def finish(number: int, made: Made) -> None:
+        manifest.set(number, made.counts["docs"], made.counts)
         manifest.save()
         report()
 
@@ -209,11 +205,7 @@ def map_shards(
 
     report()
     try:
-        if n_process <= 1 or len(todo) <= 1:
-            for number in todo:
-                finish(number, work(inputs[number], manifest.path(number)))
-        else:
-            _in_processes(work, {n: (inputs[n], manifest.path(n)) for n in todo}, n_process, finish)
+        workers.run(work, {n: (inputs[n], manifest.path(n)) for n in todo}, finish)
     except XprojError:
         if not any(manifest.shards):
             manifest.remove()
@@ -230,45 +222,3 @@ def map_shards(
         manifest.remove()
         raise
     return settle(manifest, out, key)
-
-
-def _in_processes(
-    work: Work, todo: dict[int, tuple[Path, Path]], n_process: int, finish: Callable[[int, dict], None]
-) -> None:
-    others = active_children()
-    # "spawn": forked children of a process that uses threads, as torch does, can hang.
-    with ProcessPoolExecutor(min(n_process, len(todo)), mp_context=get_context("spawn")) as pool:
-        with _interrupts_held():  # workers inherit this: Ctrl-C goes to all processes, and is this one's to answer
-            futures = {pool.submit(work, *files): number for number, files in todo.items()}
-        left = dict(futures)
-        try:
-            for future in as_completed(futures):
-                number = left[future]
-                finish(number, future.result())
-                del left[future]
-        except BaseException as err:
-            if isinstance(err, KeyboardInterrupt):
-                for worker in active_children():
-                    if worker not in others:
-                        worker.terminate()
-            pool.shutdown(wait=True, cancel_futures=True)
-            for future, number in left.items():
-                if not future.cancelled() and future.exception() is None:
-                    finish(number, future.result())
-            if isinstance(err, BrokenProcessPool):
-                raise XprojError(
-                    "A worker process was ended from outside, as happens where memory is not enough. Run it once more "
-                    "to go on, with a smaller --n-process or --shard."
-                ) from err
-            raise
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Hold interrupts back, from this thread and from processes that it starts. One that comes in between is met in the
-    end."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

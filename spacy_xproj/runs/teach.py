@@ -21,8 +21,10 @@ from ..locks import locked
 from ..pipeline.teacher import SoftLabeler
 from ..shipped import find_config
 from .convert import prepared
+from .engines import HERE, Workers
 from .pipelines import DocReader, PathLike, fitted_beside, keyed_pipeline
-from .process import PipelineStep, Tally, check_processes, process
+from .process import PipelineStep, check_processes, process
+from .rejected import SET_ASIDE
 from .shards import Progress
 
 MICRO = 1_000_000  # sums of whole numbers do not depend on their order
@@ -34,7 +36,7 @@ def teach(
     config: PathLike,
     lang: Optional[str] = None,
     only: Sequence[str] = (),
-    n_process: int = 1,
+    workers: Workers = HERE,
     shard: int = 0,
     overrides: Optional[dict[str, Any]] = None,
     progress: Optional[Progress] = None,
@@ -50,7 +52,7 @@ def teach(
     config (str or Path): A config such as `configs/teach.cfg`, or a saved pipeline.
     lang (Optional[str]): The target language, in place of the config's.
     only (sequence of str): Use these of the teachers.
-    n_process (int): Worker processes, each of which reads, labels and writes whole shards.
+    workers (Workers): Who makes the shards.
     shard (int): Docs a shard, where one file is split. 0: 1000.
     overrides (Optional[dict[str, Any]]): Config values by dotted name.
     progress (Optional[Progress]): Called with the numbers of finished and of all shards, or of Docs.
@@ -60,7 +62,7 @@ def teach(
     RAISES (XprojError): If the input cannot be used, the pipeline has no `xproj_teacher`, or all tokens are masked.
     """
     out = Path(out)
-    check_processes(out, n_process)
+    check_processes(out, workers)
     nlp, key = keyed_pipeline(config, lang, {**(overrides or {}), **teacher_settings(config, only, labels)})
     if not any(isinstance(pipe, SoftLabeler) and pipe.used() for _, pipe in xproj_pipes(nlp)):
         raise InputError(config, "Expected a pipeline with an xproj_teacher, but it has none.")
@@ -71,18 +73,18 @@ def teach(
         step = PipelineStep(fitted.folder, fitted.state, partial(with_state, license=license))
         key["fitted pipeline"] = fitted.state
 
-        def check(found: Tally) -> None:
-            if found.counts["masked"] < found.counts["tokens"]:
+        def check(found: Counter) -> None:
+            if found["masked"] < found["tokens"]:
                 return
             raise InputError(
                 raw,
-                f"Of its {found.counts['tokens']} tokens all are masked: no student can learn from that. Do the "
+                f"Of its {found['tokens']} tokens all are masked: no student can learn from that. Do the "
                 "teachers agree on nothing, or have they never seen this language? See 'agreement' and 'projection' in "
                 "the config, and try one teacher alone with --only.",
             )
 
-        made = process(docs, out, step, key=key, shard=shard, n_process=n_process, progress=progress, check=check)
-        found = {"pipeline": fitted.state, **report(made.counts)}
+        made = process(docs, out, step, key=key, shard=shard, workers=workers, progress=progress, check=check)
+        found = {"pipeline": fitted.state, **report(made)}
         write_json(f"{out}.report.json", found)
     return found
 
@@ -117,8 +119,10 @@ def report(counts: Counter) -> dict[str, Any]:
     """
     known = max(counts["tokens"] - counts["masked"], 1)
     prefix = "entity:"
+    aside = {SET_ASIDE: counts[SET_ASIDE]} if counts[SET_ASIDE] else {}
     return {
         "docs": counts["docs"],
+        **aside,
         "tokens": counts["tokens"],
         "masked_share": round(counts["masked"] / max(counts["tokens"], 1), 6),
         "outside_share": round(counts["outside"] / known, 6),

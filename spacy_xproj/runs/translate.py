@@ -14,7 +14,6 @@ from spacy.vocab import Vocab
 from ..codes import normalize_code
 from ..corpus import lang_code
 from ..errors import XprojError
-from ..files import write_lines
 from ..fitting import xproj_pipes
 from ..keys import run_key
 from ..labels import ALL, LabelFilter
@@ -24,9 +23,11 @@ from ..projection import translate as translate_docs
 from .convert import prepared
 from .label_counts import by_label, count_entities, count_labels, write_report
 from .pipelines import PathLike, keyed_pipeline
-from .process import Tally, process
+from .process import process
+from .rejected import SET_ASIDE, first_rejected, rejected_file
 from .shards import Progress
 from .source_labels import SourceLabeler, source_reader
+from .steps import Tally
 
 
 def translate(
@@ -48,7 +49,7 @@ def translate(
 
     source (str or Path): Labeled source corpus, of any format that `read_docs` reads.
     out (str or Path): A .spacy file, or a folder of shards. Texts without a translation are listed in
-        `OUT.missing.txt` beside it; a Doc with nothing translated is left out and counted. What was counted
+        `OUT.rejected.jsonl` beside it; a Doc with nothing translated is left out and counted. What was counted
         stands in `OUT.report.json`.
     lang, source_lang (str): The languages.
     config (str or Path): A config with an `xproj_translator`, or a saved pipeline.
@@ -76,33 +77,22 @@ def translate(
     step = TranslationStep(nlp, docs.nlp, source_lang, sentences, labeler, license)
     with locked(out, [source]):
         found = process(docs, out, step, key=key, shard=shard, progress=progress, check=partial(_check, step, out))
-        missing = missing_file(out)
-        if found.rejected:
-            write_lines(missing, found.rejected)
-        else:
-            missing.unlink(missing_ok=True)
-        write_report(out, found.counts)
-    return +found.counts
+        write_report(out, found)
+    return +found
 
 
-def missing_file(out: Path) -> Path:
-    """The file that lists the texts without a translation."""
-    return Path(f"{out}.missing.txt")
-
-
-def _check(step: "TranslationStep", out: Path, found: Tally) -> None:
+def _check(step: "TranslationStep", out: Path, found: Counter) -> None:
     """RAISES (XprojError): If nothing was translated, or no entity is left."""
     pipes = [pipe for _, pipe in xproj_pipes(step.nlp) if isinstance(pipe, PayloadTranslator)]
-    if not found.counts["docs"]:
-        write_lines(missing_file(out), found.rejected)
-        lang, asked = lang_code(step.nlp), next(iter(found.rejected), "")
+    if not found["docs"]:
+        lang, asked = lang_code(step.nlp), first_rejected(out)
         why = " ".join(pipe.explain(asked, step.source_lang, lang) for pipe in pipes)
         hint = "" if step.sentences else " A memory of sentences needs Docs with sentences: give --sentences."
         raise XprojError(
-            f"Nothing was translated of {found.counts['source_docs']} Docs, from {step.source_lang!r} to {lang!r}. The "
-            f"first text that was asked for is {asked!r}; all are listed in {missing_file(out)}. {why}{hint}"
+            f"Nothing was translated of {found['source_docs']} Docs, from {step.source_lang!r} to {lang!r}. The "
+            f"first text that was asked for is {asked!r}; all are listed in {rejected_file(out)}. {why}{hint}"
         )
-    labels = by_label(found.counts)
+    labels = by_label(found)
     if labels and not any(row.get("source") for row in labels.values()):
         raise XprojError(
             f"The settings 'labels' and 'label_map' of the xproj_translator leave out all entities of the source. "
@@ -141,6 +131,7 @@ class TranslationStep:
         docs = self.count_left_out(docs, tally.counts)
         for doc in translate_docs(docs, self.nlp, source_lang=self.source_lang):
             bitext = doc._.xproj = doc._.xproj.replace(provenance={**doc._.xproj.provenance, **origin})
+            number = tally.counts["source_docs"] + tally.counts[SET_ASIDE]
             tally.counts["source_docs"] += 1
             if bitext.provenance.get("translated"):
                 tally.counts["docs_translated_as_one_text"] += 1
@@ -150,7 +141,7 @@ class TranslationStep:
                 if b > a and d == c:
                     tally.counts["sentences_not_translated"] += 1
                     text = "".join(bitext.words[i] + " " * bitext.spaces[i] for i in range(a, b))
-                    tally.rejected[text.strip().replace("\n", " ")] = None
+                    tally.reject(doc, number, "no translation", text.strip())
             tally.counts["docs" if len(doc) else "docs_not_translated"] += 1
             if len(doc):
                 count_entities(doc, tally.counts)

@@ -81,7 +81,7 @@ def test_translate_project_fit(corpus):
     path = ("--components.xproj_translator.forward.path", corpus / "memory.db")
     config = CONFIGS / "translate.cfg"
     text = good("translate", corpus / "src.conll", corpus / "b", "--lang", "es", "--config", config, *path)
-    assert "Wrote 4 of 5 Docs" in text and "missing.txt" in text and "sentences not translated 1" in text
+    assert "Wrote 4 of 5 Docs" in text and "rejected.jsonl" in text and "sentences not translated 1" in text
     text = good("project", corpus / "b", corpus / "out", "--config", CONFIG, "--lang", "es")
     assert "Fitted xproj_aligner" in text and "Projected 2 of 2 entities in 4 Docs" in text
     text = good("fit", corpus / "b", corpus / "model", "--config", CONFIG, "--lang", "es")

@@ -1,5 +1,6 @@
 """What a run reads, and what an earlier run wrote, stays if the run fails; and nothing is written over what is read."""
 
+import json
 import shutil
 
 import pytest
@@ -65,7 +66,7 @@ def test_a_translation_that_finds_nothing_leaves_what_was_there(filled, out):
     labels = ("--components.xproj_translator.labels", '["ORG"]')
     assert "leave out all entities" in bad(*translate_args(filled, "src.conll", out, *labels))
     after = contents(filled)
-    assert after.pop(f"{out}.missing.txt") == b"Nobody knows\n"
+    assert json.loads(after.pop(f"{out}.rejected.jsonl"))["text"] == "Nobody knows"
     assert after == before
 
 
@@ -73,7 +74,7 @@ def test_a_translation_that_finds_nothing_leaves_no_folder(filled):
     before = names(filled)
     for _ in range(2):
         assert "Nothing was translated" in bad(*translate_args(filled, "other.conll", "out"))
-        assert names(filled) == before | {"out.missing.txt"} and not (filled / "out").exists()
+        assert names(filled) == before | {"out.rejected.jsonl"} and not (filled / "out").exists()
 
 
 def test_an_output_that_cannot_be_one_leaves_no_pieces(corpus):

@@ -11,6 +11,7 @@ from spacy_xproj.corpus import doc_files, read_docs
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.locks import locked
 from spacy_xproj.runs.convert import convert
+from spacy_xproj.runs.engines import Workers
 from spacy_xproj.runs.project import project
 from tests.conftest import CONFIGS, ents, names
 
@@ -84,7 +85,7 @@ def test_again_gives_the_same_bytes_without_fitting(corpus, fits):
 @pytest.mark.parametrize("interrupted_after", [0, 1, 2])
 def test_a_resumed_run(corpus, fits, interrupted_after, monkeypatch):
     want = run(corpus, "whole", shard=2)
-    from spacy_xproj.runs import process as module
+    from spacy_xproj.runs import steps as module
 
     write, done = module.write_file, []
 
@@ -112,7 +113,7 @@ def test_a_resumed_run(corpus, fits, interrupted_after, monkeypatch):
 @pytest.mark.slow
 def test_two_processes_give_the_same_bytes(corpus):
     want = run(corpus, "one", shard=2)
-    assert run(corpus, "two", shard=2, n_process=2) == want
+    assert run(corpus, "two", shard=2, workers=Workers(2)) == want
     assert bytes_of(corpus / "two") == bytes_of(corpus / "one")
     assert (corpus / "two.report.json").read_bytes() == (corpus / "one.report.json").read_bytes()
 
@@ -175,7 +176,7 @@ def test_a_saved_pipeline_as_config(corpus, fits):
 
 def test_several_processes_need_a_folder(corpus):
     with pytest.raises(XprojError, match="Give OUT as a folder"):
-        run(corpus, "out.spacy", n_process=2)
+        run(corpus, "out.spacy", workers=Workers(2))
 
 
 @pytest.mark.parametrize("out", ["out.spacy", "out"])

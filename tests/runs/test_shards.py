@@ -17,7 +17,9 @@ from spacy_xproj.corpus import doc_files, read_docs, read_file, write_file
 from spacy_xproj.corpus.manifest import Manifest
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.files import file_hash, text_hash
+from spacy_xproj.runs.engines import Workers
 from spacy_xproj.runs.shards import map_shards, write_shards
+from spacy_xproj.runs.steps import Watch
 
 NLP = spacy.blank("en")
 KEY = {"input": "a", "config": "b"}
@@ -40,7 +42,7 @@ def names(folder):
     return sorted(p.name for p in folder.iterdir())
 
 
-def copy(source: Path, target: Path) -> dict:
+def copy(source: Path, target: Path, watch: Watch) -> dict:
     """Reads and writes a shard; writes down that it was called."""
     docs = list(read_file(source, Vocab()))
     with open(source.parent / "calls.txt", "a") as file:
@@ -242,10 +244,10 @@ def test_another_key_starts_afresh(tmp_path, inputs):
 
 
 def test_work_that_is_interrupted(tmp_path, inputs):
-    def work(source, target):
+    def work(source, target, watch):
         if source.name == "00001.spacy":
             raise KeyboardInterrupt
-        return copy(source, target)
+        return copy(source, target, watch)
 
     with pytest.raises(KeyboardInterrupt):
         map_shards(inputs, tmp_path / "out", work, key=KEY)
@@ -256,7 +258,7 @@ def test_work_that_is_interrupted(tmp_path, inputs):
 
 def test_work_that_writes_nothing(tmp_path, inputs):
     with pytest.raises(XprojError, match="must write"):
-        map_shards(inputs, tmp_path / "out", lambda source, target: {"docs": 0}, key=KEY)
+        map_shards(inputs, tmp_path / "out", lambda source, target, watch: {"docs": 0}, key=KEY)
 
 
 @pytest.mark.slow
@@ -265,7 +267,7 @@ def test_two_processes_record_what_is_done_and_give_the_same_bytes(tmp_path, inp
     map_shards(inputs, one, copy, key=KEY)
     (inputs[0].parent / "stop").touch()
     with pytest.raises(InputError, match="line 3: stop"):
-        map_shards(inputs, two, copy, key=KEY, n_process=2)
+        map_shards(inputs, two, copy, key=KEY, workers=Workers(2))
     done = [name for s in json.loads((two / "manifest.json").read_text())["shards"] for name in s.get("files", ())]
     assert {"00000.spacy", "00001.spacy"} <= set(done) == {p.name for p in two.glob("*.spacy")}
     calls(inputs[0].parent)
@@ -277,7 +279,7 @@ def test_two_processes_record_what_is_done_and_give_the_same_bytes(tmp_path, inp
 
 
 def test_an_error_before_the_first_shard_leaves_no_folder(tmp_path, inputs):
-    def work(source, target):
+    def work(source, target, watch):
         raise InputError(source, "bad")
 
     with pytest.raises(InputError):
@@ -351,7 +353,7 @@ def test_finished_shards_stay_until_those_of_another_key_are_made(tmp_path, erro
 
 
 def test_work_that_fails_leaves_finished_shards_of_another_key(tmp_path, inputs):
-    def fail(source, target):
+    def fail(source, target, watch):
         raise InputError(source, "broken")
 
     out = tmp_path / "out"

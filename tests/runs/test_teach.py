@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from spacy_xproj.cli import app
 from spacy_xproj.corpus import doc_files, read_docs
 from spacy_xproj.errors import XprojError
-from spacy_xproj.runs import process as module
+from spacy_xproj.runs import steps as module
+from spacy_xproj.runs.engines import Workers
 from spacy_xproj.runs.teach import report, teach, with_state
 from spacy_xproj.soft import SoftLabels
 from tests.conftest import CONFIGS, bitext, names, said
@@ -97,7 +98,7 @@ def test_folder(run, tmp_path):
     assert found == one
     assert [p.name for p in doc_files(tmp_path / "out")] == ["00000.spacy", "00001.spacy", "00002.spacy"]
     assert soft(tmp_path / "out") == soft(tmp_path / "one.spacy")
-    assert run("two", shard=2, n_process=2) == one
+    assert run("two", shard=2, workers=Workers(2)) == one
     assert bytes_of(tmp_path / "two") == bytes_of(tmp_path / "out")
 
 
@@ -203,8 +204,8 @@ def test_counts():
 
 
 def test_bad_input(run, tmp_path):
-    with pytest.raises(XprojError, match="several processes write shards"):
-        run("out.spacy", n_process=2)
+    with pytest.raises(XprojError, match="worker processes write shards"):
+        run("out.spacy", workers=Workers(2))
     spacy.blank("es").to_disk(tmp_path / "blank")
     with pytest.raises(XprojError, match="Expected a pipeline with an xproj_teacher, but it has none"):
         run("out.spacy", config=tmp_path / "blank")

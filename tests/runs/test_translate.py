@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 import spacy
@@ -25,6 +26,12 @@ def read(path):
     return list(read_docs(path, spacy.blank("es")))
 
 
+def rejected(out):
+    rows = [json.loads(line) for line in Path(f"{out}.rejected.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert {row["reason"] for row in rows} == {"no translation"}
+    return [(row["text"], row["number"], row["shard"]) for row in rows]
+
+
 @pytest.mark.parametrize("out", ["out.spacy", "out"])
 def test_translate(corpus, memory, out):
     counts = translate(corpus / "src.conll", corpus / out, "es", CONFIG, shard=2, overrides=memory)
@@ -37,7 +44,7 @@ def test_translate(corpus, memory, out):
     assert [doc._.xproj.text.strip() for doc in docs] == [source for source, _ in VERSES[1:]]
     assert [len(doc._.xproj.spans) for doc in docs] == [0, 0, 1, 1]
     assert all(not doc.ents and doc._.xproj.lang == "en" for doc in docs)
-    assert (corpus / f"{out}.missing.txt").read_text() == "the house is red\n"
+    assert rejected(corpus / out) == [("the house is red", 0, 0 if out == "out" else None)]
     if out == "out":
         assert len(doc_files(corpus / "out")) == 3  # one for each two Docs of the source
         key = json.loads((corpus / "out" / "manifest.json").read_text())["key"]
@@ -53,10 +60,10 @@ def test_then_project(corpus, memory):
 
 def test_the_list_of_what_is_missing_is_made_anew(corpus, memory):
     translate(corpus / "src.conll", corpus / "out.spacy", "es", CONFIG, overrides=memory)
-    assert (corpus / "out.spacy.missing.txt").exists()
+    assert (corpus / "out.spacy.rejected.jsonl").exists()
     (corpus / "src.conll").write_text(conll([VERSES[1][0]]))
     counts = translate(corpus / "src.conll", corpus / "out.spacy", "es", CONFIG, overrides=memory)
-    assert counts["docs"] == 1 and not (corpus / "out.spacy.missing.txt").exists()
+    assert counts["docs"] == 1 and not (corpus / "out.spacy.rejected.jsonl").exists()
 
 
 def test_a_document_of_several_sentences(corpus, memory):
@@ -73,7 +80,7 @@ def test_a_document_of_several_sentences(corpus, memory):
     (out,) = read(corpus / "out.spacy")
     assert out.text == "Ana vio un perro"
     assert out._.xproj.sents == (((0, 4), (0, 0)), ((4, 8), (0, 4)), ((8, 12), (4, 4)))
-    assert (corpus / "out.spacy.missing.txt").read_text() == "the house is red\n"
+    assert rejected(corpus / "out.spacy") == [("the house is red", 0, None)] * 2
 
 
 def test_languages_are_passed_on(corpus):
@@ -115,7 +122,7 @@ def test_documents_and_a_memory_of_sentences(tmp_path, out):
     with pytest.raises(XprojError, match=r"Nothing was translated of 1 Docs.*'Ana sang. Bo left.'.* --sentences"):
         translate(path, tmp_path / out, "es", CONFIG, overrides=settings)
     assert not (tmp_path / "out.spacy").exists()
-    assert (tmp_path / f"{out}.missing.txt").read_text() == "Ana sang. Bo left.\n"
+    assert [text for text, *_ in rejected(tmp_path / out)] == ["Ana sang. Bo left."]
     assert translate(path, tmp_path / f"b{out}", "es", CONFIG, overrides=settings, sentences=True)["docs"] == 1
     (doc,) = read(tmp_path / f"b{out}")
     assert doc.text == "Ana cant\u00f3. Bo sali\u00f3." and len(doc._.xproj.sents) == 2

@@ -1,0 +1,111 @@
+"""Shards made on the machines of a Ray cluster. The driver alone holds the lock and writes the manifest."""
+
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Optional
+
+from ..errors import XprojError
+from .worker import TRIES, Limits, Made, Work, Worker
+
+PATIENCE = 300.0  # seconds until the cluster must have started a worker
+
+
+class Actor:
+    """A worker process on a machine of the cluster, with a process of Ray that watches it. Models are loaded once."""
+
+    def __init__(self, work: Work, limits: Limits, folder: str):
+        os.chdir(folder)
+        self.worker = Worker(work, limits)
+
+    def ready(self) -> None:
+        """Returns once the actor has started."""
+
+    def make(self, source: Path, out: Path) -> Made:
+        """Make a shard."""
+        return self.worker(source, out)
+
+
+def run_on_ray(
+    work: Work,
+    shards: Mapping[int, tuple[Path, Path]],
+    finish: Callable[[int, Made], None],
+    n_process: int,
+    limits: Limits,
+    gpus: float,
+    address: Optional[str],
+) -> None:
+    """Make shards on a cluster. All its machines must have the package, and see the files by the same paths.
+
+    work, shards, finish: See `Workers.run`.
+    n_process (int): Workers in the cluster, each with one CPU.
+    limits (Limits): What a worker may use.
+    gpus (float): GPUs a worker.
+    address (Optional[str]): The cluster. None: one is started on this machine, and ended.
+    RAISES (XprojError): If Ray is not installed, the work raises one, no worker starts, or a shard is lost again and
+        again.
+    """
+    with _cluster(address, n_process, gpus) as ray:
+        # A worker that is lost takes no other with it: the shard is made by another one.
+        remote = ray.remote(num_cpus=1, num_gpus=gpus)(Actor)
+        todo, lost = deque((number, *files) for number, files in shards.items()), Counter[int]()
+        running: dict[Any, tuple[Any, Any]] = {}  # what is waited for: who does it, and which shard
+
+        def start() -> None:
+            actor = remote.remote(work, limits, os.getcwd())
+            running[actor.ready.remote()] = (actor, None)
+
+        for _ in range(min(n_process, len(todo))):
+            start()
+        started = False
+        while todo or any(job for _, job in running.values()):
+            done, _ = ray.wait([*running], num_returns=1, timeout=None if started else PATIENCE)
+            if not done:
+                raise XprojError(
+                    f"The Ray cluster has started no worker in {PATIENCE:g} seconds. Each needs 1 CPU and {gpus:g} "
+                    f"GPUs; the cluster has {ray.cluster_resources()}."
+                )
+            started = True
+            actor, job = running.pop(done[0])
+            try:
+                made = ray.get(done[0])
+            except ray.exceptions.RayTaskError as err:
+                raise (err.cause if isinstance(err.cause, XprojError) else err) from None
+            except ray.exceptions.RayError as err:  # the actor, its machine or the way to it was lost
+                number = -1 if job is None else job[0]
+                lost[number] += 1
+                if lost[number] > TRIES:
+                    what = "start" if job is None else f"make {job[2]}"
+                    raise XprojError(
+                        f"Workers of the Ray cluster were lost {lost[number]} times as they tried to {what}: {err}"
+                    ) from err
+                if job is not None:
+                    todo.appendleft(job)
+                start()
+                continue
+            if job is not None:
+                finish(job[0], made)
+            if todo:
+                job = todo.popleft()
+                running[actor.make.remote(*job[1:])] = (actor, job)
+
+
+@contextmanager
+def _cluster(address: Optional[str], n_process: int, gpus: float) -> Iterator[Any]:
+    try:
+        import ray
+    except ImportError:
+        raise XprojError("Ray is not installed. Run 'pip install spacy-xproj[ray]'.") from None
+    here: dict[str, Any] = {}
+    if address is None:
+        here = {"num_cpus": max(n_process, os.cpu_count() or 1), "include_dashboard": False}
+    try:
+        ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **here)
+    except (ConnectionError, RuntimeError, ValueError) as err:
+        raise XprojError(f"Ray cannot be started or reached at {address or 'this machine'}: {err}") from err
+    try:
+        yield ray
+    finally:
+        ray.shutdown()

@@ -1,0 +1,216 @@
+"""A process that makes shards, and its parent, who watches it: a Doc that breaks it is set aside, and the rest goes
+on."""
+
+import os
+import resource
+import signal
+import socket
+import threading
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import connection, get_context, parent_process
+from pathlib import Path
+from time import monotonic, perf_counter
+from typing import Any, NamedTuple, Optional
+
+from ..errors import XprojError
+from .steps import ALONE, DONE, READ, Watch
+
+Work = Callable[[Path, Path, Watch], dict]
+TRIES = 2  # processes that may break on one Doc before it is set aside
+STARTUP = 60.0  # more seconds for the first Docs of a process: models are loaded then
+LOOK = 0.05  # seconds between two looks at a worker that has limits
+GB = 1e9
+# "spawn": forked children of a process that uses threads, as torch does, can hang.
+SPAWN = get_context("spawn")
+
+
+class Made(NamedTuple):
+    """What is told of a shard that was made.
+
+    counts (dict of str to int): What was counted, `docs` among it.
+    seconds (float): How long it took.
+    memory_mb (float): The most memory that the process has had so far.
+    host (str), process (int): Who made it.
+    """
+
+    counts: dict[str, int]
+    seconds: float
+    memory_mb: float
+    host: str
+    process: int
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a worker may use. 0: no limit.
+
+    timeout (float): Seconds a Doc.
+    memory (float): Memory of the process, in GB.
+    """
+
+    timeout: float = 0
+    memory: float = 0
+
+
+def make(work: Work, source: Path, out: Path, watch: Watch) -> Made:
+    """Make a shard in this process."""
+    begin = perf_counter()
+    counts = work(source, out, watch)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000  # in KB on Linux
+    return Made(counts, round(perf_counter() - begin, 3), round(peak, 1), socket.gethostname(), os.getpid())
+
+
+class Worker:
+    """A process that makes shards. It is started for the first one, and again if it ended.
+
+    work (Callable[[Path, Path, Watch], dict]): Reads an input, writes its output in one go, and returns what it
+        counted. It must be picklable.
+    limits (Limits): What the process may use.
+    gpus (Optional[sequence of int]): The numbers of the GPUs that the process sees. None: as the parent.
+    """
+
+    def __init__(self, work: Work, limits: Limits = Limits(), gpus: Optional[Sequence[int]] = None):
+        self.work, self.limits, self.gpus = work, limits, gpus
+        self.state = SPAWN.RawArray("q", 3)
+        self.process: Any = None
+        self.pipe: Any = None
+        self.fresh = True  # no Doc has come out of the process yet
+        self.stopped = False
+
+    def __call__(self, source: Path, out: Path) -> Made:
+        """Make a shard.
+
+        RAISES (XprojError): If the work raises one, or the process ends again and again with no Doc at hand.
+        """
+        watch, tries = Watch(state=self.state), Counter[int]()
+        while True:
+            reply = self._attempt(source, out, watch)
+            if isinstance(reply, Made):
+                return reply
+            if isinstance(reply, BaseException):
+                raise reply
+            number = self.state[READ] - 1 if self.state[ALONE] else -1
+            tries[number] += 1
+            if not watch.blame(reply, certain=tries[number] >= TRIES) and tries[number] >= TRIES:
+                raise XprojError(
+                    f"The worker process that makes {out} {reply}, {TRIES} times, with no Doc at hand. Run it once "
+                    "more to go on, with a smaller --n-process or --shard if memory is short."
+                )
+
+    def _attempt(self, source: Path, out: Path, watch: Watch) -> Any:
+        """Have the process make a shard. Returns the result, the exception, or what happened to the process."""
+        self._start()
+        reason = None
+        try:
+            self.pipe.send((source, out, watch.careful, watch.aside))
+            reason = self._wait()
+            if reason is None:
+                return self.pipe.recv()
+        except (EOFError, OSError):  # it ended
+            pass
+        self._end()
+        if self.stopped:
+            raise XprojError("The worker was stopped.")
+        return reason or _ending(self.process.exitcode)
+
+    def _wait(self) -> Optional[str]:
+        """Wait until the process has something to say, or uses too much: what, is returned."""
+        before, since = self.state[:], monotonic()
+        limits = self.limits
+        while not self.pipe.poll(LOOK if limits.timeout or limits.memory else None):
+            now, state = monotonic(), self.state[:]
+            self.fresh = self.fresh and not state[DONE]
+            if state != before or state[READ] == state[DONE]:  # the second: it reads or writes
+                before, since = state, now
+            if limits.timeout and now - since > limits.timeout + STARTUP * self.fresh:
+                return f"took more than {limits.timeout:g} s"
+            if limits.memory and _memory(self.process.pid) > limits.memory * GB:
+                return f"took more than {limits.memory:g} GB of memory"
+        return None
+
+    def _start(self) -> None:
+        if self.process is not None and self.process.is_alive():
+            return
+        self.state[:] = [0, 0, 0]
+        self.fresh = True
+        self.pipe, theirs = SPAWN.Pipe()
+        self.process = SPAWN.Process(target=_serve, args=(self.work, theirs, self.state, self.gpus), daemon=True)
+        with _interrupts_held():  # the process inherits this: Ctrl-C goes to all, and is the parent's to answer
+            self.process.start()
+        theirs.close()
+
+    def _end(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.join()
+            self.pipe.close()
+
+    def stop(self) -> None:
+        """End the process. A shard that it is at is not made."""
+        self.stopped = True
+        if self.process is not None and self.process.is_alive():
+            self.process.kill()
+
+    def close(self) -> None:
+        """End the process after its last shard."""
+        self._end()
+
+
+def _serve(work: Work, pipe: Any, state: Any, gpus: Optional[Sequence[int]]) -> None:
+    """Make shards until the parent closes the pipe or ends."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if gpus is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
+    while True:
+        try:
+            source, out, careful, aside = pipe.recv()
+        except EOFError:
+            return
+        reply: Any
+        try:
+            reply = make(work, source, out, Watch(careful, aside, state))
+        except XprojError as err:
+            reply = err
+        except Exception:
+            reply = RuntimeError(f"In a worker process:\n{traceback.format_exc()}")
+        pipe.send(reply)
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed cannot end its workers, and the next run must not meet them."""
+    if parent := parent_process():
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+def _ending(code: Optional[int]) -> str:
+    """How a process ended."""
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name
+        short = ", as happens where memory is short" if name == "SIGKILL" else ""
+        return f"ended the process ({name}{short})"
+    return f"ended the process (exit code {code})"
+
+
+def _memory(pid: int) -> int:
+    """The memory of a process that is in use, in bytes."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError):  # it ended
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold interrupts back, from this thread and from processes that it starts. One that comes in between is met in the
+    end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
