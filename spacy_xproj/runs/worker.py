@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import connection, get_context, parent_process, resource_tracker
 from pathlib import Path
 from time import monotonic, perf_counter
 from typing import Any, NamedTuple, Optional
@@ -80,6 +80,7 @@ class Worker:
         self.pipe: Any = None
         self.fresh = True  # no Doc has come out of the process yet
         self.stopped = False
+        resource_tracker.ensure_running()  # to start it would let interrupts through in `_start`
 
     def __call__(self, source: Path, out: Path) -> Made:
         """Make a shard.
@@ -104,6 +105,8 @@ class Worker:
     def _attempt(self, source: Path, out: Path, watch: Watch) -> Any:
         """Have the process make a shard. Returns the result, the exception, or what happened to the process."""
         self._start()
+        if self.stopped:  # meanwhile
+            self.process.kill()
         reason = None
         try:
             self.pipe.send((source, out, watch.careful, watch.aside))
