@@ -1,5 +1,6 @@
 """Shards made on the machines of a Ray cluster. The driver alone holds the lock and writes the manifest."""
 
+import logging
 import os
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
@@ -102,7 +103,7 @@ def _cluster(address: Optional[str], n_process: int, gpus: float) -> Iterator[An
     if address is None:
         here = {"num_cpus": max(n_process, os.cpu_count() or 1), "include_dashboard": False}
     try:
-        ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **here)
+        ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **here)
     except (ConnectionError, RuntimeError, ValueError) as err:
         raise XprojError(f"Ray cannot be started or reached at {address or 'this machine'}: {err}") from err
     try:
