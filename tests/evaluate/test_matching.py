@@ -7,7 +7,6 @@ import pytest
 import spacy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nervaluate.evaluator import Evaluator
 from seqeval.metrics import f1_score, precision_score, recall_score
 from seqeval.scheme import IOB2
 from spacy.scorer import PRFScore, Scorer
@@ -21,6 +20,7 @@ from spacy_xproj.evaluate.matching import MATCHES, character_overlap, match, mat
 from spacy_xproj.tags import make_tags, spans_to_iob2
 from tests.conftest import DATA
 
+Evaluator = pytest.importorskip("nervaluate.evaluator", reason="nervaluate 1.2 needs Python 3.11").Evaluator
 NLP = spacy.blank("xx")
 TYPES = ("LOC", "ORG", "PER")
 WORDS = 12
