@@ -2,13 +2,13 @@
 
 English sentences of MasakhaNER 2.0 are labeled by a small NER that is trained here, without pretrained weights or on a
 frozen encoder (`--encoder`), or by trained models (`--source-model`), and projected onto the gold target by the
-published methods and by ours, on the same links and labels. The shipped weights
-of `Ranker.v1` saw neither language. All aligners, and what `Ranker.v1` learns from a corpus, see the same text: these
-sentences and the train and dev part of MAFAND. eflomal (extra `benchmark`) takes no seed, and is run once for each seed
-of the NER. DATE is left out. The labels of a trained model are renamed by `--label-map`, which was chosen on the
-English dev part of Universal NER (`python -m benchmarks.new_user --map`), without a look at MasakhaNER. `{seed}` in the
-name of a model stands for the seed; a model without it is the same for all, and the seeds change the links of eflomal
-alone.
+published methods and by ours, on the same links and labels. The shipped weights of `Ranker.v1` saw neither language.
+All aligners, and what `Ranker.v1` learns from a corpus, see the same text: these sentences and the train and dev part
+of MAFAND. eflomal (extra `benchmark`) takes no seed, and is run once for each seed of the NER. Links of an encoder
+(`--link-encoder`) and those of both are made as in `benchmarks.real.links`. DATE is left out. The labels of a trained
+model are renamed by `--label-map`, which was chosen on the English dev part of Universal NER (`python -m
+benchmarks.new_user --map`), without a look at MasakhaNER. `{seed}` in the name of a model stands for the seed; a model
+without it is the same for all, and the seeds change the links of eflomal alone.
 
 F1 is the mean of the seeds. Intervals, precision, recall, gains and what is said of scores are of the counts of all
 seeds together, and the bootstrap draws sentences. Trained models, labeled English and links of eflomal are kept in the
@@ -27,6 +27,8 @@ from spacy.tokens import Doc
 
 from spacy_xproj import fit
 from spacy_xproj.aligners.eflomal import EflomalAligner
+from spacy_xproj.aligners.embedding import EmbeddingAligner
+from spacy_xproj.aligners.ensemble import EnsembleAligner
 from spacy_xproj.bitext import Bitext
 from spacy_xproj.corpus import blank, read_docs, read_file, write_file
 from spacy_xproj.corpus.pairing import gold_doc, pair_docs
@@ -40,12 +42,15 @@ from spacy_xproj.runs.source_labels import SourceLabeler
 
 from .common import DATA, ROOT, config, examples, table
 from .new_user import MAP
+from .real.links_encoder import encoder_links
+from .real.links_systems import CHOSEN, THRESHOLD
 from .source_ner import EN, FROZEN, LABELS, TEXTS, plain, source_model, source_quality
 
 PUBLISHED = ("ref_heuristic", "ref_greedy")
 METHODS = (*PUBLISHED, "heuristic", "match", "ranker")
 SYMMETRIZED = {"eflomal gdfa": "grow-diag-final-and", "eflomal inter": "intersection"}
 STATISTICAL = "Statistical.v1"
+ENCODER, ENSEMBLE = "Embedding.v1", "Ensemble.v1"
 LINKS = (STATISTICAL, *SYMMETRIZED)
 
 
@@ -109,12 +114,14 @@ def labeled(model: str, seed: int, lang: str, args: argparse.Namespace) -> list[
 
 
 def payloads(
-    source: list[str], target: list[Doc], lang: str, linkers: Sequence[str], seeds: int, work: Path
+    source: list[str], target: list[Doc], lang: str, args: argparse.Namespace
 ) -> dict[str, list[list[Bitext]]]:
-    """The payloads of all text, without labels: by what linked them (some of `LINKS`), for each seed."""
+    """The payloads of all text, without labels: by what linked them (`--links`), for each seed."""
+    linkers, seeds, work = args.links, args.seeds, args.work
     nlp = config("project_match.cfg")
     docs = list(pair_docs(EN.pipe(source), target, nlp))
     found: dict[str, list[list[Bitext]]] = {name: [] for name in linkers}
+    linked: dict[str, list[Bitext]] = {}
     pairs = [pair for doc in docs for pair in doc._.xproj.pairs(tuple(token.text for token in doc))]
     for seed in range(seeds):
         files = {name: work / f"en-{lang} {name} {seed}.pharaoh" for name in linkers if name in SYMMETRIZED}
@@ -129,10 +136,23 @@ def payloads(
             found[name].append(
                 [doc._.xproj.replace(links=x, provenance=given) for doc, x in zip(docs, read_pharaoh(path))]
             )
-    if STATISTICAL in linkers:
+    if {STATISTICAL, ENSEMBLE} & {*linkers}:
         fit(nlp, docs)
-        found[STATISTICAL] = [[doc._.xproj for doc in nlp.pipe(docs, disable=["xproj_matcher"])]] * seeds
-    return found
+        linked[STATISTICAL] = [doc._.xproj for doc in nlp.pipe(docs, disable=["xproj_matcher"])]
+    if {ENCODER, ENSEMBLE} & {*linkers}:
+        method, layer = CHOSEN
+        aligner = EmbeddingAligner(str(args.link_encoder), method, layer, device="cpu")
+        links = {ENCODER: encoder_links(aligner, pairs, work)}
+        if ENSEMBLE in linkers:
+            parts = {"encoder": links[ENCODER], "statistical": linked[STATISTICAL]}
+            known = {name: lambda pairs, part=part: part for name, part in parts.items()}
+            links[ENSEMBLE] = EnsembleAligner(known, threshold=THRESHOLD)(pairs)
+        for name, each in links.items():
+            linked[name] = [
+                doc._.xproj.replace(links=x.links, scores=x.scores, evidence=x.evidence, provenance={"aligner": name})
+                for doc, x in zip(docs, each, strict=True)
+            ]
+    return found | {name: [linked[name]] * seeds for name in linkers if name not in SYMMETRIZED}
 
 
 # Projection
@@ -175,13 +195,22 @@ def quality_row(result: Result) -> list[str]:
 def gain_row(found: Results, links: str) -> list[str]:
     better = max(PUBLISHED, key=lambda method: float(f1(found[links, method].counts)))
     cells = [better]
-    for method in METHODS[2:]:
-        gain = difference(found[links, method].counts, found[links, better].counts)
-        cells.append(f"{100 * gain.gain:+.1f} ({100 * gain.low:+.1f} to {100 * gain.high:+.1f}), p {gain.p:.4f}")
+    cells += [points(found[links, method], found[links, better]) for method in METHODS[2:]]
     ours = found[links, "ranker"]
     points, right = scored(ours.docs, ours.gold)
     error = calibration_error(reliability(points, right))
     return [*cells, f"{error:.3f}", f"{right.mean():.3f}", f"{precision_at(points, right, [0.8])[0]:.3f}"]
+
+
+def points(ours: Result, theirs: Result) -> str:
+    gain = difference(ours.counts, theirs.counts)
+    return f"{100 * gain.gain:+.1f} ({100 * gain.low:+.1f} to {100 * gain.high:+.1f}), p {gain.p:.4f}"
+
+
+def links_rows(found: Results, links: Sequence[str]) -> list[list[str]]:
+    """Each method on other links against the same on the first ones."""
+    first, *others = links
+    return [[name, *(points(found[name, method], found[first, method]) for method in METHODS)] for name in others]
 
 
 def bound_row(result: Result) -> list[str]:
@@ -205,22 +234,26 @@ def main() -> None:
     parser.add_argument("--encoder", type=Path, help="folder of an encoder, for a source NER on it as it is")
     parser.add_argument("--source-model", nargs="*", default=[], help="trained models: spaCy's or token classifiers")
     parser.add_argument("--label-map", default=MAP, help="new names of their labels")
-    parser.add_argument("--links", nargs="+", choices=LINKS, default=LINKS)
+    parser.add_argument("--links", nargs="+", choices=(*LINKS, ENCODER, ENSEMBLE), default=LINKS)
+    parser.add_argument("--link-encoder", type=Path, help="folder of the encoder of these")
     parser.add_argument("--seeds", type=int, default=3)
     args = parser.parse_args()
+    if {ENCODER, ENSEMBLE} & {*args.links} and not args.link_encoder:
+        parser.error(f"{ENCODER} and {ENSEMBLE} need --link-encoder.")
     args.work.mkdir(parents=True, exist_ok=True)
     sources = (*args.text, *([FROZEN] if args.encoder else []), *args.source_model)
     models = [source_quality(Path(name).name, labeler(name, args), args.seeds) for name in sources]
-    bounds, quality, gains, types = [], [], [], []
+    bounds, quality, gains, against, types = [], [], [], [], []
     reasons: dict[tuple[str, ...], tuple[Counter, Result]] = {}
     for lang in args.langs:
         source, target = sides(lang)
-        links = payloads(source, target, lang, args.links, args.seeds, args.work)
+        links = payloads(source, target, lang, args)
         for model in sources:
             docs = [labeled(model, seed, lang, args) for seed in range(args.seeds)]
             found, text = results(target, links, docs), Path(model).name
             bounds += [[lang, text, name, *bound_row(found[name, "ranker"])] for name in args.links]
             gains += [[lang, text, name, *gain_row(found, name)] for name in args.links]
+            against += [[lang, text, *row] for row in links_rows(found, args.links)]
             quality += [[lang, text, *key, *quality_row(result)] for key, result in found.items()]
             for method in (*PUBLISHED, "ranker"):
                 result = found[args.links[0], method]
@@ -239,6 +272,8 @@ def main() -> None:
     print("\n## F1 points over the better published method, paired bootstrap over sentences; scores of the ranker\n")
     header = ["better published", *METHODS[2:], "ECE", "precision", "at 80 % coverage"]
     print(table(["to", "source model", "links", *header], gains))
+    print(f"\n## F1 points over the same method on links of {args.links[0]}, paired bootstrap over sentences\n")
+    print(table(["to", "source model", "links", *METHODS], against))
     print(f"\n## Errors on links of {args.links[0]}, mean of the seeds\n")
     print(table(["to", "source model", "method", *TYPES], types))
     print()
