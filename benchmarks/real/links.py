@@ -17,6 +17,7 @@ from typing import Any, Optional
 
 import numpy as np
 import srsly
+from spacy.tokens import Doc
 
 from scripts.ranker_data import DATA, GIVEN, ROOT
 from spacy_xproj import fit
@@ -38,8 +39,10 @@ PUBLISHED = {"published heuristic": "project_ref_heuristic.cfg", "published gree
 Tables = dict[str, np.ndarray]
 
 
-def projected(name: str, links: Sequence[Links], path: str, ranker: Optional[Ranker] = None) -> np.ndarray:
-    """The counts of a set, projected along some links. What learns from the corpus learns from these.
+def projected_docs(
+    name: str, links: Sequence[Links], path: str, ranker: Optional[Ranker] = None
+) -> tuple[list[Doc], list[Doc]]:
+    """A set, projected along some links, and its gold. What learns from the corpus learns from these links.
 
     ranker (Optional[Ranker]): In place of the config's similarity. It must not be fitted.
     """
@@ -52,7 +55,12 @@ def projected(name: str, links: Sequence[Links], path: str, ranker: Optional[Ran
         assert not ranker.fitted, "what it knows would be of other links"
         nlp.get_pipe("xproj_matcher").similarity = ranker  # type: ignore[attr-defined]
     fit(nlp, docs)
-    return counts(nlp.pipe(docs), gold)
+    return list(nlp.pipe(docs)), gold
+
+
+def projected(name: str, links: Sequence[Links], path: str, ranker: Optional[Ranker] = None) -> np.ndarray:
+    """The counts of `projected_docs`."""
+    return counts(*projected_docs(name, links, path, ranker))
 
 
 def unseen(sets: Sets, held: str, learn_from: Sequence[str], every: int) -> dict[str, Weights]:

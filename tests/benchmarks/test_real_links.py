@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import common
-from benchmarks.real import gpu, links, links_encoder, links_systems
+from benchmarks.real import gpu, links, links_encoder, links_ensembles, links_systems
 from scripts import ranker_data
 from spacy_xproj.aligners.embedding import EmbeddingAligner
 from spacy_xproj.bitext import Links
@@ -116,3 +116,20 @@ def test_gpu_without_one(data, capsys, monkeypatch):
     assert [each["pairs_with_other_links"] for each in found["links"]] == [0, 0], "SimAlign's links are ours"
     assert found["training"][0]["seconds_a_step"] > 0
     assert "no GPU here" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_ensembles(data, capsys, monkeypatch):
+    names = ("`Statistical.v1`", "itermax, layer 6", "itermax 6, statistical")
+    monkeypatch.setattr(links_ensembles, "SYSTEMS", {name: links_ensembles.SYSTEMS[name] for name in names})
+    monkeypatch.setattr(links_ensembles, "MAIN", SETS)
+    command = ["--weights", str(data / "weights"), "--output", str(data / "out"), "--learn-from", *SETS]
+    links_ensembles.main(command)
+    first, second = capsys.readouterr().out.split("## Gold spans that are not found")
+    rows = [[cell.strip() for cell in row.split("|")[1:-1]] for row in (first + second).splitlines() if "|" in row]
+    quality = {row[0]: row for row in rows if row[0] in names}
+    assert [*quality] == [*names] and quality[names[0]][-2:] == ["+0.00", "+0.00 (+0.0 to +0.0)"]
+    left = {(row[0], row[1]): [int(cell) for cell in row[3:]] for row in rows if row[0] in SETS}
+    assert {*left} == {(name, system) for name in SETS for system in names}
+    for gold, missed, _, elsewhere in left.values():
+        assert 0 <= elsewhere <= missed <= gold
