@@ -7,6 +7,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from typing import Any, NamedTuple
 
 import griffe
@@ -72,8 +73,10 @@ def google(text: str, items: list[Item], params: list[str]) -> str:
 
 def defaults(kind: Any) -> dict[str, Any]:
     """Return the default config of a factory that makes objects of a class; nothing for other classes."""
-    metas = (Language.get_factory_meta(name) for name in Language.factories if name.startswith("xproj_"))
-    return next((meta.default_config for meta in metas if Language.get_factory_func(meta.factory) is kind), {})
+    for entry in entry_points(group="spacy_factories"):
+        if entry.value.startswith("spacy_xproj.") and entry.load() is kind:
+            return Language.get_factory_meta(entry.name).default_config
+    return {}
 
 
 class Docstrings(griffe.Extension):

@@ -1,5 +1,6 @@
 """The examples of the README and the docs run, and the verbs, options, programs, files and links in them exist."""
 
+import ast
 import re
 import shlex
 from importlib.metadata import entry_points
@@ -14,9 +15,10 @@ from spacy.util import load_model_from_config, registry
 from thinc.api import Config
 from weasel.util.config import substitute_project_variables
 
+import spacy_xproj
 from scripts.ranker_data import GIVEN
+from scripts.reference import PAGES
 from spacy_xproj.cli import app, main
-from spacy_xproj.shipped import shipped_configs
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -29,7 +31,7 @@ def name_of(path):
 FENCE = re.compile(r"^```python\n(.*?)^```", re.S | re.M)
 PRINTED = re.compile(r"^\s*print\(.*\)  # (.+)$", re.M)
 EXAMPLES = [
-    pytest.param(code, id=f"{name_of(path)}-{number}")
+    pytest.param(code, id=f"{name_of(path)}-{number}", marks=pytest.mark.slow if "train(" in code else ())
     for path in FILES
     for number, code in enumerate(FENCE.findall(path.read_text(encoding="utf-8")), 1)
 ]
@@ -40,9 +42,12 @@ BLOCKS = [
     for number, block in enumerate(INI.findall(path.read_text(encoding="utf-8")), 1)
     if "my_rest.v1" not in block  # which another test makes first
 ]
+WRITTEN = {ROOT / "docs" / page for page in PAGES}  # when the site is built, which checks the links to them
 VERBS = typer.main.get_command(app).commands
 CALL = re.compile(r"(?:^|python -m spacy |`)xproj ([a-z]+ .*?)(?:`|$)", re.M)
-ROW = re.compile(r"^\| `([a-z]+)( [A-Z][^`]*)` \|(.*)$", re.M)
+SYMPTOMS = {
+    "Most entities are missing, but there is no error"
+}  # headings of the troubleshooting page without a message
 PLAIN = """
 [nlp]
 lang = "es"
@@ -79,10 +84,25 @@ def test_config(block, tmp_path, monkeypatch):
     assert nlp.pipe_names == config["nlp"]["pipeline"]
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # spacy package leaves a README open
 @pytest.mark.parametrize("code", EXAMPLES)
-def test_example(code, capsys):
+def test_example(code, capsys, tmp_path, monkeypatch):
+    """In a folder with a little parallel text and an English pipeline, which some of them read."""
+    monkeypatch.chdir(tmp_path)
+    people = ["Anna", "Peter", "Ruth", "John"]
+    places = ["Gulu", "Kampala", "Masaka", "Mbale", "Jinja", "Arua", "Lira", "Soroti", "Tororo", "Kasese"]
+    for file, verb in {"train.en": "lives in", "train.lug": "abeera mu"}.items():
+        lines = [f"{person} {verb} {place}.\n" for person in people for place in places]
+        Path(file).write_text("".join(lines), encoding="utf-8")
+    names = {"PERSON": people, "GPE": places, "ORG": ["UN"], "FAC": ["Owen Falls"]}
+    english = spacy.blank("en")
+    patterns = [{"label": label, "pattern": name} for label, known in names.items() for name in known]
+    english.add_pipe("entity_ruler").add_patterns(patterns)
+    english.to_disk("en_core_web_sm")
+    code = code.replace("overrides=paths", 'overrides={**paths, "training.max_steps": 20}')
     exec(compile(code, "example", "exec"), {"__name__": "example"})
-    assert capsys.readouterr().out.splitlines() == PRINTED.findall(code)
+    if not re.search(r"train\(", code):
+        assert capsys.readouterr().out.splitlines() == PRINTED.findall(code)
 
 
 def anchors(text):
@@ -93,6 +113,8 @@ def anchors(text):
 def test_links_lead_somewhere(path):
     for target, anchor in re.findall(r"\]\(([^)#]*)(?:#([^)]+))?\)", path.read_text(encoding="utf-8")):
         file = path.parent / target if target else path
+        if file.resolve() in WRITTEN or target.startswith("https://"):
+            continue
         assert file.exists(), target
         assert not anchor or anchor in anchors(file.read_text(encoding="utf-8")), f"{target}#{anchor}"
 
@@ -147,14 +169,31 @@ def test_the_program_has_one_name():
     assert script.load() is main
 
 
-def test_the_table_of_configs():
-    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Pipelines that come with it")[2]
-    rows = re.findall(r"^\| (`.+?) \|", text.partition("\n## ")[0], re.M)
-    assert sorted(name for row in rows for name in re.findall(r"`(\w+)`", row)) == [*shipped_configs()]
-
-
 def test_the_table_of_verbs():
-    rows = {verb: usage + rest for verb, usage, rest in ROW.findall((ROOT / "README.md").read_text(encoding="utf-8"))}
-    assert rows.keys() == VERBS.keys()
-    for verb, row in rows.items():
-        assert {*re.findall(r"--[a-z][a-z-]*", row)} <= options(VERBS[verb]), verb
+    table = (ROOT / "README.md").read_text(encoding="utf-8").partition("| verbs of `xproj` |")[2].partition("\n\n")[0]
+    assert sorted(re.findall(r"`(\w+)`", table)) == sorted(VERBS)
+
+
+def written(path):
+    """The texts in a file of the package; what they are filled in with stays in braces."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(x.value if isinstance(x, ast.Constant) else f"{{{_inside(x)}}}" for x in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def _inside(node):
+    return (
+        ast.unparse(node.value)
+        + {114: "!r"}.get(node.conversion, "")
+        + (f":{ast.unparse(node.format_spec)[2:-1]}" if node.format_spec else "")
+    )
+
+
+def test_the_messages_of_the_troubleshooting_page_are_those_of_the_package():
+    texts = [text for path in Path(spacy_xproj.__file__).parent.rglob("*.py") for text in written(path)]
+    page = (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^### (.+)$", page, re.M)
+    assert len(headings) > 20
+    assert [x for x in headings if x not in SYMPTOMS and not any(x in text for text in texts)] == []
