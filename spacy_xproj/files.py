@@ -89,7 +89,7 @@ def replacing_folder(path: Union[str, Path], **note: Any) -> Iterator[Path]:
     try:
         yield new
         files = sorted(file.relative_to(new).as_posix() for file in new.rglob("*") if file.is_file())
-        write_json(new / NOTE, {**note, "hash": file_hash(new), "files": files})
+        write_json(new / NOTE, sealed({**note, "hash": file_hash(new), "files": files}))
         if path.exists():
             os.replace(path, old)
         os.replace(new, path)
@@ -129,9 +129,26 @@ def read_note(path: Union[str, Path]) -> Optional[dict[str, Any]]:
     path = Path(path).resolve()
     _recover(path)
     with suppress(OSError, ValueError):
-        note = json.loads((path / NOTE).read_text(encoding="utf-8"))
-        return note if isinstance(note, dict) and {"hash", "files"} <= note.keys() else None
+        note = unsealed((path / NOTE).read_bytes())
+        return note if {"hash", "files"} <= note.keys() else None
     return None
+
+
+def check_as_written(path: Union[str, Path]) -> None:
+    """Make sure that a folder that a verb wrote was not damaged since: most files of a model do not show it.
+
+    path (str or Path): The folder. One that no verb wrote is not looked at.
+    RAISES (InputError): If a file in it was changed.
+    """
+    if not (Path(path) / NOTE).exists():
+        return
+    note = read_note(path)
+    if note is None or not is_intact(path, note["hash"]):
+        raise InputError(
+            path,
+            "A file in this folder is not as it was written. Make the folder once more; or, if you changed it, "
+            f"remove the hidden file {NOTE} in it.",
+        )
 
 
 def is_intact(path: Union[str, Path], state: Optional[str]) -> bool:
@@ -205,6 +222,31 @@ def write_lines(path: Union[str, Path], lines: Iterable[str]) -> None:
 def write_json(path: Union[str, Path], data: Any) -> None:
     """Write a JSON file, whole or not at all."""
     write_lines(path, [json.dumps(data, indent=2, ensure_ascii=False)])
+
+
+def sealed(data: dict[str, Any]) -> dict[str, Any]:
+    """Add a checksum to what is to be a JSON file. See `unsealed`."""
+    return {**data, "checksum": _checksum(data)}
+
+
+def unsealed(content: bytes) -> dict[str, Any]:
+    """Read a JSON object that was `sealed`.
+
+    content (bytes): The content of the file.
+    RETURNS (dict): The object, without its checksum.
+    RAISES (ValueError): If it is something else, or damaged.
+    """
+    data = json.loads(content)
+    if not isinstance(data, dict):
+        raise ValueError("no JSON object")
+    checksum = data.pop("checksum", None)
+    if checksum != _checksum(data):
+        raise ValueError("it was changed or damaged: its checksum is another one")
+    return data
+
+
+def _checksum(data: dict[str, Any]) -> str:
+    return text_hash(json.dumps(data, sort_keys=True))
 
 
 def text_hash(text: str) -> str:

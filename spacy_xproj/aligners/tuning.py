@@ -2,6 +2,7 @@
 Embeddings for Word Alignment"). What comes out is a model for `spacy_xproj.Embedding.v1`."""
 
 import shutil
+import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -13,7 +14,7 @@ import numpy as np
 from ..bitext import SentencePair
 from ..compat import require
 from ..errors import Stopped, XprojError, check_above_zero, check_at_least, check_below_one, check_share
-from ..files import check_replaceable, read_note, replacing_folder
+from ..files import check_replaceable, is_intact, read_note, replacing_folder
 from ..keys import Key, finished, run_key, warn_of_changes
 from ..models.batches import token_batches
 from ..models.folder import EXTRA, model_files
@@ -237,8 +238,11 @@ class Tuner:
         if not found:
             return
         note = read_note(found[-1])
-        if note is None or note.get("key") != self.key:
-            warn_of_changes(folder, note.get("key", {}) if note else {}, self.key)
+        if note is None or not is_intact(found[-1], note["hash"]):
+            warnings.warn(f"{found[-1]} is not as it was written. Tuning begins anew.", stacklevel=2)
+            return remove_checkpoints(folder)
+        if note["key"] != self.key:
+            warn_of_changes(folder, note["key"], self.key)
             return remove_checkpoints(folder)
         self.step, self.history = note["step"], note["history"]
         for name, values in load_file(found[-1] / "weights.safetensors").items():

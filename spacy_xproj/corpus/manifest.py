@@ -1,6 +1,5 @@
 """The manifest of a folder of shards: what it was made from, and which of its shards are finished."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -8,10 +7,10 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ..errors import InputError, XprojError
-from ..files import file_hash, is_intact, write_json
+from ..files import file_hash, is_intact, sealed, unsealed, write_json
 
 MANIFEST = "manifest.json"
-FORMAT = 2
+FORMAT = 3
 REJECTED = ".rejected.jsonl"
 NAME = re.compile(r"([0-9]{5,})\.(spacy|rejected\.jsonl)")  # of what may be written, and removed, in the folder
 
@@ -50,7 +49,7 @@ class Manifest:
         if not path.exists():
             return None
         try:
-            data = json.loads(path.read_bytes())
+            data = unsealed(path.read_bytes())
             if data["format"] != FORMAT:
                 raise ValueError(f"format {data['format']}, not {FORMAT}")
             # Files are removed by these names: they must not lead out of the folder.
@@ -60,12 +59,16 @@ class Manifest:
                         raise ValueError(f"a shard with the files {list(shard['files'])}")
             return cls(folder, data["key"], data["n_shards"], data["shards"], data["counts"])
         except (ValueError, KeyError, TypeError, AttributeError) as err:
-            raise InputError(path, f"Expected the manifest of a folder of shards ({err}).") from None
+            raise InputError(
+                path,
+                f"Expected the manifest of a folder of shards ({err}). If it is that of a run that was stopped, remove "
+                "the folder, and run the same command once more.",
+            ) from None
 
     def save(self) -> None:
         """Write it."""
         data = {"format": FORMAT, "key": self.key, "n_shards": self.total, "shards": self.shards, "counts": self.counts}
-        write_json(self.folder / MANIFEST, {**data, "totals": dict(sorted(self.totals().items()))})
+        write_json(self.folder / MANIFEST, sealed({**data, "totals": dict(sorted(self.totals().items()))}))
 
     def path(self, number: int) -> Path:
         """The file of a shard, counted from 0."""

@@ -12,8 +12,8 @@ from spacy.util import minibatch
 from spacy.vocab import Vocab
 
 from ..errors import InputError
-from ..files import replacing
-from .manifest import Manifest
+from ..files import is_intact, replacing
+from .manifest import MANIFEST, Manifest
 
 PathLike = Union[str, Path]
 BATCH = 256  # Docs for which the hooks are looked up once
@@ -41,6 +41,12 @@ def doc_files(path: PathLike) -> list[Path]:
                 raise InputError(path, f"The shard {file.name} was not finished. Run what writes it once more.")
             if not file.is_file():
                 raise InputError(path, f"The shard {file.name} is missing. Run its writer once more.")
+            if not is_intact(file, shard["files"][file.name]):
+                raise InputError(
+                    path,
+                    f"The shard {file.name} is not as it was written. Run its writer once more; or, if you changed it "
+                    f"yourself, give the shards without the {MANIFEST}.",
+                )
         if manifest.total is None:
             raise InputError(path, "Not all its shards were finished. Run what writes it once more.")
     if not files:

@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 
 from ..compat import require
 from ..errors import InputError, XprojError
-from ..files import file_hash, replacing, text_hash
+from ..files import check_as_written, file_hash, replacing, text_hash
 from ..state import OWN, State, too_large
 
 EXTRA = "spacy-xproj"
@@ -200,6 +200,7 @@ class LocalModel(State):
     def hash(self) -> str:
         """The content of the model's files, as a hash (str)."""
         if not self._hash:
+            check_as_written(self.folder)
             self._hash = text_hash("".join(f"{p.name}\0{file_hash(p)}\n" for p in model_files(self.folder)))
         return self._hash
 

@@ -13,7 +13,7 @@ from ..corpus import blank, lang_code, read_docs
 from ..corpus.formats.payload_meta import PairIds
 from ..corpus.pairing import bare_copy
 from ..errors import InputError
-from ..files import read_note, text_hash
+from ..files import check_as_written, read_note, text_hash
 from .page.readings import find_readings, matcher_of
 from .page.rows import Row, rows
 
@@ -141,6 +141,7 @@ def _pipeline(path: PathLike, given: Optional[PathLike]) -> Optional[Language]:
     folder = Path(given) if given is not None else Path(f"{path}.fitted")
     if given is None and read_note(folder) is None:
         return None
+    check_as_written(folder)
     try:
         nlp = spacy.load(folder)
     except (OSError, ValueError) as err:

@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 
 from ..corpus import write_file
 from ..errors import InputError
-from ..files import file_hash, replacing_folder, write_json
+from ..files import check_as_written, file_hash, replacing_folder, write_json
 from ..keys import finished, run_key
 from ..locks import locked
 from .adapt import adapt, cross_validated, projected_again, trainable_matcher
@@ -68,6 +68,7 @@ def review_round(
     with locked(out, inputs.values()):
         if note := finished(out, key):
             return Round(note["report"], note["problems"])
+        check_as_written(folder)
         nlp = spacy.load(folder)
         matcher = trainable_matcher(nlp)
         given = answers_of(answers)

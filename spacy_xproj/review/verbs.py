@@ -12,7 +12,7 @@ from spacy.tokens import Doc
 from ..corpus import blank, read_docs, write_file
 from ..corpus.formats import Report
 from ..errors import InputError, XprojError, check_one_of
-from ..files import check_apart, read_note, write_json
+from ..files import check_apart, check_as_written, read_note, write_json
 from ..locks import locked
 from ..runs.pipelines import is_single
 from ..runs.split import is_dev
@@ -61,6 +61,7 @@ def chosen(
     if limit and sample:
         raise XprojError("Give --limit for the most doubtful source spans or --sample for a random sample, not both.")
     folder = Path(pipeline) if pipeline is not None else Path(f"{projected}{FITTED}")
+    check_as_written(folder)
     nlp: Optional[Language] = spacy.load(folder) if pipeline is not None or read_note(folder) else None
     found = counted(cases(projected_docs(projected, nlp), nlp))
     if not found:

@@ -22,7 +22,7 @@ from ..corpus.manifest import Manifest
 from ..corpus.pairing import with_links
 from ..corpus.sentence_pairs import with_sentence_pairs
 from ..errors import InputError, Stopped, XprojError
-from ..files import file_hash, read_note, replacing_folder
+from ..files import check_as_written, file_hash, read_note, replacing_folder
 from ..fitting import fit, unfitted, xproj_pipes
 from ..keys import FILLED, Key, config_key, finished, run_key
 from ..labels import ALL, LabelFilter
@@ -54,6 +54,7 @@ def keyed_pipeline(
     path = find_config(config)
     try:
         if path.is_dir():
+            check_as_written(path)
             nlp = spacy.load(path, config=overrides or {})
             code = normalize_code(lang) if lang else lang_code(nlp)
             if lang_code(nlp) not in (code, "xx"):

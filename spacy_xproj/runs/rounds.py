@@ -1,7 +1,6 @@
 """The folder of self-training: what each round labels, trains and scores, and what of it is finished."""
 
 import io
-import json
 import shutil
 import sys
 from collections import Counter
@@ -24,7 +23,7 @@ from ..codes import normalize_code
 from ..corpus import blank, read_docs, read_file, write_file
 from ..corpus.pairing import gold_doc
 from ..errors import InputError, XprojError
-from ..files import check_replaceable, file_hash, is_intact, replacing_folder, write_json
+from ..files import check_replaceable, file_hash, is_intact, replacing_folder, sealed, unsealed, write_json
 from ..fitting import fit
 from ..keys import config_key, run_key, warn_of_changes
 from ..labels import ALL, LabelFilter
@@ -125,7 +124,7 @@ class SelfTrainingFiles:
             warn_of_changes(self.output, before, self.key)
             self.remove_from(1)
         if before != self.key:
-            write_json(self.output / STATE, {"key": self.key})
+            write_json(self.output / STATE, sealed({"key": self.key}))
         if self.dev:
             write_file(gold, self.output / DEV)
 
@@ -164,11 +163,11 @@ class SelfTrainingFiles:
         if not labeled:
             found["docs"] = self.label_raw() if number == 1 else self.label_again(number)
             hashes.update({path.stem: file_hash(path) for path in labels})
-            write_json(folder / SCORES, found)
+            write_json(folder / SCORES, sealed(found))
         self.train(folder)
         found.update(self.score(folder / "model"))
         hashes["model"] = file_hash(folder / "model")
-        write_json(folder / SCORES, found)
+        write_json(folder / SCORES, sealed(found))
         return found, True
 
     def remove_from(self, number: int) -> None:
@@ -187,7 +186,7 @@ class SelfTrainingFiles:
         if not is_intact(out, file_hash(model)):
             with replacing_folder(out) as new:
                 shutil.copytree(model, new, dirs_exist_ok=True)
-        write_json(self.output / STATE, {"key": self.key, **state})
+        write_json(self.output / STATE, sealed({"key": self.key, **state}))
         return out
 
     # Labeling
@@ -324,8 +323,7 @@ def teacher_config(teachers: Path, overrides: dict[str, Any]) -> tuple[dict[str,
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in the file; an empty one if there is none."""
+    """The object in the file, which was `sealed`; an empty one if there is none."""
     with suppress(OSError, ValueError):
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return found if isinstance(found, dict) else {}
+        return unsealed(path.read_bytes())
     return {}

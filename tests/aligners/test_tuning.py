@@ -101,6 +101,23 @@ def test_stopped_before_the_first_checkpoint(folder, tmp_path, monkeypatch):
     assert contents(tmp_path / "stopped") == contents(tmp_path / "whole")
 
 
+def test_a_damaged_checkpoint_is_not_gone_on_with(folder, tmp_path, monkeypatch):
+    run(folder(), tmp_path / "whole", every=1)
+    for file in ("weights.safetensors", NOTE):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            stop_at(patch, 3)
+            run(folder(), tmp_path / "out", every=1)
+        path = next((tmp_path / "out.checkpoint").glob(f"step-*/{file}"))
+        data = bytearray(path.read_bytes())
+        data[-9] ^= 1
+        path.write_bytes(bytes(data))
+        begun = stop_at(monkeypatch, None)
+        with pytest.warns(UserWarning, match="is not as it was written. Tuning begins anew"):
+            run(folder(), tmp_path / "out", every=1)
+        assert begun[0] == 1 and contents(tmp_path / "out") == contents(tmp_path / "whole")
+        shutil.rmtree(tmp_path / "out")
+
+
 def test_done_before(folder, tmp_path, monkeypatch):
     first = run(folder(), tmp_path / "out")
     before = contents(tmp_path / "out")

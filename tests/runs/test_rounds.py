@@ -8,7 +8,7 @@ from spacy.tokens import Doc, DocBin
 
 from spacy_xproj.corpus import read_file
 from spacy_xproj.errors import InputError, XprojError
-from spacy_xproj.files import file_hash
+from spacy_xproj.files import file_hash, sealed, unsealed
 from spacy_xproj.registry import registry
 from spacy_xproj.runs import rounds as round_files
 from spacy_xproj.runs.selftrain import best_round, self_train
@@ -113,10 +113,10 @@ def test_rounds(work):
     for number, scores in enumerate(done.rounds, 1):
         folder = out / f"round-{number}"
         assert {p.name for p in folder.iterdir()} == {"soft.spacy", "model", "scores.json"}
-        assert json.loads((folder / "scores.json").read_text()) == scores
+        assert unsealed((folder / "scores.json").read_bytes()) == scores
         found = spacy.load(folder / "model")
         assert sorted(found.get_pipe("xproj_student").labels) == ["LOC", "PER"]
-    state = json.loads((out / "rounds.json").read_text())
+    state = unsealed((out / "rounds.json").read_bytes())
     assert {"input", "spacy-xproj", "config.training.dropout"} <= state.pop("key").keys()
     assert state == {
         "best": done.best,
@@ -323,7 +323,7 @@ def test_folders_beside_the_rounds_are_left_alone(work):
     with pytest.raises(XprojError, match="no folder of self-training"):
         run(work)
     assert (work / "out" / "rounds.json").read_text() == "[1]"
-    (work / "out" / "rounds.json").write_text('{"key": {"input": "other"}}')
+    (work / "out" / "rounds.json").write_text(json.dumps(sealed({"key": {"input": "other"}})))
     with pytest.warns(UserWarning, match="made anew"):
         run(work, rounds=1)
     assert (work / "out" / "round-1.notes").exists()

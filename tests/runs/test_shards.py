@@ -16,7 +16,7 @@ from spacy_xproj.bitext import Bitext
 from spacy_xproj.corpus import doc_files, read_docs, read_file, write_file
 from spacy_xproj.corpus.manifest import Manifest
 from spacy_xproj.errors import InputError, XprojError
-from spacy_xproj.files import file_hash, text_hash
+from spacy_xproj.files import file_hash, sealed, text_hash
 from spacy_xproj.runs.engines import Workers
 from spacy_xproj.runs.shards import map_shards, write_shards
 from spacy_xproj.runs.steps import Watch
@@ -110,7 +110,7 @@ def test_folder_and_manifest(tmp_path):
     assert names(tmp_path) == ["out"]
     assert names(out) == ["00000.spacy", "00001.spacy", "00002.spacy", "manifest.json"]
     manifest = json.loads((out / "manifest.json").read_text())
-    assert (manifest["key"], manifest["format"], manifest["n_shards"]) == (KEY, 2, 3)
+    assert (manifest["key"], manifest["format"], manifest["n_shards"]) == (KEY, 3, 3)
     assert [s["docs"] for s in manifest["shards"]] == [2, 2, 1]
     assert [s["counts"] for s in manifest["shards"]] == [{"ents": 2}, {"ents": 2}, {"after": 1, "ents": 1}]
     assert manifest["counts"] == {}
@@ -198,10 +198,10 @@ def test_doc_files(tmp_path, inputs):
 @pytest.mark.parametrize(
     "shards", [[{"files": {"../x.spacy": "a"}}], [{"files": {"00000.spacy": "a", "x": "b"}}], [{"a": 1}], "no", [1]]
 )
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [2, 3])
 def test_strange_manifests(tmp_path, shards, version):
     manifest = {"format": version, "key": {}, "shards": shards, "n_shards": 1, "counts": {}}
-    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    (tmp_path / "manifest.json").write_text(json.dumps(sealed(manifest)))
     with pytest.raises(InputError, match="manifest"):
         write_shards(make_docs(1), tmp_path, key=KEY)
 
