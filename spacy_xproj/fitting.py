@@ -3,7 +3,8 @@
 import heapq
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
-from typing import Optional
+from copy import copy
+from typing import Optional, Union
 
 from spacy.language import Language
 from spacy.strings import hash_string  # type: ignore[attr-defined]
@@ -23,7 +24,7 @@ def unfitted(nlp: Language) -> list[str]:
 
 def fit(
     nlp: Language,
-    docs: Iterable[Doc],
+    docs: Union[Iterable[Doc], "Sample"],
     *,
     max_fit: int = MAX_FIT,
     refit: bool = False,
@@ -33,7 +34,8 @@ def fit(
 
     nlp (Language): The target pipeline, changed in place.
     docs (Iterable[Doc]): Target Docs with a payload, or texts' Docs for a pipeline that makes it. It is read more than
-        once (a list, or an object whose `__iter__` starts again); the Docs stay as they are.
+        once (a list, or an object whose `__iter__` starts again); the Docs stay as they are. Of a `Sample` all are
+        taken.
     max_fit (int): At most so many Docs, those whose texts have the lowest hashes, so that neither their order nor a
         second run changes the choice.
     refit (bool): Fit again what is fitted.
@@ -46,9 +48,8 @@ def fit(
         return []
     fitted = []
     with nullcontext() if progress is None else listening(progress):
-        chosen = Sample(docs, max_fit)
-        if chosen.limit is not None:
-            check_whole(nlp, f"There are more than max_fit = {max_fit} Docs to fit on: raise it.")
+        chosen = docs if isinstance(docs, Sample) else Sample(docs, max_fit)
+        chosen.check(nlp)
         for name, pipe in pipes:
             stream = UpstreamDocs(chosen, nlp, name)
             with naming(name):
@@ -60,20 +61,45 @@ def fit(
 
 
 class Sample:
-    """At most `size` of the Docs, chosen by a hash of their texts; of Docs with one text the first."""
+    """At most `size` of the Docs, chosen by a hash of their texts; of Docs with one text the first.
 
-    def __init__(self, docs: Iterable[Doc], size: int):
+    Attributes: `size`, `total` (int), the numbers of its Docs and of all.
+    """
+
+    def __init__(self, docs: Iterable[Doc], size: int, texts: Optional[Iterable[Doc]] = None):
+        """texts (Optional[iterable of Doc]): The same Docs with their texts alone, which can be cheaper to read."""
         if size < 1:
             raise XprojError(f"max_fit must be at least 1, not {size}.")
         if iter(docs) is docs:
             raise XprojError("fit reads the docs more than once: give a list, not a generator.")
-        self.docs = docs
-        hashes = heapq.nsmallest(size + 1, (hash_string(doc.text) for doc in steps(docs, "reading")))
+        self.docs, self.total, self.room = docs, 0, size
+        texts = docs if texts is None else texts
+        hashes = heapq.nsmallest(size + 1, (hash_string(doc.text) for doc in self._counted(steps(texts, "reading"))))
         if not hashes:
             raise XprojError("There is not one Doc to fit on.")
         self.size = min(len(hashes), size)
         self.limit = hashes[size - 1] if len(hashes) > size else None
         self.at_limit = hashes[:size].count(self.limit)  # a text can come more often than there is room for
+
+    def check(self, nlp: Language) -> None:
+        """RAISES (XprojError): If it leaves out Docs, and a pipe must see all of them."""
+        if self.limit is not None:
+            check_whole(nlp, f"There are more than max_fit = {self.room} Docs to fit on: raise it.")
+
+    @property
+    def report(self) -> dict[str, dict[str, int]]:
+        """How many Docs it has of how many, as `fitted_on` with `docs` and `of`; nothing if it has all."""
+        return {"fitted_on": {"docs": self.size, "of": self.total}} if self.size < self.total else {}
+
+    def written(self, docs: Iterable[Doc]) -> "Sample":
+        """The same sample, whose Docs, and no others, are `docs`."""
+        other = copy(self)
+        other.docs, other.limit = docs, None
+        return other
+
+    def _counted(self, docs: Iterable[Doc]) -> Iterator[Doc]:
+        for self.total, doc in enumerate(docs, 1):
+            yield doc
 
     def __iter__(self) -> Iterator[Doc]:
         return steps(self._chosen(), "reading", self.size)

@@ -48,6 +48,8 @@ Sentences = Annotated[
     bool, typer.Option("--sentences", help="Find the sentences of documents, by punctuation, and align them.")
 ]
 
+MaxFit = Annotated[int, typer.Option(min=1, help="Docs to fit on at most: a sample of a larger input.")]
+
 LANGUAGES = {"lang", "source_lang"}  # the parameters of verbs that are language codes
 
 INTERRUPTED = 130  # what shells give for a program that Ctrl-C ended
@@ -122,7 +124,13 @@ def show_fitted(out: Path) -> None:
     """Say which pipes were fitted for an output."""
     note = read_note(f"{out}.fitted")
     if note and note["fitted"]:
-        msg.info(f"Fitted {', '.join(note['fitted'])}: {out}.fitted")
+        msg.info(f"Fitted {', '.join(note['fitted'])}{sample_of(note)}: {out}.fitted")
+
+
+def sample_of(note: dict[str, Any]) -> str:
+    """Return words that say how large the sample was that something was fitted on, or "" if it was all."""
+    sizes = note.get("fitted_on")
+    return f" on a sample of {sizes['docs']:,} of {sizes['of']:,} Docs" if sizes else ""
 
 
 def show_labels(found: dict[str, dict[str, int]]) -> None:

@@ -7,11 +7,12 @@ import typer
 from spacy.cli._util import parse_config_overrides
 from wasabi import msg
 
+from ..fitting import MAX_FIT
 from ..labels import LabelFilter
 from ..runs.engines import Workers
 from ..runs.label_counts import by_label, others
 from ..runs.project import fit, project
-from .common import LabelMap, Labels, Sentences, progress_bar, show_counts, show_fitted, show_labels
+from .common import LabelMap, Labels, MaxFit, Sentences, progress_bar, sample_of, show_counts, show_fitted, show_labels
 from .workers import show_set_aside, worker_options
 
 
@@ -33,6 +34,7 @@ def project_cli(
     labels: Labels = "",
     label_map: LabelMap = "",
     sentences: Sentences = False,
+    max_fit: MaxFit = MAX_FIT,
     *,
     workers: Workers,
 ) -> None:
@@ -54,6 +56,7 @@ def project_cli(
             progress,
             labels=LabelFilter.parse(labels, label_map),
             sentences=sentences,
+            max_fit=max_fit,
         )
     show_fitted(out)
     if not counts["source_spans"]:
@@ -80,12 +83,13 @@ def fit_cli(
     labels: Labels = "",
     label_map: LabelMap = "",
     sentences: Sentences = False,
+    max_fit: MaxFit = MAX_FIT,
 ) -> None:
     """Write a pipeline with everything fitted on a bitext."""
     names = LabelFilter.parse(labels, label_map)
     overrides = parse_config_overrides(ctx.args)
-    fitted = fit(bitext, out, config, lang, source_lang, overrides, labels=names, sentences=sentences).names
-    if fitted:
-        msg.good(f"Saved to {out}; fitted: {', '.join(fitted)}")
+    made = fit(bitext, out, config, lang, source_lang, overrides, labels=names, sentences=sentences, max_fit=max_fit)
+    if made.names:
+        msg.good(f"Saved to {out}; fitted: {', '.join(made.names)}{sample_of(made.sample)}")
     else:
         msg.warn(f"Nothing was left to fit: all that learns is fitted, or has its links. {out} is a copy of {config}.")

@@ -54,16 +54,20 @@ def doc_files(path: PathLike) -> list[Path]:
     return files
 
 
-def read_file(path: PathLike, vocab: Vocab) -> Iterator[Doc]:
+def read_file(path: PathLike, vocab: Vocab, *, bare: bool = False) -> Iterator[Doc]:
     """The Docs of one .spacy file, with their user data.
 
     path (str or Path): The file.
     vocab (Vocab): The vocab of the Docs.
+    bare (bool): Leave out user data and groups of spans, which takes most of the time.
     YIELDS (Doc): The Docs.
     RAISES (InputError): If it is not such a file.
     """
     try:
-        docs = DocBin().from_disk(path).get_docs(vocab)
+        docbin = DocBin().from_disk(path)
+        if bare:
+            docbin.user_data, docbin.span_groups = [], [b""] * len(docbin)
+        docs = docbin.get_docs(vocab)
         while True:
             with hooks_looked_up(srsly.msgpack_decoders):
                 batch = list(islice(docs, BATCH))

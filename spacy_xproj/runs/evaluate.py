@@ -18,8 +18,9 @@ from ..fitting import fit
 from ..labels import ALL, LabelFilter
 from ..progress import steps
 from .label_counts import by_label, count_labels, count_projected
-from .pipelines import DocReader, PathLike, load_pipeline
+from .pipelines import PathLike, load_pipeline
 from .process import run_pipes
+from .reading import DocReader
 
 
 def evaluate(

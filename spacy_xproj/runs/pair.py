@@ -2,7 +2,7 @@
 
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import tee
 from pathlib import Path
@@ -185,6 +185,10 @@ class PairStep:
     labels: LabelFilter = ALL
     labeler: Optional[SourceLabeler] = None
     license: Optional[str] = None
+
+    @property
+    def vocabs(self) -> Sequence[Vocab]:
+        return [self.vocab, *([self.labeler.nlp.vocab] if self.labeler else [])]
 
     def __call__(self, docs: Iterable[Doc], tally: Tally) -> Iterator[Doc]:
         docs = (doc for doc in docs if _is_pair(doc, tally.counts))

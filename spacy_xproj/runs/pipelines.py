@@ -2,8 +2,7 @@
 
 import shutil
 import warnings
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
@@ -17,20 +16,18 @@ from spacy.tokens import Doc
 from spacy.util import load_config, load_model_from_config
 
 from ..codes import normalize_code
-from ..corpus import blank, doc_files, lang_code, read_docs
+from ..corpus import blank, lang_code
 from ..corpus.manifest import Manifest
-from ..corpus.pairing import with_links
-from ..corpus.sentence_pairs import with_sentence_pairs
 from ..errors import InputError, Stopped, XprojError
 from ..files import check_as_written, file_hash, read_note, replacing_folder
-from ..fitting import fit, unfitted, xproj_pipes
+from ..fitting import MAX_FIT, fit, unfitted, xproj_pipes
 from ..keys import FILLED, Key, config_key, finished, run_key
-from ..labels import ALL, LabelFilter
 from ..languages import set_language
 from ..pipeline.portable import emptied
 from ..pipeline.projection_pipe import ProjectionPipe
 from ..shipped import find_config
 from ..state import stateful
+from .sampling import sampled
 
 PathLike = Union[str, Path]
 
@@ -156,63 +153,6 @@ def check_overrides(nlp: Language, path: Path, overrides: Mapping[str, Any]) -> 
                 )
 
 
-class DocReader:
-    """Docs that can be read again and again.
-
-    paths (sequence of str or Path): Files and folders in any format that `read_docs` reads.
-    nlp (Language): Its vocab is that of the Docs, and its tokenizer splits raw text.
-    alignments (Optional[str or Path]): Word links of the Docs in Pharaoh format. See `with_links`.
-    source_lang (Optional[str]): Source language of a .tsv. None: a .tsv is refused.
-    limit (int): Read no more Docs than this of each. 0: all.
-    labels (LabelFilter): New names of labels, and those to keep.
-    sentences (bool): Find and align the sentences of Docs that have no sentence pairs.
-    """
-
-    def __init__(
-        self,
-        paths: Sequence[PathLike],
-        nlp: Language,
-        *,
-        alignments: Optional[PathLike] = None,
-        source_lang: Optional[str] = "en",
-        limit: int = 0,
-        labels: LabelFilter = ALL,
-        sentences: bool = False,
-    ):
-        self.paths, self.nlp, self.alignments, self.limit = paths, nlp, alignments, limit
-        self.source_nlp = blank(source_lang) if source_lang else None
-        self.labels, self.sentences = labels, sentences
-
-    def __iter__(self) -> Iterator[Doc]:
-        return self.read(Counter())
-
-    def read(self, counts: Counter) -> Iterator[Doc]:
-        """Read the Docs, and count what in the input is worth a remark."""
-        docs = self.read_plain(counts)
-        if self.alignments is not None:
-            docs = with_links(docs, self.read_plain(Counter()), self.alignments, counts)
-        return with_sentence_pairs(docs) if self.sentences else docs
-
-    def read_plain(self, counts: Counter, seen: Optional[Counter] = None) -> Iterator[Doc]:
-        """Read the Docs without the links of `alignments`.
-
-        counts (Counter): Counts what in the input is worth a remark.
-        seen (Optional[Counter]): Counts the labels of entities as they were before `labels` renamed them.
-        YIELDS (Doc): The Docs.
-        """
-        for path in self.paths:
-            docs = read_docs(path, self.nlp, limit=self.limit, counts=counts, source_nlp=self.source_nlp)
-            yield from self.labels.apply(docs, seen)
-
-    def shards(self) -> list[Path]:
-        """The files, if the input is a folder of several .spacy files that can be processed as they are."""
-        changed = self.alignments is not None or self.labels or self.sentences
-        if changed or len(self.paths) != 1 or not Path(self.paths[0]).is_dir():
-            return []
-        files = doc_files(self.paths[0])
-        return files if len(files) > 1 else []
-
-
 class Fitted(NamedTuple):
     """A fitted pipeline.
 
@@ -220,46 +160,63 @@ class Fitted(NamedTuple):
     folder (Path): Where it is saved.
     state (str): The hash of that folder, which names the pipeline in provenances and reports.
     names (list of str): The pipes that were fitted.
+    sample (dict): What a report says of the sample that they were fitted on. See `Sample.report`.
     """
 
     nlp: Language
     folder: Path
     state: str
     names: list[str]
+    sample: dict[str, Any]
 
 
-def fit_once(nlp: Language, docs: Iterable[Doc], folder: Path, key: Key, *, warn: bool = True) -> Fitted:
+def fit_once(
+    nlp: Language, docs: Iterable[Doc], folder: Path, key: Key, *, max_fit: int = MAX_FIT, warn: bool = True
+) -> Fitted:
     """Fit what is not fitted and save the pipeline, or load what an earlier run with the same key saved.
 
     nlp (Language): The pipeline.
     docs (iterable of Doc): What to fit on; it is read more than once.
     folder (Path): Where the fitted pipeline is kept: new, empty, or written by an earlier run.
     key (dict[str, str]): What the result depends on.
+    max_fit (int): Number of Docs to fit on at most. See `Sample`.
     warn (bool): Warn if what is there was made with another key.
     RETURNS (Fitted): The fitted pipeline.
     RAISES (XprojError): If the folder holds other things, or the Docs cannot be used: none has a source side.
     """
     if note := finished(folder, key, warn=warn):
-        return Fitted(spacy.load(folder), folder, note["hash"], note["fitted"])
-    names = fit(nlp, docs)
+        return Fitted(
+            spacy.load(folder),
+            folder,
+            note["hash"],
+            note["fitted"],
+            {"fitted_on": note["fitted_on"]} if "fitted_on" in note else {},
+        )
+    names: list[str] = []
+    sample: dict[str, Any] = {}
+    if unfitted(nlp):
+        with sampled(nlp, docs, max_fit, folder.with_name(f"{folder.name}.sample"), key) as some:
+            names, sample = fit(nlp, some), some.report
     if not names and (left := unfitted(nlp)) and all(doc._.xproj is None for doc in docs):
         raise XprojError(
             f"There is nothing to fit {', '.join(left)} on: not one Doc of the input has a source side in doc._.xproj. "
             "Give a bitext, as 'xproj translate' writes it, or a .tsv of source<TAB>target lines."
         )
-    with replacing_folder(folder, key=key, fitted=names) as new:
+    with replacing_folder(folder, key=key, fitted=names, **sample) as new:
         nlp.to_disk(new)
-    return Fitted(nlp, folder, file_hash(folder), names)
+    return Fitted(nlp, folder, file_hash(folder), names, sample)
 
 
 @contextmanager
-def fitted_beside(nlp: Language, docs: Iterable[Doc], out: Path, key: Key) -> Iterator[Fitted]:
+def fitted_beside(
+    nlp: Language, docs: Iterable[Doc], out: Path, key: Key, *, max_fit: int = MAX_FIT
+) -> Iterator[Fitted]:
     """Fit a pipeline for a run that writes to `out`, and keep it in `OUT.fitted`. If the input turns out to be unusable
     before any shard is finished, what was saved there is removed again, unless it was given as the pipeline. See
     `fit_once`."""
     folder = out.with_name(f"{out.name}.fitted")
     before = read_note(folder)
-    fitted = fit_once(nlp, docs, folder, key, warn=is_single(out) or Manifest.read(out) is None)
+    fitted = fit_once(nlp, docs, folder, key, max_fit=max_fit, warn=is_single(out) or Manifest.read(out) is None)
     try:
         yield fitted
     except XprojError:

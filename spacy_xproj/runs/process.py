@@ -2,7 +2,7 @@
 
 import functools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -50,8 +50,8 @@ class PipelineStep:
     annotate: Callable[[Iterable[Doc], str, Counter], Iterator[Doc]]
 
     @property
-    def vocab(self) -> Vocab:
-        return _loaded(self.folder, self.state).vocab
+    def vocabs(self) -> Sequence[Vocab]:
+        return [_loaded(self.folder, self.state).vocab]
 
     def __call__(self, docs: Iterable[Doc], tally: Tally) -> Iterator[Doc]:
         return self.annotate(run_pipes(_loaded(self.folder, self.state), docs), self.state, tally.counts)
@@ -102,7 +102,7 @@ def process(
 ) -> Counter:
     """Take Docs through a step and write what comes out. What could not be used is listed in `OUT.rejected.jsonl`.
 
-    docs (Reader): The input, in the vocab of the step.
+    docs (Reader): The input, in the first vocab of the step.
     out (Path): A .spacy file, which is written as a whole; or a folder of shards, in which a run goes on where it was
         stopped.
     step (Step): What is done with the Docs. For other processes it must be picklable.

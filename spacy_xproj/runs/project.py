@@ -9,15 +9,16 @@ from spacy.tokens import Doc
 
 from ..codes import normalize_code
 from ..errors import InputError
-from ..fitting import xproj_pipes
+from ..fitting import MAX_FIT, xproj_pipes
 from ..keys import run_key
 from ..labels import ALL, LabelFilter
 from ..locks import locked
 from ..pipeline.base import check_whole
 from .engines import HERE, Workers
 from .label_counts import count_projected, write_report
-from .pipelines import DocReader, Fitted, PathLike, check_projects, fit_once, fitted_beside, is_single, keyed_pipeline
+from .pipelines import Fitted, PathLike, check_projects, fit_once, fitted_beside, is_single, keyed_pipeline
 from .process import PipelineStep, check_processes, process
+from .reading import DocReader
 from .shards import Progress
 from .source_labels import check_labels, check_source_entities, makes_payloads
 
@@ -37,6 +38,7 @@ def project(
     *,
     labels: LabelFilter = ALL,
     sentences: bool = False,
+    max_fit: int = MAX_FIT,
 ) -> Counter:
     """Fit, align and project a bitext.
 
@@ -54,6 +56,7 @@ def project(
     progress (Optional[Progress]): Called with the numbers of finished and of all shards, or of Docs.
     labels (LabelFilter): New names of the labels of source entities, and those to keep.
     sentences (bool): Find and align the sentences of Docs that have no sentence pairs.
+    max_fit (int): Number of Docs to fit on at most. See `spacy_xproj.fit`.
     RETURNS (Counter): See `count_reports`.
     RAISES (XprojError): If the input cannot be used, or the pipeline does not project.
     """
@@ -65,18 +68,19 @@ def project(
         check_whole(nlp, "Give OUT as one .spacy file and no --fit-on, or give the links as --alignments.")
     inputs = {"input": bitext, "alignments": alignments, **{f"--fit-on text {i}": p for i, p in enumerate(fit_on, 1)}}
     options = {"source language": normalize_code(source_lang), "sentences": sentences, **labels.options()}
+    options["max fit"] = max_fit
     key |= run_key(inputs, options)
     check = check_labels if makes_payloads(nlp) else check_source_entities
     check(DocReader([bitext], nlp, source_lang=source_lang, labels=labels))
     given = None if fit_on else alignments
     reading: dict[str, Any] = {"source_lang": source_lang, "labels": labels, "sentences": sentences}
     fit_docs = DocReader(fit_on or [bitext], nlp, alignments=given, **reading)
-    with locked(out, inputs.values()), fitted_beside(nlp, fit_docs, out, key) as fitted:
+    with locked(out, inputs.values()), fitted_beside(nlp, fit_docs, out, key, max_fit=max_fit) as fitted:
         docs = DocReader([bitext], fitted.nlp, alignments=alignments, **reading)
         step = PipelineStep(fitted.folder, fitted.state, with_state)
         key["fitted pipeline"] = fitted.state
         counts = process(docs, out, step, key=key, shard=shard, workers=workers, progress=progress)
-        write_report(out, counts, pipeline=fitted.state)
+        write_report(out, counts, pipeline=fitted.state, **fitted.sample)
     return counts
 
 
@@ -113,6 +117,7 @@ def fit(
     *,
     labels: LabelFilter = ALL,
     sentences: bool = False,
+    max_fit: int = MAX_FIT,
 ) -> Fitted:
     """Fit a pipeline on a bitext and save it. One that was saved with the same key is not fitted again.
 
@@ -123,6 +128,7 @@ def fit(
     overrides (Optional[dict[str, Any]]): Config values by dotted name.
     labels (LabelFilter): New names of the labels of source entities, and those to keep.
     sentences (bool): Find and align the sentences of Docs that have no sentence pairs.
+    max_fit (int): Number of Docs to fit on at most. See `spacy_xproj.fit`.
     RETURNS (Fitted): The pipeline, and which pipes were fitted.
     RAISES (XprojError): If the input cannot be used, nothing in the pipeline learns from it, or the folder holds other
         things.
@@ -135,8 +141,9 @@ def fit(
             "xproj_aligner or another pipe that learns.",
         )
     options = {"source language": normalize_code(source_lang), "sentences": sentences, **labels.options()}
+    options["max fit"] = max_fit
     key |= run_key({"input": bitext}, options)
     docs = DocReader([bitext], nlp, source_lang=source_lang, labels=labels, sentences=sentences)
     check_labels(docs)
     with locked(out, [bitext]):
-        return fit_once(nlp, docs, Path(out), key)
+        return fit_once(nlp, docs, Path(out), key, max_fit=max_fit)

@@ -10,7 +10,8 @@ from ..files import replacing_folder
 from ..keys import finished, run_key
 from ..locks import locked
 from ..models.pruning import Pruned, Text, prune_model
-from .pipelines import DocReader, PathLike
+from .pipelines import PathLike
+from .reading import DocReader
 
 
 class Texts:

@@ -31,7 +31,8 @@ from ..languages import set_language, spacy_lang
 from ..pipeline.entities import hard_doc
 from ..shipped import find_config
 from ..soft import SoftLabels
-from .pipelines import DocReader, load_pipeline
+from .pipelines import load_pipeline
+from .reading import DocReader
 from .teach import check_teacher_labels, teacher_settings
 
 STATE, SCORES, SOFT, DEV, BEST = "rounds.json", "scores.json", "soft.spacy", "dev.spacy", "best"

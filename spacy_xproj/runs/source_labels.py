@@ -18,7 +18,8 @@ from ..labels import ALL, LabelFilter
 from ..models.pipelines import SpacyPipeline
 from ..pipeline.translator import PayloadTranslator
 from ..teachers.members import FINDERS
-from .pipelines import DocReader, PathLike
+from .pipelines import PathLike
+from .reading import DocReader
 
 WHO = "--source-model"
 # Statistical models of entities look at the words alone. What these pipes say of a text is nothing to them, and takes

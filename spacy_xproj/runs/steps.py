@@ -2,7 +2,7 @@
 by it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, MutableSequence
+from collections.abc import Callable, Iterable, Iterator, MutableSequence, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -14,6 +14,7 @@ from spacy.vocab import Vocab
 from ..corpus.manifest import REJECTED
 from ..corpus.shards import read_file, write_file
 from ..errors import XprojError
+from ..zones import memory_zones
 from .rejected import SET_ASIDE, as_lines, write_rejected
 
 READ, DONE, ALONE = range(3)  # places in the state of a `Watch`
@@ -50,8 +51,8 @@ class Step(Protocol):
     """What is done with Docs, to each alone or to a stream."""
 
     @property
-    def vocab(self) -> Vocab:
-        """The vocab that the Docs must have."""
+    def vocabs(self) -> Sequence[Vocab]:
+        """The vocab that the Docs must have, and those of other Docs that it makes."""
 
     def __call__(self, docs: Iterable[Doc], tally: Tally) -> Iterator[Doc]:
         """Process Docs in order, and count in passing. None has to come out of a Doc, but no more than one."""
@@ -165,7 +166,9 @@ def process_shard(step: Step, source: Path, out: Path, watch: Watch) -> Counter:
     source (Path): The file of the shard. What could not be used is listed in a file beside `out`.
     RETURNS (Counter): What was counted.
     """
-    tally = process_docs(step, lambda counts: read_file(source, step.vocab), out, watch, int(out.stem))
+    vocabs = step.vocabs
+    with memory_zones(*vocabs):
+        tally = process_docs(step, lambda counts: read_file(source, vocabs[0]), out, watch, int(out.stem))
     write_rejected(out.with_suffix(REJECTED), as_lines(tally.rejected))
     return tally.counts
 

@@ -22,8 +22,9 @@ from ..pipeline.teacher import SoftLabeler
 from ..shipped import find_config
 from .convert import prepared
 from .engines import HERE, Workers
-from .pipelines import DocReader, PathLike, fitted_beside, keyed_pipeline
+from .pipelines import PathLike, fitted_beside, keyed_pipeline
 from .process import PipelineStep, check_processes, process
+from .reading import DocReader
 from .rejected import SET_ASIDE
 from .shards import Progress
 
@@ -84,7 +85,7 @@ def teach(
             )
 
         made = process(docs, out, step, key=key, shard=shard, workers=workers, progress=progress, check=check)
-        found = {"pipeline": fitted.state, **report(made)}
+        found = {"pipeline": fitted.state, **fitted.sample, **report(made)}
         write_json(f"{out}.report.json", found)
     return found
 

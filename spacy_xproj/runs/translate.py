@@ -1,7 +1,7 @@
 """Translate labeled source text into target Docs that carry the source as payload."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -119,8 +119,9 @@ class TranslationStep:
     license: Optional[str] = None
 
     @property
-    def vocab(self) -> Vocab:
-        return self.source_nlp.vocab
+    def vocabs(self) -> Sequence[Vocab]:
+        labeler = [self.labeler.nlp.vocab] if self.labeler else []
+        return [self.source_nlp.vocab, self.nlp.vocab, *labeler]
 
     def __call__(self, docs: Iterable[Doc], tally: Tally) -> Iterator[Doc]:
         """Label the source, translate it, and reject the sentences that have no translation."""

@@ -8,7 +8,8 @@ from ..bitext import SentencePair
 from ..corpus import blank
 from ..errors import InputError
 from ..locks import locked
-from .pipelines import DocReader, PathLike
+from .pipelines import PathLike
+from .reading import DocReader
 
 DEFAULTS = TuningSettings()
 

@@ -16,8 +16,9 @@ from ..locks import locked
 from ..models.encoder import layers_of
 from ..models.folder import read_config
 from ..models.wordvectors import WordEncoder, reduced
-from .pipelines import DocReader, PathLike
+from .pipelines import PathLike
 from .prune import Texts
+from .reading import DocReader
 
 
 class Table(NamedTuple):

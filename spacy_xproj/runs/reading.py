@@ -1,0 +1,85 @@
+"""The input of a run: Docs that can be read again and again."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Optional, Union
+
+from spacy.language import Language
+from spacy.tokens import Doc
+
+from ..corpus import blank, doc_files, read_docs
+from ..corpus.pairing import with_links
+from ..corpus.sentence_pairs import with_sentence_pairs
+from ..labels import ALL, LabelFilter
+
+PathLike = Union[str, Path]
+
+
+class DocReader:
+    """Docs that can be read again and again.
+
+    paths (sequence of str or Path): Files and folders in any format that `read_docs` reads.
+    nlp (Language): Its vocab is that of the Docs, and its tokenizer splits raw text.
+    alignments (Optional[str or Path]): Word links of the Docs in Pharaoh format. See `with_links`.
+    source_lang (Optional[str]): Source language of a .tsv. None: a .tsv is refused.
+    limit (int): Read no more Docs than this of each. 0: all.
+    labels (LabelFilter): New names of labels, and those to keep.
+    sentences (bool): Find and align the sentences of Docs that have no sentence pairs.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[PathLike],
+        nlp: Language,
+        *,
+        alignments: Optional[PathLike] = None,
+        source_lang: Optional[str] = "en",
+        limit: int = 0,
+        labels: LabelFilter = ALL,
+        sentences: bool = False,
+    ):
+        self.paths, self.nlp, self.alignments, self.limit = paths, nlp, alignments, limit
+        self.source_nlp = blank(source_lang) if source_lang else None
+        self.labels, self.sentences = labels, sentences
+
+    def __iter__(self) -> Iterator[Doc]:
+        return self.read(Counter())
+
+    def read(self, counts: Counter) -> Iterator[Doc]:
+        """Read the Docs, and count what in the input is worth a remark."""
+        docs = self.read_plain(counts)
+        if self.alignments is not None:
+            docs = with_links(docs, self.read_plain(Counter()), self.alignments, counts)
+        return with_sentence_pairs(docs) if self.sentences else docs
+
+    def read_plain(self, counts: Counter, seen: Optional[Counter] = None) -> Iterator[Doc]:
+        """Read the Docs without the links of `alignments`.
+
+        counts (Counter): Counts what in the input is worth a remark.
+        seen (Optional[Counter]): Counts the labels of entities as they were before `labels` renamed them.
+        YIELDS (Doc): The Docs.
+        """
+        for path in self.paths:
+            docs = read_docs(path, self.nlp, limit=self.limit, counts=counts, source_nlp=self.source_nlp)
+            yield from self.labels.apply(docs, seen)
+
+    def shards(self) -> list[Path]:
+        """The files, if the input is a folder of several .spacy files that can be processed as they are."""
+        changed = self.alignments is not None or self.labels or self.sentences
+        if changed or len(self.paths) != 1 or not Path(self.paths[0]).is_dir():
+            return []
+        files = doc_files(self.paths[0])
+        return files if len(files) > 1 else []
+
+    def shard_files(self) -> list[Path]:
+        """The files that its Docs stand in, if it reads folders of .spacy files as a whole and in any order."""
+        folders = [Path(path) for path in self.paths]
+        if self.alignments is not None or self.limit or not all(map(is_shards, folders)):
+            return []
+        return [file for folder in folders for file in doc_files(folder)]
+
+
+def is_shards(path: Path) -> bool:
+    """Whether a path is a folder of .spacy files."""
+    return path.is_dir() and any(path.glob("[!.]*.spacy"))

@@ -1,0 +1,102 @@
+"""What a run fits on where the input is larger than `max_fit`, and what is left of its words."""
+
+import json
+
+import pytest
+import spacy
+from spacy.tokens import Doc
+
+from spacy_xproj.bitext import Bitext
+from spacy_xproj.corpus import doc_files, read_docs
+from spacy_xproj.files import file_hash
+from spacy_xproj.runs.pipelines import load_pipeline
+from spacy_xproj.runs.process import PipelineStep
+from spacy_xproj.runs.project import with_state
+from spacy_xproj.runs.shards import write_shards
+from spacy_xproj.runs.steps import Watch, process_shard
+from tests.cli.test_app import bad, good
+from tests.conftest import CONFIGS, names
+
+WORDS = ["a", "b", "c", "d", "e"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Twelve Docs in four shards, each with a word of its own."""
+    nlp = spacy.blank("es")
+
+    def docs():
+        for k in range(12):
+            doc = Doc(nlp.vocab, words=[*WORDS[k % 5 :], f"t{k}x"])
+            doc._.xproj = Bitext("en", [*WORDS[k % 5 :], f"s{k}x"], [True] * (6 - k % 5), [(0, 1, "X")])
+            yield doc
+
+    write_shards(docs(), tmp_path / "in", key={}, shard=3)
+    return tmp_path
+
+
+def project(folder, source, out, *more):
+    config = CONFIGS / "project_ranker.cfg"
+    return good("project", folder / source, folder / out, "--config", config, "--lang", "es", *more)
+
+
+def test_a_large_folder_is_fitted_on_a_sample(folder):
+    text = project(folder, "in", "out", "--max-fit", 5)
+    said = "Fitted xproj_aligner, xproj_matcher on a sample of 5 of 12 Docs"
+    assert said in " ".join(text.split())
+    report = json.loads((folder / "out.report.json").read_text())
+    assert report["fitted_on"] == {"docs": 5, "of": 12} and report["docs"] == 12
+    left = {name.split("/")[0] for name in names(folder)}
+    assert left == {"in", "out", "out.fitted", "out.report.json"}
+    # a run that goes on knows it, too
+    (folder / "out" / "00001.spacy").unlink()
+    assert said in " ".join(project(folder, "in", "out", "--max-fit", 5).split())
+    assert json.loads((folder / "out.report.json").read_text()) == report
+
+
+def test_the_sample_is_the_same_in_one_file(folder):
+    good("convert", folder / "in", folder / "one.spacy")
+    for source, out in (("in", "a"), ("one.spacy", "b")):
+        project(folder, source, out, "--max-fit", 5)
+    assert json.loads((folder / "b.report.json").read_text())["fitted_on"] == {"docs": 5, "of": 12}
+    for pipe in ("xproj_aligner", "xproj_matcher"):
+        assert file_hash(folder / "a.fitted" / pipe) == file_hash(folder / "b.fitted" / pipe)
+
+
+def test_all_of_a_small_folder(folder):
+    assert "sample" not in project(folder, "in", "out", "--max-fit", 12)
+    assert "fitted_on" not in json.loads((folder / "out.report.json").read_text())
+    text = good("fit", folder / "in", folder / "f", "--config", CONFIGS / "project_ranker.cfg", "--max-fit", 11)
+    assert "on a sample of 11 of 12 Docs" in " ".join(text.split())
+
+
+def test_another_max_fit_is_another_run(folder):
+    project(folder, "in", "out", "--max-fit", 5)
+    assert "the max fit: 5 → 6" in " ".join(project(folder, "in", "out", "--max-fit", 6).split())
+
+
+def test_links_by_position_are_refused(folder):
+    (folder / "links").write_text("0-0\n" * 12)
+    part = "--components.xproj_aligner.aligner."
+    more = (f"{part}@xproj_aligners", "spacy_xproj.Pharaoh.v1", f"{part}path", folder / "links")
+    config = ("--config", CONFIGS / "project_ranker.cfg", "--max-fit", 5)
+    message = bad("project", folder / "in", folder / "out.spacy", *config, *more)
+    assert "it must see all of them in order" in " ".join(message.split())
+    assert not (folder / "out.spacy").exists()
+
+
+def test_a_worker_forgets_the_words_of_a_shard(folder):
+    project(folder, "in", "out")
+    nlp = load_pipeline(folder / "out.fitted")
+    step = PipelineStep(folder / "out.fitted", file_hash(folder / "out.fitted"), with_state)
+    strings = step.vocabs[0].strings
+    before = [f"t{k}x" in strings for k in range(12)]
+    (folder / "new").mkdir()
+    doc = Doc(nlp.vocab, words=["seldom", "b"])
+    doc._.xproj = Bitext("en", ["rarely", "b"], [True, True], [(0, 1, "X")])
+    write_shards([doc], folder / "more", key={}, shard=3)
+    for number, file in enumerate([*doc_files(folder / "more"), *doc_files(folder / "in")]):
+        process_shard(step, file, folder / "new" / f"{number:05}.spacy", Watch())
+    assert "seldom" not in strings and [f"t{k}x" in strings for k in range(12)] == before
+    made = [doc.text for doc in read_docs(folder / "new", spacy.blank("es"))]
+    assert made[0].startswith("seldom b") and len(made) == 13
