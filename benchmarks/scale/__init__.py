@@ -1,0 +1,1 @@
+"""Large corpora: how memory and time grow, and what more workers give."""
