@@ -4,14 +4,13 @@ A hook of mkdocs: the pages are part of the site, and no files.
 """
 
 import re
-from typing import Any
 
 import typer.cli
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 import spacy_xproj.cli
-from spacy_xproj.shipped import shipped_configs
+from spacy_xproj.shipped import describe, shipped_configs
 
 VERBS = """
 The program is `xproj`; `python -m spacy xproj` is the same. Exit code 0: the verb did its work. 1: it did not, and one
@@ -31,17 +30,20 @@ def verbs() -> str:
     """Return the page of all verbs, as typer documents them."""
     command = typer.main.get_command(spacy_xproj.cli.app)
     text = typer.cli.get_docs_for_click(obj=command, ctx=typer.Context(command), name="xproj")
-    return text.replace("# `xproj`\n", f"# Verbs\n{VERBS}", 1)
+    head, _, rest = text.partition("\n## ")
+    return f"# Verbs\n{VERBS}" + head.partition("\n")[2].partition("**Commands**")[0] + f"\n## {rest}"
 
 
 def configs() -> str:
     """Return the page of the configs: the comment that each begins with, and its text."""
-    return CONFIGS + "".join(map(_config, *zip(*shipped_configs().items())))
+    rows = "".join(f"| [`{name}`](#{name}) | {describe(name)} |\n" for name in shipped_configs())
+    return f"{CONFIGS}\n| config | what it is |\n|---|---|\n{rows}" + "".join(
+        _config(name, path.read_text(encoding="utf-8")) for name, path in shipped_configs().items()
+    )
 
 
-def _config(name: str, path: Any) -> str:
-    text = path.read_text(encoding="utf-8")
-    comment, rest = re.fullmatch(r"((?:#.*\n)*)(.*)", text, re.S).groups()  # type: ignore[union-attr]
+def _config(name: str, text: str) -> str:
+    comment, rest = re.fullmatch(r"((?:#[^\n]*\n)*)(.*)", text, re.S).groups()  # type: ignore[union-attr]
     said = re.sub(r"^# ?", "", comment, flags=re.M)
     folded = "".join(f"    {line}" for line in f"```ini\n{rest.strip()}\n```\n".splitlines(keepends=True))
     return f'\n## {name}\n\n{said}\n??? note "{name}.cfg"\n\n{folded}'
@@ -55,3 +57,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for path, write in PAGES.items():
         files.append(File.generated(config, path, content=write()))
     return files
+
+
+def on_page_content(html: str, **kwargs: object) -> str:
+    """Keep intervals and the names of data sets in tables on one line."""
+    html = re.sub(r"(?<=[\d.]) to (?=[-+−]?[\d.])", "&nbsp;to&nbsp;", html)
+    return re.sub(r"(<td>\w+/en)-(?=\w+)", r"\1&#8209;", html)
