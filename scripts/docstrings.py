@@ -6,7 +6,7 @@ What a class inherits is described with it, and the defaults of a pipe come from
 import importlib
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from importlib.metadata import entry_points
 from typing import Any, NamedTuple
 
@@ -79,6 +79,26 @@ def defaults(kind: Any) -> dict[str, Any]:
     return {}
 
 
+def described(kind: Any, params: Collection[str]) -> list[Item]:
+    """Return what the docstring of a function or class describes. Parameters that it does not describe come from the
+    classes that it derives from, and from those that it tells the reader to see.
+
+    kind (Any): The function or class.
+    params (collection of str): Its parameters.
+    """
+    text, items = read_docstring(kind.__doc__ or "")
+    pointers = [item.text for item in items if item.text.startswith("See `")]
+    items = [item for item in items if item.text not in pointers]
+    named = re.findall(r"`([A-Z]\w+)`", " ".join([*re.findall(r"See .*", text), *pointers]))
+    others = [getattr(inspect.getmodule(kind), name, None) for name in named]
+    for other in (*others, *(inspect.getmro(kind)[1:] if inspect.isclass(kind) else ())):
+        if getattr(other, "__module__", "").startswith("spacy_xproj"):
+            known = {item.name for item in items}
+            more = read_docstring(other.__doc__ or "")[1]
+            items += [item for item in more if item.name in params and item.name not in known]
+    return items
+
+
 class Docstrings(griffe.Extension):
     """The extension, which mkdocs.yml names."""
 
@@ -88,22 +108,14 @@ class Docstrings(griffe.Extension):
             func.docstring.value = google(*read_docstring(func.docstring.value), params)
 
     def on_class(self, *, cls: griffe.Class, **kwargs: Any) -> None:
-        if not cls.docstring:
-            return
-        text, items = read_docstring(cls.docstring.value)
-        params = [param.name for param in cls.parameters if param.name not in ("self", *GIVEN)]
-        known = {item.name for item in items if not item.text.startswith("See `")}
-        items = [item for item in items if item.name in known or item.name not in params]
         kind = getattr(importlib.import_module(cls.module.path), cls.name, None)
-        for base in inspect.getmro(kind)[1:] if inspect.isclass(kind) else ():
-            for item in read_docstring(base.__doc__ or "")[1] if base.__module__.startswith("spacy_xproj") else ():
-                if item.name in params and item.name not in known:
-                    known.add(item.name)
-                    items.append(item)
+        if kind is None or not cls.docstring:
+            return
+        params = [param.name for param in cls.parameters if param.name not in ("self", *GIVEN)]
         for name, value in defaults(kind).items():
             if name in params:
                 cls.parameters[name].default = _shown(value)
-        cls.docstring.value = google(text, items, params)
+        cls.docstring.value = google(read_docstring(cls.docstring.value)[0], described(kind, params), params)
 
 
 def _shown(value: Any) -> str:

@@ -30,15 +30,15 @@ def fit(
     refit: bool = False,
     progress: Optional[Report] = None,
 ) -> list[str]:
-    """Fit what is not fitted, in the order of the pipeline.
+    """Fit the pipes that are not fitted, in the order of the pipeline.
 
     nlp (Language): The target pipeline, changed in place.
     docs (Iterable[Doc]): Target Docs with a payload, or texts' Docs for a pipeline that makes it. It is read more than
         once (a list, or an object whose `__iter__` starts again); the Docs stay as they are. Of a `Sample` all are
         taken.
-    max_fit (int): At most so many Docs, those whose texts have the lowest hashes, so that neither their order nor a
-        second run changes the choice.
-    refit (bool): Fit again what is fitted.
+    max_fit (int): Largest number of Docs to fit on: those whose texts have the lowest hashes, so that the order of
+        the Docs does not change the choice.
+    refit (bool): Also fit pipes that are fitted.
     progress (Optional[Report]): Told how far each pipe has come. None: whoever is `listening`.
     RETURNS (list of str): The pipes that were fitted.
     RAISES (XprojError): If docs can be read only once, or hold no Doc.

@@ -32,11 +32,11 @@ def is_punctuation(word: str) -> bool:
 class Heuristic:
     """The settings of the heuristic.
 
-    merge_gap (int): Runs with at most so many words between them become one.
+    merge_gap (int): Merge two runs if the gap between them is at most this many words.
     trim_punctuation (bool): Links to words that are all punctuation do not count.
     min_ratio (float): Keep a run only if target length / source length is above this.
     max_ratio (float): Keep a run only if that ratio is at most this; 0 is no limit.
-    max_runs (int): Keep so many of the longest runs of a source span (the first of equals); 0 keeps all.
+    max_runs (int): Number of target runs to keep for each source span, longest first, then first. 0 keeps all.
     overlap (str): What happens where runs of several source spans overlap. "longest": the longer run wins, then the
         earlier source span. "first": the earlier source span wins. "overwrite": the later source span takes the
         words, and what is left of the earlier one stays, read as lenient IOB2 (Politov et al. 2025).

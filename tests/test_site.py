@@ -1,19 +1,30 @@
 """The docs as a site: it is built without a warning, from the sources alone, and fetches nothing when it is read."""
 
+import importlib
+import inspect
 import os
 import re
 import subprocess
 import sys
+from importlib.metadata import distribution
 
 import pytest
 import srsly
 
+from scripts.docstrings import GIVEN, described
 from scripts.reference import PAGES
 from tests.conftest import ROOT
 
 FETCHED = re.compile(
     r"""<(?:script|img|iframe|link)\b[^>]*?\b(?:src|href)=["']?(?:https?:)?//[^"'> ]*|url\(["']?https?:[^)]*"""
 )
+
+
+OURS = [
+    entry
+    for entry in distribution("spacy-xproj").entry_points
+    if entry.group.startswith("spacy_") and entry.group != "spacy_cli"
+]
 
 
 def places(nav):
@@ -27,6 +38,16 @@ def test_each_page_has_a_place_in_the_navigation():
     nav = srsly.read_yaml(ROOT / "mkdocs.yml")["nav"]
     pages = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
     assert sorted(places(nav)) == sorted(pages | PAGES.keys())
+
+
+@pytest.mark.parametrize("name, value", [(entry.name, entry.value) for entry in OURS])
+def test_each_setting_is_described(name, value):
+    """In the docstring of what makes the pipe or part, or of a class that this derives from or points to."""
+    module, attribute = value.split(":")
+    kind = getattr(importlib.import_module(module), attribute)
+    params = [param for param in inspect.signature(kind).parameters if param not in GIVEN]
+    items = {item.name: item for item in described(kind, params)}
+    assert {param for param in params if param not in items or not items[param].type} == set()
 
 
 @pytest.fixture(scope="module")

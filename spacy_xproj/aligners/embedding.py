@@ -42,10 +42,10 @@ class EmbeddingAligner(Encoder):
     device (str): "cpu", "cuda", "cuda:1" ..., or "auto": a GPU if there is one.
     dtype (str): "float32", "float16", "bfloat16", or "int8", which is for the CPU only. With "int8" the scale of
         rounding depends on what else is in the batch, so that links can depend on it, too.
-    batch_tokens (int): So many sub-words at most go through the model at once, with the padding. Raise it on a GPU.
+    batch_tokens (int): Largest number of sub-words in a batch, padding included. Raise it on a GPU.
     max_length (int): Longest input in sub-words, with the special ones. 0: what the model can read. Longer sentences
         are read in windows.
-    overlap (int): So many sub-words two windows share at least, but at most half a window.
+    overlap (int): Least number of sub-words that two windows share; at most half a window.
     download (bool): Take a `model` that is not a folder for a name on the Hugging Face Hub, and fetch it.
     RAISES (XprojError): If a setting is out of range, or the folder is not that of an encoder.
     """

@@ -41,18 +41,18 @@ class StatisticalAligner(State):
     threshold (float): With "posterior": a link scores above this. The score is the geometric mean of the probabilities
         of the link in the two directions, in [0, 1].
     iterations (int): Rounds of expectation maximization.
-    jumps (int): How many of them, the last ones, heed where the word before was linked to: a hidden Markov model
+    jumps (int): Number of rounds, the last ones, that use the link of the word before: a hidden Markov model
         (Vogel et al. 1996), which also finds the links. At most all but one. 0: each word is linked by itself (IBM
         model 1), in about 0.6 of the time.
-    stem (int): Words are lower-cased and cut to so many characters; 0 leaves them whole.
+    stem (int): Lower-case words and cut them to this many characters. 0 leaves them whole.
     null (float): Prior probability that a word has no counterpart.
-    diagonal (float): How much links near the diagonal are preferred; 0: not at all.
+    diagonal (float): Strength of the preference for links near the diagonal. 0: none.
     alpha (float): Concentration of the Dirichlet prior. The smaller, the fewer translations a word has.
     cognate (float): What it speaks for a link that its words begin alike (three letters, or the whole stem where it is
         shorter or begins with a digit or sign), in expected links; 0: nothing.
     prior (Optional[str]): A file that the `to_disk` of another one wrote, fitted on other text. `fit` adds its expected
         links to those of the corpus; afterwards the file is no longer needed.
-    prior_weight (float): What an expected link of the prior counts.
+    prior_weight (float): Weight of an expected link of the prior.
     RAISES (XprojError): If a setting is out of its range.
     """
 

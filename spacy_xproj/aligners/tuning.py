@@ -39,12 +39,12 @@ class TuningSettings:
     threshold (float): Both directions agree on a link where both probabilities are above this.
     lr (float): The highest learning rate of AdamW.
     warmup (float): The share of the steps in which it rises from 0. Then it falls to 0. Both are linear.
-    batch_tokens (int): So many sub-words at most are in a batch, both sides together, with the padding.
+    batch_tokens (int): Largest number of sub-words in a batch, both sides together, padding included.
     max_length (int): Longest sentence in sub-words, with the special ones. 0: what the model can read. With "tlm" it
         must be able to read both at once. Pairs that are longer are left out.
     mask (float): The share of sub-words that are hidden.
     seed (int): Of the order of the text and of all chance.
-    every (int): After so many steps each a checkpoint is made, and the mean losses are noted.
+    every (int): Number of steps between two checkpoints; each also notes the mean losses.
     RAISES (XprojError): If one of them is out of range.
     """
 

@@ -24,7 +24,7 @@ def export_cli(
     to: Annotated[str, typer.Option(help=f"What to write: {', '.join(verbs.FORMATS)}.")] = "jsonl",
     by: Annotated[str, typer.Option(help="What comes first: doubt.")] = "doubt",
     limit: Annotated[int, typer.Option(min=0, help="Source spans to export. 0: all.")] = 0,
-    sample: Annotated[int, typer.Option(min=0, help="Draw so many at random instead, to score by.")] = 0,
+    sample: Annotated[int, typer.Option(min=0, help="Source spans to draw at random instead, to score by.")] = 0,
     seed: Annotated[int, typer.Option(help="For the random sample.")] = 0,
     pipeline: Annotated[
         Optional[Path], typer.Option(help="The pipeline that projected. Else PROJECTED.fitted, if it is there.")

@@ -28,7 +28,7 @@ def tune_cli(
     every: Annotated[int, typer.Option(min=1, help="Steps from one checkpoint to the next.")] = DEFAULTS.every,
     lang: Annotated[str, typer.Option(help="Target language of a .tsv.")] = "xx",
     source_lang: Annotated[str, typer.Option(help="Source language of a .tsv.")] = "en",
-    limit: Annotated[int, typer.Option(min=0, help="Read so many Docs. 0: all.")] = 0,
+    limit: Annotated[int, typer.Option(min=0, help="Number of Docs to read. 0: all.")] = 0,
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 ..., or auto.")] = "auto",
 ) -> None:
     """Fine-tune an encoder for spacy_xproj.Embedding.v1 on parallel text without labels."""

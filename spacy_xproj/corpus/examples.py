@@ -40,7 +40,7 @@ class GoldCorpus:
         others are added to O.
     limit (int): Read no more Docs than this. 0: all.
     shuffle (bool): Give them in random order (`spacy train` shuffles by itself where it does not stream).
-    max_length (int): Split Docs of so many tokens or more into their sentences, and the soft labels with them; 0: none.
+    max_length (int): Split Docs of at least this many tokens into their sentences, with their soft labels. 0: none.
         What has no sentences stays whole, however long, and so does a Doc with a payload, whose source side is of the
         whole.
     augmenter (Optional[Callable]): Changes or adds Examples, as that of `spacy.Corpus.v1`.

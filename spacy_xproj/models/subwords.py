@@ -77,7 +77,7 @@ def cut(loaded: Loaded, words: Sequence[str], size: int, overlap: int, who: str,
     loaded (Loaded): The model.
     words (sequence of str): The words of a text, none of white space.
     size (int): Sub-words a window, with the special ones. 0: what the model can read.
-    overlap (int): So many sub-words two windows share at least, but at most half a window.
+    overlap (int): Least number of sub-words that two windows share; at most half a window.
     who (str), folder (Path): Who asks, and of which model, for errors.
     RETURNS (Cut): Its sub-words.
     RAISES (XprojError): If the model cannot read windows of this size.
@@ -128,9 +128,9 @@ class SubwordModel(LocalModel):
     """A model that reads the sub-words of words, in windows where a text is too long for it.
 
     dtype (str): One of `dtypes`.
-    batch_tokens (int): So many sub-words at most go through the model at once, with the padding.
+    batch_tokens (int): Largest number of sub-words in a batch, padding included.
     max_length (int): Longest input in sub-words, with the special ones. 0: what the model can read.
-    overlap (int): So many sub-words two windows share at least, but at most half a window.
+    overlap (int): Least number of sub-words that two windows share; at most half a window.
     The other arguments are those of `LocalModel`.
     RAISES (XprojError): If a setting is out of range, or the folder does not hold such a model.
     """

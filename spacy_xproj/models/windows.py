@@ -8,7 +8,7 @@ def windows(n: int, size: int, overlap: int) -> list[tuple[int, int]]:
 
     n (int): How many positions.
     size (int): Positions a window.
-    overlap (int): So many positions at least are in two windows that follow each other, but at most half a window.
+    overlap (int): Least number of positions that two neighboring windows share; at most half a window.
     RETURNS (list of (int, int)): Half-open ranges; a single one if all fits.
     """
     if n <= size:

@@ -53,10 +53,10 @@ class SelfTrainingFiles:
         student agrees with the first teachers: one that corrects them loses by it.
     extra (Optional[Path]): Labeled Docs, such as projected ones, that each student learns from besides.
     held_out (float): The share of the raw texts that is kept from training, where there is no `dev`: every n-th one.
-    rounds (int): At most so many.
+    rounds (int): Largest number of rounds.
     min_gain (float): A round is better than those before if its score, an F1 from 0 to 1, is above the best of them,
         and by so much at least.
-    patience (int): It ends after so many rounds in a row that were not better.
+    patience (int): End after this many rounds in a row without a gain.
     lang (Optional[str]): The target language, in place of the configs'.
     limit (int): Read no more of the raw texts than this. 0: all.
     overrides (dict[str, Any]): Values of the training config by their dotted names.

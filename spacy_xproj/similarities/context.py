@@ -35,14 +35,14 @@ class ContextSimilarity(Encoder):
     baseline (float): The cosine that scores 0, as do those below it; 1 scores 1 (as Zhang et al. 2020 rescale theirs).
     threshold (float): Cells that score less are left out.
     max_length (int): Longest candidate in words that is proposed.
-    beam (int): For each source span so many candidates are proposed, those with the highest scores. 0: all.
+    beam (int): Number of candidates to propose for each source span, highest scores first. 0: all.
     device (str): "cpu", "cuda", "cuda:1" ..., or "auto": a GPU if there is one.
     dtype (str): "float32", "float16", "bfloat16", or "int8", which is for the CPU only. With "int8" the scale of
         rounding depends on what else is in the batch, so that scores can depend on it, too.
-    batch_tokens (int): So many sub-words at most go through the model at once, with the padding. Raise it on a GPU.
+    batch_tokens (int): Largest number of sub-words in a batch, padding included. Raise it on a GPU.
     window (int): Longest input in sub-words, with the special ones; `max_length` of `spacy_xproj.Embedding.v1`. 0: what
         the model can read. Longer sentences are read in windows.
-    overlap (int): So many sub-words two windows share at least, but at most half a window.
+    overlap (int): Least number of sub-words that two windows share; at most half a window.
     download (bool): Take a `model` that is not a folder for a name on the Hugging Face Hub, and fetch it.
     RAISES (XprojError): If a setting is out of its range, or the folder is not that of an encoder.
     """

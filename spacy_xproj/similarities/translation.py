@@ -46,11 +46,11 @@ class TranslationSimilarity(State):
         authors' package computes, and so the scale of scores published with it.
     threshold (float): Cells that score less are left out.
     max_length (int): Longest candidate in words that is proposed.
-    extend (int): So many words at most lie between the edge of a proposed candidate and its next word with evidence.
-    beam (int): For each source span so many of the candidates are scored, those with the most evidence. 0: all.
-    batch_size (int): So many pairs of texts go to the translator at once. A run that is stopped loses few more.
+    extend (int): Largest number of words between the edge of a proposed candidate and its next word with evidence.
+    beam (int): Number of candidates to score for each source span, those with the most evidence first. 0: all.
+    batch_size (int): Number of pairs of texts in one call of the translator. A stopped run loses few more.
     cache (Optional[str]): A file to keep scores in, which several processes may share. None or "": no file.
-    remember (int): So many scores are kept in memory.
+    remember (int): Number of scores to keep in memory.
     RAISES (XprojError): If a setting is out of its range, or the translator cannot score.
     """
 

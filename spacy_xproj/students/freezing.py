@@ -15,7 +15,7 @@ def make_freeze_layers(
     For `[initialize.after_init]`. It holds for the training that follows, and is not saved with the model.
 
     component (str): A pipe with a model of spacy-transformers: a transformer, or any other that has one inside.
-    layers (int): So many of the lowest layers are frozen; published: 3.
+    layers (int): Number of the lowest layers to freeze; published: 3.
     embeddings (bool): Freeze the embeddings, too.
     RETURNS (Callable[[Language], Language]): Freezes them in a pipeline that is initialized.
     RAISES (XprojError): If layers is below 0, or (when called) if there is no such pipe or transformer, or it has no

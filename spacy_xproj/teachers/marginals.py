@@ -72,7 +72,7 @@ def marginals(ner: Any, docs: Sequence["Doc"], *, width: int = 32, density: floa
 
     ner (EntityRecognizer): The component.
     docs (sequence of Doc): Docs of its vocab, which the pipes before it have seen to.
-    width (int): After each token so many open entities are kept at most.
+    width (int): Largest number of open entities to keep after each token.
     density (float): Those below this share of the most probable one are left out. 0: none.
     RETURNS (list of float64 array (tokens, tags)): Each row sums to 1; the columns are `make_tags(Moves(ner).types)`.
     """

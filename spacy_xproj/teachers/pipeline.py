@@ -41,7 +41,7 @@ class PipelineTeacher(State):
         has one. "marginals": spaCy's `ner` has none; it is summed over all ways to label the text (see `marginals`).
         "hard": the entities, each tag with probability 1. "auto": the first of these that the component can give.
     label_map (Optional[dict[str, str]]): Entity types that go by another name here; "" leaves them out.
-    beam_width (int): For "marginals": so many open entities are kept after each token at most.
+    beam_width (int): For "marginals": largest number of open entities to keep after each token.
     beam_density (float): For "marginals": those below this share of the most probable one are left out.
     smoothing (float): This share of the probability is spread evenly over the tags (Szegedy et al. 2016).
     exclude (sequence of str): Components that are not loaded: those that the entities do not depend on take time.

@@ -47,16 +47,16 @@ class SimilarityWeights(State):
     level (str): "domain": all texts have the same weights, the mean over the target texts that it was fitted on.
         "sentence": each has its own; texts without a vector, such as those without letters, have that mean.
     rank (int): Rows of U and V.
-    gamma (float): How much mu_k of length 1 at right angles are wanted; 0: not at all.
-    epochs (int): How often the text of the sources is gone through. 0: the logits stay as they start.
-    learn_rate (float): Of Adam.
+    gamma (float): Weight of the penalty that makes the mu_k orthogonal and of length 1. 0: none.
+    epochs (int): Number of passes over the text of the sources. 0: the logits stay as they start.
+    learn_rate (float): The learning rate of Adam.
     temperature (float or str): "variance", as published, or "deviation" (its square root), of the logits of all target
         texts and sources; or a number. The logits grow while it trains, so that by their variance weights become more
         equal with training, and after little training, as on little text, one source may have nearly all the weight.
         By their deviation weights depend much less on that.
-    max_sentences (int): So many texts of each source are used at most, the first ones, and of the target, at equal
+    max_sentences (int): Largest number of texts to use: of each source the first ones, of the target at equal
         distances. 0: all.
-    seed (int): Of what is random: where U and V start, and the order of the texts.
+    seed (int): Seed of the first U and V, and of the order of the texts.
     RAISES (XprojError): If a setting is out of its range.
 
     Attributes: `names` (list of str), the sources that it was fitted on, sorted; `domain` (float32 array (sources,)),

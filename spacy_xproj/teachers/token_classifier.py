@@ -28,11 +28,11 @@ class TokenClassifier(SubwordModel):
     model (str): The folder of the model, with its tokenizer and weights in safetensors. "": none yet (see `from_disk`).
     device (str): "cpu", "cuda", "cuda:1" ..., or "auto": a GPU if there is one.
     dtype (str): "float32", "float16" or "bfloat16".
-    batch_tokens (int): So many sub-words at most go through the model at once, with the padding. Raise it on a GPU,
+    batch_tokens (int): Largest number of sub-words in a batch, padding included. Raise it on a GPU,
         lower it where memory is short.
     max_length (int): Longest input in sub-words, with the special ones. 0: what the model can read. Longer Docs are
         read in windows.
-    overlap (int): So many sub-words two windows share at least, but at most half a window.
+    overlap (int): Least number of sub-words that two windows share; at most half a window.
     download (bool): Take a `model` that is not a folder for a name on the Hugging Face Hub, and fetch it.
     RAISES (XprojError): If a setting is out of range, or the folder is not that of a token classifier.
 

@@ -23,7 +23,7 @@ class CTranslate2(ModelTranslator):
         "float32". "auto": "int8" on a CPU, "float16" on a GPU.
     device (str): "cpu", "cuda", "cuda:1" ..., or "auto": a GPU if there is one.
     beam_size (int): How many translations are followed at a time; 1: greedy search.
-    batch_tokens (int): So many source tokens at most are translated at once, with the padding.
+    batch_tokens (int): Largest number of source tokens in a batch, padding included.
     threads (int): CPU threads; 0: as CTranslate2 chooses, or OMP_NUM_THREADS.
     download (bool): Take a `model` that is not a folder for a name on the Hugging Face Hub, and fetch it.
     RAISES (XprojError): If the package, the folder or the device is not there, or a setting cannot be.

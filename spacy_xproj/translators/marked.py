@@ -61,7 +61,7 @@ class Marked(State):
         no span came back or the marks are broken. "check": also where the text without its marks is less like that
         translation than `threshold`; all marked texts are then translated twice. "never": only where there is no
         translation at all.
-    RAISES (XprojError): If there is no translator, or a setting is not one of those there are.
+    RAISES (XprojError): If there is no translator, or a setting is unknown.
     """
 
     state_name = "spacy_xproj.Marked.v1"

@@ -26,7 +26,7 @@ class TransformersTranslator(ModelTranslator):
         lower it where memory is short.
     length_factor (float): A translation has at most `length_factor * n + 32` tokens for a source of n tokens, and no
         more than the model can write.
-    no_repeat_ngram_size (int): No sequence of so many tokens comes twice in a translation. 0: no such rule.
+    no_repeat_ngram_size (int): Never repeat a sequence of this many tokens in a translation. 0: no such rule.
     download (bool): Take a `model` that is not a folder for a name on the Hugging Face Hub, and fetch it.
     RAISES (XprojError): If a setting is out of range, or the folder is not that of a translation model.
     """
