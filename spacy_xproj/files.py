@@ -4,6 +4,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -48,7 +49,8 @@ def replacing(path: Union[str, Path]) -> Iterator[Path]:
     remove_leftovers(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        yield beside
+        with _os_errors(path):
+            yield beside
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
@@ -62,10 +64,12 @@ def folder_beside(path: Union[str, Path]) -> Iterator[Path]:
     YIELDS (Path): The empty folder.
     """
     path = Path(path)
+    remove_leftovers(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     beside.mkdir(parents=True)
     try:
-        yield beside
+        with _os_errors(path):
+            yield beside
     finally:
         shutil.rmtree(beside)
 
@@ -87,7 +91,8 @@ def replacing_folder(path: Union[str, Path], **note: Any) -> Iterator[Path]:
     new.mkdir(parents=True)
     (new / NOTE).write_text("{}", encoding="utf-8")  # it is ours from the beginning
     try:
-        yield new
+        with _os_errors(path):
+            yield new
         files = sorted(file.relative_to(new).as_posix() for file in new.rglob("*") if file.is_file())
         write_json(new / NOTE, sealed({**note, "hash": file_hash(new), "files": files}))
         if path.exists():
@@ -97,6 +102,19 @@ def replacing_folder(path: Union[str, Path], **note: Any) -> Iterator[Path]:
     finally:
         shutil.rmtree(new, ignore_errors=True)
         _recover(path)
+
+
+@contextmanager
+def _os_errors(path: Path) -> Iterator[None]:
+    """Make an OSError of what libraries in Rust, as safetensors and tokenizers, tell of a disk in words alone."""
+    try:
+        yield
+    except (OSError, XprojError):
+        raise
+    except Exception as err:
+        if match := re.search(r"\(os error (\d+)\)", str(err)):
+            raise OSError(int(match[1]), os.strerror(int(match[1])), str(path)) from err
+        raise
 
 
 def check_replaceable(path: Union[str, Path]) -> None:

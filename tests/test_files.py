@@ -1,5 +1,6 @@
 """Files and folders are replaced whole, and nothing that is not ours is."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from spacy_xproj.files import (
     NOTE,
     check_replaceable,
     file_hash,
+    folder_beside,
     read_note,
     replacing,
     replacing_folder,
@@ -85,3 +87,24 @@ def test_folders_beside_it_that_are_not_ours_stay(tmp_path, kind):
     (other / "mine.txt").unlink()  # an empty one can be of a process that was killed
     write(out)
     assert names(tmp_path) == {f"out/{NOTE}", "out/deep/a.txt"}
+
+
+@pytest.mark.parametrize("writer", [replacing, replacing_folder, folder_beside])
+def test_what_a_full_disk_leaves(tmp_path, writer):
+    """Libraries in Rust tell of it in words: it becomes the same error as Python's."""
+    for error in (OSError(errno.ENOSPC, "x"), RuntimeError("I/O error: No space left on device (os error 28)")):
+        with pytest.raises(OSError) as caught, writer(tmp_path / "out") as beside:
+            (beside / "a" if beside.is_dir() else beside).write_text("half")
+            raise error
+        assert caught.value.errno == errno.ENOSPC and names(tmp_path) == set()
+    with pytest.raises(RuntimeError, match="other"), writer(tmp_path / "out"):
+        raise RuntimeError("other")
+
+
+def test_a_folder_that_a_killed_process_left(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    (tmp_path / f".out.{dead.pid}.tmp" / "new").mkdir(parents=True)
+    with folder_beside(tmp_path / "out"):
+        pass
+    assert not [*tmp_path.iterdir()]

@@ -1,5 +1,6 @@
 """What the verbs share: errors, warnings and what a run counts, as messages; a bar of progress."""
 
+import errno
 import functools
 import traceback
 import warnings
@@ -76,7 +77,7 @@ def handle_errors(verb: Callable) -> Callable:
                 BAR.close()
                 if VERBOSITY.verbose:
                     traceback.print_exc()
-                msg.fail(str(err), exits=1)
+                msg.fail(_disk_problem(err) if isinstance(err, OSError) else str(err), exits=1)
             except NoSuchOption as err:  # from spaCy, and not of the click that newer versions of typer bring along
                 msg.fail(err.format_message())
                 raise SystemExit(2) from None
@@ -89,6 +90,16 @@ def handle_errors(verb: Callable) -> Callable:
                 msg.table(rows, header=("pipe", "seconds"), aligns=("l", "r"), divider=True)
 
     return wrapper
+
+
+def _disk_problem(err: OSError) -> str:
+    """What a person can do about an error of the disk."""
+    place = f"{err.filename}: " if err.filename else ""
+    if err.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{place}the disk is full. What is finished stays. Make room, and run the same command once more."
+    if err.errno == errno.EROFS:
+        return f"{place}this disk cannot be written to. Give another place for what is written."
+    return str(err)
 
 
 def _code(code: Optional[str]) -> Optional[str]:

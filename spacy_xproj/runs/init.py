@@ -149,7 +149,10 @@ def init(
         for name in ("project.yml", "README.md"):
             (new / name).write_text(render(name, values), encoding="utf-8")
         write_lines(new / ".gitignore", ["/corpus/", "/training/", "/metrics/", "/packages/", "project.lock"])
-        folder.mkdir(parents=True, exist_ok=True)  # it may be there, and be where the user stands
+        if not folder.exists():
+            os.replace(new, folder)
+            return project
+        # It is there and empty. It may be where the user stands.
         for part in sorted(new.iterdir(), key=lambda path: path.name == "project.yml"):
             os.replace(part, folder / part.name)
     return project
