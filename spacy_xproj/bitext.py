@@ -338,7 +338,7 @@ def decode_bitext(obj: Any, chain: Optional[Callable] = None) -> Any:
     if not (isinstance(obj, dict) and KEY in obj):
         return obj if chain is None else chain(obj)
     f4 = lambda b: np.frombuffer(b, "<f4")  # noqa: E731
-    return Bitext(
+    found = Bitext(
         lang=obj["lang"],
         words=obj["words"],
         spaces=obj["spaces"],
@@ -351,6 +351,30 @@ def decode_bitext(obj: Any, chain: Optional[Callable] = None) -> Any:
         source_ids=obj.get("source_ids", {}),
         unknown=obj.get("unknown", ()),
     )
+    _check_kinds(found)
+    return found
+
+
+def _check_kinds(bitext: Bitext) -> None:
+    """Make sure that all values are of their kinds: what a file holds need not be what this package wrote.
+
+    RAISES (XprojError): If not.
+    """
+    strings = [bitext.lang, *bitext.words, *bitext.evidence, *bitext.provenance, *bitext.source_ids]
+    strings += [text for span in bitext.spans for text in (span.label, span.id)]
+    if wrong := [kind for kind in {*map(type, strings), *map(type, bitext.source_ids.values())} if kind is not str]:
+        raise XprojError(f"Expected words, labels and names of a Bitext to be strings, got {wrong[0].__name__}.")
+    for value in bitext.provenance.values():
+        if not isinstance(value, (str, int, float)):
+            raise XprojError(f"Expected strings and numbers as provenance of a Bitext, got {type(value).__name__}.")
+    for start, end, label, _, score in bitext.spans:
+        if type(start) is not int or type(end) is not int or not label or not 0 <= score <= 1:
+            raise XprojError(f"A source span has the offsets {start!r}, {end!r}, label {label!r} and score {score!r}.")
+    for name, values in (("scores", bitext.scores), *bitext.evidence.items()):
+        if not np.isfinite(values).all() or (
+            name == "scores" and len(values) and not 0 <= values.min() <= values.max() <= 1
+        ):
+            raise XprojError(f"The {name} of the links of a Bitext are not numbers from 0 to 1.")
 
 
 def install_extensions() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Optional, Union
 
 from .errors import InputError, XprojError
+from .limits import bounded_lines, parse_json
 
 NOTE = ".xproj.json"  # in a folder that a verb wrote: what it was made from, and the files that belong to it
 
@@ -21,10 +22,10 @@ def read_lines(path: Union[str, Path]) -> Iterator[tuple[int, str]]:
 
     path (str or Path): A file in UTF-8, with or without a byte order mark.
     YIELDS (tuple of int and str): The number of the line, counted from 1, and the line without its end.
-    RAISES (InputError): At the first line that is not UTF-8.
+    RAISES (InputError): At the first line that is not UTF-8, or is longer than the limit (see `spacy_xproj.limits`).
     """
     with open(path, "rb") as file:
-        for number, raw in enumerate(file, 1):
+        for number, raw in bounded_lines(path, file):
             try:
                 line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as err:
@@ -254,7 +255,7 @@ def unsealed(content: bytes) -> dict[str, Any]:
     RETURNS (dict): The object, without its checksum.
     RAISES (ValueError): If it is something else, or damaged.
     """
-    data = json.loads(content)
+    data = parse_json(content.decode("utf-8"))
     if not isinstance(data, dict):
         raise ValueError("no JSON object")
     checksum = data.pop("checksum", None)

@@ -1,12 +1,12 @@
 """Maps of labels as people write them: pairs on the command line, or a file."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Optional
 
 from .errors import InputError, XprojError
 from .files import read_lines
+from .limits import parse_json
 
 WANTED = "Expected pairs such as PERSON=PER, or NORP= to leave a label out"
 Pair = tuple[Optional[int], str, Any]  # the line that it stands on, the label, its new name
@@ -34,7 +34,7 @@ def read_label_map(given: str) -> dict[str, str]:
     if not "".join(line for _, line in lines).lstrip().startswith("{"):
         return _checked((_pair(number, item) for number, line in lines for item in items(line)), path)
     try:
-        found = json.loads("\n".join(line for _, line in lines), object_pairs_hook=list)
+        found = parse_json("\n".join(line for _, line in lines), object_pairs_hook=list)
     except ValueError as err:
         raise InputError(path, f"This is no JSON object. {err}") from None
     return _checked(((None, label, name) for label, name in found), path)

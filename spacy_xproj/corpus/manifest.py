@@ -52,12 +52,16 @@ class Manifest:
             data = unsealed(path.read_bytes())
             if data["format"] != FORMAT:
                 raise ValueError(f"format {data['format']}, not {FORMAT}")
+            key, total, shards, counts = (data[name] for name in ("key", "n_shards", "shards", "counts"))
+            if type(total) not in (int, type(None)) or len(shards) > (total or len(shards)):
+                raise ValueError(f"{len(shards)} shards of {total!r}")
             # Files are removed by these names: they must not lead out of the folder.
-            for number, shard in enumerate(data["shards"]):
+            for number, shard in enumerate(shards):
                 for name in shard and [shard_name(number), *shard["files"]]:
                     if not NAME.fullmatch(name) or name not in shard["files"]:
                         raise ValueError(f"a shard with the files {list(shard['files'])}")
-            return cls(folder, data["key"], data["n_shards"], data["shards"], data["counts"])
+                check_counts({**shard.get("counts", {}), "docs": shard.get("docs", 0)})
+            return cls(folder, key, total, shards, check_counts(counts))
         except (ValueError, KeyError, TypeError, AttributeError) as err:
             raise InputError(
                 path,
@@ -124,6 +128,13 @@ class Manifest:
             (self.folder / MANIFEST).unlink(missing_ok=True)
             if not any(self.folder.iterdir()):
                 self.folder.rmdir()
+
+
+def check_counts(counts: Mapping[str, Any]) -> Mapping[str, int]:
+    """Return counts, if they are. RAISES (ValueError): If one is no number."""
+    if wrong := [value for value in counts.values() if type(value) is not int or value < 0]:
+        raise ValueError(f"a count of {wrong[0]!r}")
+    return counts
 
 
 def shard_name(number: int) -> str:

@@ -1,6 +1,5 @@
 """Docs that come back without their payload, as from an annotation tool, with the payload again."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ from spacy.vocab import Vocab
 from ..bitext import Bitext
 from ..errors import InputError
 from ..files import read_lines
+from ..limits import parse_json
 from .formats.payload_meta import PairIds, payload_id
 
 PathLike = Union[str, Path]
@@ -69,7 +69,7 @@ def _line(path: PathLike, wanted: str, nth: int) -> Optional[int]:
     try:
         for number, line in read_lines(path):
             if line.strip():
-                record = json.loads(line)
+                record = parse_json(line)
                 if record.get("answer", "accept") == "accept":
                     name = payload_id(record.get("meta"))
                     seen[name] += 1

@@ -1,5 +1,6 @@
 """Docs on disk: one .spacy file, or a folder of numbered shards with a manifest."""
 
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -11,11 +12,15 @@ from spacy.tokens import Doc, DocBin
 from spacy.util import minibatch
 from spacy.vocab import Vocab
 
-from ..errors import InputError
+from ..errors import InputError, XprojError
 from ..files import is_intact, replacing
+from ..limits import check_limit, limit
+from .doc_checks import check_doc
 from .manifest import MANIFEST, Manifest
 
 PathLike = Union[str, Path]
+DEFLATE = 1032  # bytes that one packed byte can stand for, at most
+CHUNK = 1 << 20
 BATCH = 256  # Docs for which the hooks are looked up once
 
 
@@ -61,22 +66,47 @@ def read_file(path: PathLike, vocab: Vocab, *, bare: bool = False) -> Iterator[D
     vocab (Vocab): The vocab of the Docs.
     bare (bool): Leave out user data and groups of spans, which takes most of the time.
     YIELDS (Doc): The Docs.
-    RAISES (InputError): If it is not such a file.
+    RAISES (InputError): If it is not such a file, or a Doc is beyond a limit (see `spacy_xproj.limits`).
     """
+    done = None  # how many Docs were read
     try:
+        check_unpacked(path)
         docbin = DocBin().from_disk(path)
+        for done, tokens in enumerate(docbin.tokens):  # noqa: B007  # the error names it
+            check_limit("doc_tokens", len(tokens), "It has {n} tokens")
         if bare:
             docbin.user_data, docbin.span_groups = [], [b""] * len(docbin)
-        docs = docbin.get_docs(vocab)
+        docs, done = docbin.get_docs(vocab), 0
         while True:
+            batch = []
             with hooks_looked_up(srsly.msgpack_decoders):
-                batch = list(islice(docs, BATCH))
+                for doc in islice(docs, BATCH):
+                    check_doc(doc)
+                    batch.append(doc)
+                    done += 1
             if not batch:
                 break
             yield from batch
     except Exception as err:  # zlib, msgpack, numpy and spaCy all raise their own
-        reason = f"{type(err).__name__}: {err}"
-        raise InputError(path, f"Expected a .spacy file that spaCy's DocBin can read ({reason}).") from err
+        where = "" if done is None else f"Doc {done + 1}: "
+        reason = f"Expected a .spacy file that spaCy's DocBin can read ({type(err).__name__}: {err})."
+        raise InputError(path, where + (str(err) if isinstance(err, XprojError) else reason)) from err
+
+
+def check_unpacked(path: PathLike) -> None:
+    """Make sure that a .spacy file does not grow beyond the limit when it is unpacked. Nothing of it is kept.
+
+    path (str or Path): The file.
+    RAISES (XprojError): If it does, or is no such file.
+    """
+    most, size = limit("unpacked_bytes"), 0
+    if Path(path).stat().st_size * DEFLATE <= most:
+        return
+    unpacker = zlib.decompressobj()
+    with open(path, "rb") as file:
+        while packed := unpacker.unconsumed_tail or file.read(CHUNK):
+            size += len(unpacker.decompress(packed, CHUNK))
+            check_limit("unpacked_bytes", size, "Unpacked, it has at least {n} bytes")
 
 
 def write_file(docs: Iterable[Doc], path: PathLike) -> int:
@@ -85,12 +115,17 @@ def write_file(docs: Iterable[Doc], path: PathLike) -> int:
     docs (iterable of Doc): The Docs.
     path (str or Path): The file.
     RETURNS (int): How many were written.
+    RAISES (XprojError): If the user data of a Doc cannot be written.
     """
     docbin = DocBin(store_user_data=True)
     for batch in minibatch(docs, BATCH):
         with hooks_looked_up(srsly.msgpack_encoders):
             for doc in batch:
-                docbin.add(doc)
+                try:
+                    docbin.add(doc)
+                except (OverflowError, TypeError, UnicodeEncodeError) as err:  # of user data: the rest is checked
+                    message = f"Doc {len(docbin)} has user data that a .spacy file cannot hold. {err}"
+                    raise XprojError(message) from err
     with replacing(path) as beside:
         beside.write_bytes(docbin.to_bytes())
     return len(docbin)

@@ -14,6 +14,7 @@ from spacy.util import SimpleFrozenList, from_bytes, from_disk, minibatch, to_by
 
 from ..bitext import Bitext, SentencePair
 from ..errors import XprojError
+from ..limits import limit
 from ..part import Part, as_part
 from ..state import in_bytes, stateful
 from .batches import Failure, Step, outcomes
@@ -126,7 +127,7 @@ class XprojPipe(Pipe):
 
 
 LONG = 40_000  # pairs of a source and a target word in a sentence pair that is worth a warning
-TOO_LONG = 1_000_000  # and in one that is passed over: it takes seconds, and twice the words more than four times that
+# Those beyond the limit `pair_cells` are passed over: they take seconds, and twice the words more than four times that.
 
 
 class PayloadPipe(XprojPipe):
@@ -152,14 +153,14 @@ class PayloadPipe(XprojPipe):
         long leads to a warning, one a run."""
         n_cells = len(pair.source) * len(pair.target)
         if n_cells > LONG:
-            over = n_cells > TOO_LONG
+            over = n_cells > limit("pair_cells")
             what = "nothing is aligned or matched in it" if over else "it is slow to align and to match"
             self.warn(
                 "too long" if over else "long",
                 f"{self.name}: a sentence pair has {len(pair.source)} source and {len(pair.target)} target words: "
                 f"{what}. Mark the sentences of documents: --sentences on the command line, Bitext.sents in a program.",
             )
-        return n_cells > TOO_LONG
+        return n_cells > limit("pair_cells")
 
     def fit_part(self, part: Part, docs: Iterable[Doc]) -> None:
         over: Counter[bool] = Counter()
@@ -169,8 +170,8 @@ class PayloadPipe(XprojPipe):
             if over[True] and not over[False]:
                 raise XprojError(
                     f"{self.name}: there is nothing to fit on, as all sentence pairs ({over[True]}) are too long: each "
-                    f"has more than {TOO_LONG:,} pairs of a source and a target word. Mark the sentences of documents: "
-                    "--sentences on the command line, Bitext.sents in a program."
+                    f"has more than {limit('pair_cells'):,} pairs of a source and a target word. Mark the sentences of "
+                    "documents: --sentences on the command line, Bitext.sents in a program."
                 ) from None
             raise
 

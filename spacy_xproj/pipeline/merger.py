@@ -91,6 +91,8 @@ class Merger(ProjectionPipe):
                 found.append(Projection(vote.start, vote.end, vote.source, vote.score, vote.label))
         report = doc._.xproj_report or {}
         reasons = self.reasons(doc, bitext, report)
+        ids = {span.id_ for key in self.keys if key in doc.spans for span in doc.spans[key]}
+        reasons.update((k, "conflict") for k, span in enumerate(bitext.spans) if span.id in ids)
         reasons.update((v.source, "conflict") for v in votes if v.source >= 0)
         reasons = {k: why for k, why in reasons.items() if k not in placed}
         return Predicted(doc, bitext, sorted(found), reasons, list(report.get("notes", ())))
@@ -106,8 +108,12 @@ class Merger(ProjectionPipe):
         for n, group in enumerate(groups):
             ones = [1.0] * len(group)
             scores = group.attrs.get("scores", ones) if isinstance(group, SpanGroup) else ones
+            voted = set()
             for span, score in zip(group, scores):
                 at = _at(span)
+                if at in voted:  # two source spans, one in the other, have the same projection here: one vote
+                    continue
+                voted.add(at)
                 old = found.get(at, Vote(0, n, 0.0, *at, -1))
                 source = old.source if old.source >= 0 else places[span.id_] if (*at, span.id_) in known else -1
                 share = old.score + float(score) / len(groups)

@@ -19,6 +19,7 @@ from ..bitext import Bitext
 from ..corpus.formats.json_format import as_list, as_object, as_text
 from ..errors import InputError, XprojError
 from ..files import read_lines, replacing, text_hash
+from ..limits import parse_json
 
 ANSWERS = ("accept", "span", "absent", "skip")
 ASKED = ("", "doubt", "random")
@@ -166,9 +167,7 @@ def read_answers(path: Union[str, Path]) -> Iterator[tuple[int, Answer]]:
         try:
             if len(line) > LINE_LENGTH:
                 raise XprojError(f"The line is longer than {LINE_LENGTH:,} characters.")
-            yield number, as_answer(json.loads(line))
-        except RecursionError:
-            raise InputError(path, "Expected an answer, got JSON that is nested too deeply.", number) from None
+            yield number, as_answer(parse_json(line))
         except ValueError as err:
             raise InputError(path, f"Expected an answer as a JSON object. {err}", number) from None
 

@@ -1,6 +1,5 @@
 """Cases: source spans with all that a reviewer needs to say where their projections are."""
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from ..corpus.formats.json_format import as_list, as_object, as_text
 from ..corpus.formats.payload_meta import PairIds
 from ..errors import InputError, XprojError
 from ..files import read_lines
+from ..limits import parse_json
 from .answers import CharSpan, Question, as_question, as_span, char_span, questions, write_lines
 from .page.readings import find_readings, matcher_of
 from .page.rows import UNDECIDED, Readings, doubt, found_spans
@@ -150,9 +150,7 @@ def read_queue(path: Union[str, Path]) -> Iterator[Case]:
     for number, line in read_lines(path):
         if line.strip():
             try:
-                yield as_case(json.loads(line))
-            except RecursionError:
-                raise InputError(path, "Expected a case, got JSON that is nested too deeply.", number) from None
+                yield as_case(parse_json(line))
             except (ValueError, TypeError) as err:
                 message = f"Expected a case, as 'xproj review export --to jsonl' writes it. {err}"
                 raise InputError(path, message, number) from None

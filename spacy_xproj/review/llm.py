@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from ..database import Database
 from ..errors import XprojError, check_above_zero, check_at_least, check_share
 from ..files import text_hash
+from ..limits import parse_json
 from ..locks import locked
 from ..progress import steps
 from .answers import MODEL, NAME_LENGTH, Answer, write_answers
@@ -163,9 +164,9 @@ class Endpoint:
 
     def _content(self, text: bytes) -> str:
         try:
-            value = json.loads(text)
+            value = parse_json(text.decode("utf-8"))
             reply = value["choices"][0]["message"]["content"]
-        except (ValueError, KeyError, IndexError, TypeError, RecursionError):
+        except (ValueError, KeyError, IndexError, TypeError):
             raise Unanswered("not JSON of the protocol") from None
         usage = value["usage"] if isinstance(value.get("usage"), dict) else {}
         for name in ("prompt_tokens", "completion_tokens"):

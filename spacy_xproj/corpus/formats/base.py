@@ -74,6 +74,7 @@ class Format:
         path (str or Path): The file.
         report (Report): Is told what the format cannot hold.
         RETURNS (int): How many Docs came.
+        RAISES (XprojError): If the format cannot hold a Doc, or its meta data.
         """
         seen: Counter = Counter()
 
@@ -82,8 +83,11 @@ class Format:
                 seen["docs"] += 1
                 yield doc
 
-        with replacing(path) as beside, open(beside, "w", encoding="utf-8", newline="") as file:
-            file.writelines(self.pieces(counted(), report))
+        try:
+            with replacing(path) as beside, open(beside, "w", encoding="utf-8", newline="") as file:
+                file.writelines(self.pieces(counted(), report))
+        except (UnicodeEncodeError, TypeError) as err:  # of user data: the text of a Doc is Unicode
+            raise XprojError(f"Doc {seen['docs']} holds meta data that no file can hold. {err}") from err
         return seen["docs"]
 
 
@@ -93,8 +97,10 @@ def to_json(value: Mapping[str, Any]) -> str:
 
 
 def meta_of(doc: Doc) -> dict[str, Any]:
-    """The meta data of a Doc, for formats that can hold it."""
-    return {"meta": doc.user_data["meta"]} if "meta" in doc.user_data else {}
+    """The meta data of a Doc, for formats that can hold it. RAISES (XprojError): If it is no dict."""
+    if not isinstance(meta := doc.user_data.get("meta", {}), dict):
+        raise XprojError(f"Expected the meta data of a Doc to be a dict, got {type(meta).__name__}.")
+    return {"meta": meta} if "meta" in doc.user_data else {}
 
 
 def has_payload(doc: Doc) -> bool:

@@ -37,8 +37,10 @@ class Brat(Format):
         files = sorted(path.rglob("[!.]*.ann")) if path.is_dir() else [path.with_suffix(".ann")]
         for file in files:
             report.path = file
-            if not file.with_suffix(".txt").exists():
-                report.problem(None, f"Its text is missing: expected {file.with_suffix('.txt').name} beside it.")
+            if missing := [each.name for each in (file.with_suffix(".txt"), file) if not each.is_file()]:
+                report.problem(
+                    None, f"Expected a text and its annotations beside each other, but {missing[0]} is missing."
+                )
                 continue
             # The text as a whole: offsets count its line ends.
             text = "".join(Source(file.with_suffix(".txt"), source.options).chunks(report))

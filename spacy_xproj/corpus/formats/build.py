@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Optional
+from typing import Any, Optional
 
 from spacy.language import Language
 from spacy.tokens import Doc, Span
@@ -12,6 +12,7 @@ from ...bitext import Bitext
 from ...errors import XprojError
 from ...labels import GOLD
 from ...languages import is_unspaced, lang_code
+from ...limits import check_limit
 from .offsets import resolve
 from .record import Mark, Record
 from .report import Report
@@ -52,9 +53,12 @@ class DocBuilder:
             doc, marks, places = self.from_words(record)
         if not doc.text.strip():
             raise XprojError("The text is empty. Remove the record.")
+        check_limit("doc_tokens", len(doc), "The text has {n} tokens")
         if marks is not None:
+            check_limit("doc_entities", len(marks), "The text has {n} entities")
             self.label(doc, record, marks, places)
         if record.meta:
+            check_meta(record.meta)
             doc.user_data["meta"] = record.meta
         if record.source is not None:
             self.add_source(doc, record.source)
@@ -148,6 +152,21 @@ class DocBuilder:
         source = self.source_nlp.make_doc(text)
         words, spaces = tuple(t.text for t in source), tuple(bool(t.whitespace_) for t in source)
         doc._.xproj = Bitext(lang_code(self.source_nlp), words, spaces, unknown=tuple(range(len(words))))
+
+
+def check_meta(value: Any) -> None:
+    """Make sure that meta data can be kept in a .spacy file.
+
+    value (Any): As JSON has it.
+    RAISES (XprojError): If a number in it has more than 64 bits.
+    """
+    if isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
+            check_meta(item)
+    elif isinstance(value, int) and not -(1 << 63) <= value < 1 << 64:
+        raise XprojError(
+            f"The meta data hold the number {value}, which is too large for a .spacy file. Write it as text."
+        )
 
 
 def _is_cut(text: str, at: int) -> bool:

@@ -116,7 +116,7 @@ class SentenceReader:
                     yield from self.record(rows, multiwords, text)
                 rows, multiwords, text, good = [], [], None, True
             if problem := self.check(fields, line, len(rows)):
-                if self.first_line and fields[self.layout.token].lower() in HEADER:
+                if self.first_line and "".join(fields[self.layout.token :][:1]).lower() in HEADER:
                     self.report.note("header_lines", number, line)
                 else:
                     self.report.problem(number, problem)

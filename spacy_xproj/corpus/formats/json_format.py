@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Optional
 
-from ...errors import XprojError
+from ...errors import InputError, XprojError
+from ...limits import parse_json
 from .base import CERTAIN, LIKELY, NO, Format
 from .json_values import json_values
 from .record import Mark, Record
@@ -70,15 +71,11 @@ def as_object(value: Any) -> dict:
 def as_text(value: dict, name: str) -> str:
     """A string of a JSON object.
 
-    RAISES (XprojError): If it is no string, or one that is not Unicode.
+    RAISES (XprojError): If it is no string.
     """
     text = value.get(name)
     if not isinstance(text, str):
         raise XprojError(f"Expected {name!r} to be a string, got {text!r}.")
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise XprojError(f"{name!r} holds half of a surrogate pair: {text!r}.") from None
     return text.replace("\0", "\ufffd")
 
 
@@ -168,11 +165,15 @@ def names_beside(path: Path) -> list[str]:
 
     path (Path): The file of the records.
     RETURNS (list of str): The names in order; none if no file tells them.
+    RAISES (InputError): If such a file is not JSON.
     """
     for folder in (path.parent, path.parent.parent):
         for name in ("label.json", "label2id.json", "dataset_info.json", "dataset_infos.json"):
             if (folder / name).is_file():
-                found = _find_names(json.loads((folder / name).read_text(encoding="utf-8")))
+                try:
+                    found = _find_names(parse_json((folder / name).read_text(encoding="utf-8")))
+                except ValueError as err:
+                    raise InputError(folder / name, f"Expected the names of tags as JSON. {err}") from None
                 if found:
                     return found
     return []

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-from ...errors import InputError
+from ...errors import InputError, XprojError
+from ...limits import check_json, limit, long_line, parse_json
+from .lines import CHUNK
 from .report import Report
 
 _DECODER = json.JSONDecoder()
@@ -31,8 +33,8 @@ def json_values(
     for number, line in lines():
         if line.strip():
             try:
-                value = json.loads(line)
-            except (ValueError, RecursionError) as err:
+                value = parse_json(line)
+            except ValueError as err:
                 report.problem(number, f"Expected a JSON object on one line: {err}.")
             else:
                 yield number, value
@@ -57,8 +59,8 @@ def first_values(head: list[str]) -> list[Any]:
     for line in head:
         if line.strip():
             try:
-                values.append(json.loads(line))
-            except (ValueError, RecursionError):
+                values.append(parse_json(line))
+            except ValueError:
                 values.append(None)
     return values
 
@@ -73,8 +75,8 @@ def is_array(head: list[str]) -> bool:
     if not lines or lines[0].lstrip()[:1] not in ("[", "{"):
         return False
     try:
-        first = json.loads(lines[0])
-    except RecursionError:
+        first = parse_json(lines[0])
+    except XprojError:
         return False
     except ValueError:
         # A broken first line of an object a line also comes here, where the next one would be whole.
@@ -85,17 +87,22 @@ def is_array(head: list[str]) -> bool:
 
 def _whole(lines: list[str]) -> bool:
     try:
-        return all(isinstance(json.loads(line), (dict, list)) for line in lines) and bool(lines)
-    except (ValueError, RecursionError):
+        return all(isinstance(parse_json(line), (dict, list)) for line in lines) and bool(lines)
+    except ValueError:
         return False
 
 
 def _array(chunks: Iterable[str], report: Report) -> Found:
     """The items of an array, or values one after the other."""
-    text, at, line, counted, inside = "", 0, 1, 0, False
+    text, at, line, counted, inside, wait = "", 0, 1, 0, False, 0
     for piece in chain(chunks, [""]):
         line += text.count("\n", counted, at)
         text, at, counted = text[at:] + piece, 0, 0
+        if piece and len(text) < wait:
+            continue
+        if len(text) > limit("line_bytes") + CHUNK:
+            report.problem(line, long_line())
+            return
         while (at := _GAP.match(text, at).end()) < len(text):  # type: ignore[union-attr]
             line, counted = line + text.count("\n", counted, at), at
             if text[at] == ("]" if inside else "["):
@@ -103,8 +110,10 @@ def _array(chunks: Iterable[str], report: Report) -> Found:
                 continue
             try:
                 value, end = _DECODER.raw_decode(text, at)
+                check_json(text[at:end], value)
             except (ValueError, RecursionError) as err:
-                if piece and isinstance(err, ValueError):  # the value may go on in the next piece
+                if piece and type(err) is json.JSONDecodeError:  # the value may go on in the next pieces
+                    wait = 2 * (len(text) - at)
                     break
                 report.problem(line, f"Expected JSON: {err}.")
                 return

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Optional
 
 from ...errors import InputError, XprojError
+from ...limits import bounded_lines, limit, long_line
 from .report import Report
 
 MARKS = [
@@ -53,7 +54,7 @@ def decode_lines(path: Path, encoding: str, report: Optional[Report] = None) -> 
     encoding (str): Its encoding, see `find_encoding`.
     report (Optional[Report]): None: bytes that do not fit the encoding are replaced, for a look at the file.
     YIELDS (tuple of int and str): The number of the line, counted from 1, and the line without its end.
-    RAISES (InputError): At the first byte that does not fit the encoding.
+    RAISES (InputError): At the first byte that does not fit the encoding, or a line that is longer than the limit.
     """
     number = 0
     for number, line in enumerate(_decoded(path, encoding, report), 1):
@@ -94,7 +95,7 @@ def _decoded(path: Path, encoding: str, report: Optional[Report]) -> Iterator[st
     if encoding.startswith(WIDE):
         with open(path, encoding=encoding, newline="\n", errors="replace" if report is None else "strict") as text:
             try:
-                yield from text
+                yield from (line for _, line in bounded_lines(path, text))
             except UnicodeDecodeError as err:
                 raise _undecodable(path, None, err, err.start, encoding) from None
         return
@@ -115,11 +116,13 @@ def _raw_lines(path: Path) -> Iterator[bytes]:
         head = file.read(CHUNK)
         file.seek(0)
         if b"\n" in head or b"\r" not in head:
-            yield from file
+            yield from (line for _, line in bounded_lines(path, file))
             return
-        rest = b""
+        rest, most = b"", limit("line_bytes")
         while chunk := file.read(CHUNK):
             *lines, rest = (rest + chunk).split(b"\r")
+            if max(map(len, (rest, *lines))) > most:
+                raise InputError(path, long_line())
             yield from (line + b"\r" for line in lines)
         if rest:
             yield rest

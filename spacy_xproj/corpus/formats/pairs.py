@@ -10,6 +10,7 @@ from typing import Optional, Union
 from ...codes import match_level
 from ...errors import InputError, XprojError
 from ...files import replacing
+from ...limits import parse_json
 from ...texts import pair_problem
 from . import Options, Report, Source
 from .tmx import read_tmx, tmx_lines
@@ -158,8 +159,8 @@ def _read_jsonl(source: Source, source_lang: str, target_lang: str, seen: set[st
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as err:
+            row = parse_json(line)
+        except ValueError as err:
             raise InputError(path, f"Expected a JSON object on one line, got something else ({err}).", number) from err
         if not isinstance(row, dict) or "source" not in row or "target" not in row:
             raise InputError(path, 'Expected a JSON object with "source" and "target".', number)

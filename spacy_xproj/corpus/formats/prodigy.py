@@ -36,7 +36,9 @@ class Prodigy(JsonFormat):
         value = as_object(value)
         answer = value.get("answer", "accept")
         if answer != "accept":
-            report.note({"reject": "rejected_records", "ignore": "ignored_records"}.get(answer, "other_answers"), line)
+            report.note(
+                {"reject": "rejected_records", "ignore": "ignored_records"}.get(str(answer), "other_answers"), line
+            )
             return None
         text = as_text(value, "text") if value.get("text") is not None or value.get("tokens") is None else None
         record = Record(line, text, meta=as_meta(value))

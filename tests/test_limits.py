@@ -1,0 +1,174 @@
+"""Limits of what is read: each has a clear error, and an environment variable that changes it."""
+
+import resource
+import tracemalloc
+import zlib
+
+import pytest
+import spacy
+from typer.testing import CliRunner
+
+from spacy_xproj.cli import app
+from spacy_xproj.corpus import read_docs, read_file, write_file
+from spacy_xproj.corpus.formats.pairs import read_pairs
+from spacy_xproj.errors import InputError, XprojError
+from spacy_xproj.files import read_lines
+from spacy_xproj.keys import run_key
+from spacy_xproj.limits import DEFAULTS, limit, parse_json, variable
+from spacy_xproj.review.answers import read_answers
+from tests.conftest import payload_doc, said
+
+NLP = spacy.blank("xx")
+
+
+@pytest.fixture
+def limited(monkeypatch):
+    return lambda name, n: monkeypatch.setenv(variable(name), str(n))
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_each_limit_can_be_changed(name, limited):
+    assert limit(name) == DEFAULTS[name] > 0
+    limited(name, 17)
+    assert limit(name) == 17
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "many", "1e3"])
+def test_a_limit_is_a_number(value, limited):
+    limited("line_bytes", value)
+    with pytest.raises(XprojError, match=f"XPROJ_MAX_LINE_BYTES to be a whole number above 0, got '{value}'"):
+        limit("line_bytes")
+
+
+def test_tokens_of_a_doc(tmp_path, limited):
+    write_file([NLP("a b"), NLP("a b c d")], tmp_path / "x.spacy")
+    limited("doc_tokens", 3)
+    with pytest.raises(InputError, match=r"Doc 2: It has 4 tokens, more than the limit of 3. .*MAX_DOC_TOKENS"):
+        list(read_file(tmp_path / "x.spacy", NLP.vocab))
+    (tmp_path / "x.conll").write_text("a\tO\n\n" + "a\tO\n" * 4 + "\n")
+    with pytest.raises(InputError, match=r"x.conll, line 3: The text has 4 tokens"):
+        list(read_docs(tmp_path / "x.conll", NLP, format="conll"))
+
+
+def test_tokens_and_entities_of_the_source_side(tmp_path, limited):
+    doc = payload_doc(NLP, "a", "a b c", [(0, 1, "X"), (1, 2, "X")])
+    write_file([doc], tmp_path / "x.spacy")
+    limited("doc_entities", 1)
+    with pytest.raises(InputError, match="Doc 1: Its source side has 2 entities, more than the limit of 1"):
+        list(read_file(tmp_path / "x.spacy", NLP.vocab))
+    limited("doc_tokens", 2)
+    with pytest.raises(InputError, match="Doc 1: Its source side has 3 tokens, more than the limit of 2"):
+        list(read_file(tmp_path / "x.spacy", NLP.vocab))
+
+
+def test_entities_of_a_doc(tmp_path, limited):
+    (tmp_path / "x.jsonl").write_text('{"text": "a b", "label": [[0, 1, "X"], [2, 3, "X"]]}\n')
+    limited("doc_entities", 1)
+    with pytest.raises(InputError, match="line 1: The text has 2 entities, more than the limit of 1"):
+        list(read_docs(tmp_path / "x.jsonl", NLP, format="doccano"))
+
+
+def bomb(path, size):
+    """A .spacy file that is a thousandth of what it unpacks to."""
+    packer = zlib.compressobj(9)
+    block = bytes(1 << 20)
+    path.write_bytes(b"".join(packer.compress(block) for _ in range(size >> 20)) + packer.flush())
+
+
+def test_a_bomb_is_refused_before_it_is_in_memory(tmp_path, limited):
+    path = tmp_path / "x.spacy"
+    bomb(path, 64 << 20)
+    limited("unpacked_bytes", 8 << 20)
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"x.spacy: Unpacked, it has at least .* bytes, more than the limit"):
+        list(read_file(path, NLP.vocab))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16 << 20
+
+
+def test_a_file_that_cannot_be_too_large_is_unpacked_once(tmp_path, monkeypatch):
+    write_file([NLP("a b")], tmp_path / "x.spacy")
+    monkeypatch.setattr("spacy_xproj.corpus.shards.zlib.decompressobj", None)
+    assert len(list(read_file(tmp_path / "x.spacy", NLP.vocab))) == 1
+
+
+def test_a_larger_file_is_unpacked_in_pieces(tmp_path, limited):
+    docs = [NLP("a b") for _ in range(2000)]
+    write_file(docs, tmp_path / "x.spacy")
+    limited("unpacked_bytes", 1 << 20)
+    assert len(list(read_file(tmp_path / "x.spacy", NLP.vocab))) == 2000
+    limited("unpacked_bytes", 1 << 12)
+    with pytest.raises(InputError, match="MAX_UNPACKED_BYTES"):
+        list(read_file(tmp_path / "x.spacy", NLP.vocab))
+
+
+@pytest.mark.parametrize("ending", [b"\n", b"\r", b"\r\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_the_length_of_a_line(tmp_path, limited, ending, encoding):
+    text = b"Ana" + ending + b"x" * 5000 + ending
+    (tmp_path / "x.txt").write_bytes(text.decode().encode(encoding))
+    limited("line_bytes", 1000)
+    with pytest.raises(InputError, match=r"x.txt.*The line is longer than the limit of 1,000 bytes. .*MAX_LINE_BYTES"):
+        list(read_docs(tmp_path / "x.txt", NLP, format="txt"))
+
+
+def test_lines_of_all_other_files(tmp_path, limited):
+    (tmp_path / "x").write_bytes(b"a\n" + b"x" * 5000)
+    limited("line_bytes", 1000)
+    for read in (read_lines, read_answers, lambda path: read_pairs(path, "en", "de", format="jsonl")):
+        with pytest.raises(InputError, match="line"):
+            list(read(tmp_path / "x"))
+
+
+def test_a_value_in_an_array_of_json(tmp_path, limited):
+    (tmp_path / "x.json").write_text('[{"text": "' + "x" * (3 << 20) + '"}]')
+    limited("line_bytes", 1000)
+    with pytest.raises(InputError, match="MAX_LINE_BYTES"):
+        list(read_docs(tmp_path / "x.json", NLP, format="prodigy"))
+
+
+def test_a_value_over_many_pieces_takes_linear_time(tmp_path):
+    """Each piece used to be parsed from the beginning of the value."""
+    path = tmp_path / "x.json"
+    path.write_text('[\n{"text": "a", "spans": [], "meta": {"long": "' + "x" * (24 << 20) + '"}}\n]')
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+    assert len(list(read_docs(path, NLP, format="prodigy"))) == 1
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_utime - before < 10
+
+
+def test_depth(limited):
+    assert parse_json("[" * 100 + "]" * 100)
+    with pytest.raises(XprojError, match="nested more than 100 levels deep"):
+        parse_json("[" * 101 + "]" * 101)
+    with pytest.raises(XprojError, match="nested more than 100 levels deep"):
+        parse_json("[" * 100_000)
+    limited("json_depth", 200)
+    assert parse_json("[" * 101 + "]" * 101)
+
+
+def test_only_the_limit_that_changes_results_is_in_the_key(limited):
+    assert not any("limit" in name for name in run_key({}))
+    limited("doc_tokens", 7)
+    assert not any("limit" in name for name in run_key({}))
+    limited("pair_cells", 7)
+    assert run_key({})["limit pair_cells"] == "7"
+
+
+def test_pairs_beyond_the_limit_are_reported(limited):
+    nlp = spacy.blank("xx")
+    nlp.add_pipe("xproj_matcher")
+    limited("pair_cells", 3)
+    with pytest.warns(UserWarning, match="nothing is aligned"):
+        doc = nlp(payload_doc(nlp, "Ana b", ["Ana"] * 20_001, [(0, 1, "PER")], "0-0"))
+    assert [row["reason"] for row in doc._.xproj_report["missing"]] == ["too_long"]
+
+
+def test_from_the_command_line(tmp_path, limited):
+    write_file([payload_doc(NLP, "a b", "a b", [(0, 1, "X")])], tmp_path / "x.spacy")
+    limited("doc_tokens", 1)
+    call = ["project", tmp_path / "x.spacy", tmp_path / "out.spacy", "--config", "project_heuristic", "--lang", "xx"]
+    result = CliRunner().invoke(app, list(map(str, call)))
+    assert result.exit_code == 1
+    assert "x.spacy: Doc 1: It has 2 tokens, more than the limit of 1." in said(result)
+    assert not (tmp_path / "out.spacy").exists()
