@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 import griffe
 from spacy.language import Language
 
-ONE = r"\*{0,2}\w+(?: \([^:]*?\))?"
+ONE = r"\*{0,2}\w+(?: \([^:]*?\))?"  # a name, with its type or without
 ITEM = re.compile(rf"^({ONE}(?:, {ONE})*): +(\S.*)$")
-NAME = re.compile(r"\*{0,2}(\w+)(?: \((.*?)\)(?=,|$))?")
 SECTIONS = {"RETURNS": "Returns", "YIELDS": "Yields", "RAISES": "Raises"}
 GIVEN = ("nlp", "name")  # spaCy gives these to a factory
 
@@ -38,7 +37,7 @@ def read_docstring(text: str) -> tuple[str, list[Item]]:
     prose: list[str] = []
     items: list[list[Any]] = []
     for line in inspect.cleandoc(text).splitlines():
-        if (found := ITEM.match(line)) and "(" in found[1]:
+        if (found := ITEM.match(line)) and ("(" in found[1] or found[2].startswith("See `")):
             items.append([found[1], [found[2]]])
         elif items and line.startswith("    "):
             items[-1][1].append(line.strip())
@@ -48,9 +47,21 @@ def read_docstring(text: str) -> tuple[str, list[Item]]:
 
 
 def _named(names: str, text: str) -> Iterator[Item]:
-    found = NAME.findall(names)
-    for name, kind in found:
-        yield Item(name, kind or found[-1][1], text)
+    """One item for each name before the colon. A name without a type has that of the next one."""
+    parts, depth = [""], 0
+    for char in names:
+        depth += {"(": 1, ")": -1}.get(char, 0)
+        if char == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += char
+    kind = ""
+    found = []
+    for part in reversed(parts):
+        name, _, given = part.strip().lstrip("*").partition(" ")
+        kind = given[1:-1] or kind
+        found.append(Item(name, kind, text))
+    yield from reversed(found)
 
 
 def google(text: str, items: list[Item], params: list[str]) -> str:
@@ -86,16 +97,20 @@ def described(kind: Any, params: Collection[str]) -> list[Item]:
     kind (Any): The function or class.
     params (collection of str): Its parameters.
     """
-    text, items = read_docstring(kind.__doc__ or "")
+    items = read_docstring(kind.__doc__ or "")[1]
+    loose = inspect.isfunction(kind) and any(
+        p.kind is p.VAR_KEYWORD for p in inspect.signature(kind).parameters.values()
+    )
     pointers = [item.text for item in items if item.text.startswith("See `")]
     items = [item for item in items if item.text not in pointers]
-    named = re.findall(r"`([A-Z]\w+)`", " ".join([*re.findall(r"See .*", text), *pointers]))
+    named = re.findall(r"`([A-Z]\w+)`", " ".join([*re.findall(r"See .*", kind.__doc__ or ""), *pointers]))
     others = [getattr(inspect.getmodule(kind), name, None) for name in named]
     for other in (*others, *(inspect.getmro(kind)[1:] if inspect.isclass(kind) else ())):
         if getattr(other, "__module__", "").startswith("spacy_xproj"):
             known = {item.name for item in items}
             more = read_docstring(other.__doc__ or "")[1]
-            items += [item for item in more if item.name in params and item.name not in known]
+            wanted = {item.name for item in more} - SECTIONS.keys() if loose else params
+            items += [item for item in more if item.name in wanted and item.name not in known]
     return items
 
 
@@ -103,9 +118,16 @@ class Docstrings(griffe.Extension):
     """The extension, which mkdocs.yml names."""
 
     def on_function(self, *, func: griffe.Function, **kwargs: Any) -> None:
-        if func.docstring:
-            params = [param.name for param in func.parameters if param.name not in ("self", "cls")]
-            func.docstring.value = google(*read_docstring(func.docstring.value), params)
+        if not func.docstring:
+            return
+        params = [param.name for param in func.parameters if param.name not in ("self", "cls")]
+        text, items = read_docstring(func.docstring.value)
+        kind = getattr(importlib.import_module(func.module.path), func.name, None)
+        if inspect.isfunction(kind):
+            items = described(kind, params)
+            if any(param.kind is griffe.ParameterKind.var_keyword for param in func.parameters):
+                params += [item.name for item in items if item.name not in params and item.name not in SECTIONS]
+        func.docstring.value = google(text, items, params)
 
     def on_class(self, *, cls: griffe.Class, **kwargs: Any) -> None:
         kind = getattr(importlib.import_module(cls.module.path), cls.name, None)
