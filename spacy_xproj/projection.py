@@ -38,8 +38,8 @@ def project(
     source_docs (Iterable[Doc]): Labeled source Docs.
     nlp_target (Language): The target pipeline: an `xproj_translator`, an `xproj_aligner`, and an `xproj_projector` or
         `xproj_matcher`. Other pipes in it run too.
-    fit (bool): Fit what is not fitted on the translated Docs first, for which they are held in memory. With everything
-        fitted, or `fit=False`, the Docs stream.
+    fit (bool): First fit the pipes that are not fitted on the translated Docs, which are held in memory for that. If
+        all are fitted, or with `fit=False`, the Docs stream.
     options: `max_fit`, as for `spacy_xproj.fit`.
     YIELDS (Doc): Target Docs with `doc.ents`, one for each source Doc, in order.
     RAISES (NotFittedError): If something is not fitted and `fit` is False.

@@ -92,6 +92,8 @@ class Solution(NamedTuple):
 
 @runtime_checkable
 class Translator(Protocol):
+    """Translates texts from one language into another: one `Translation` a text, in order."""
+
     def __call__(self, texts: Sequence[str], source_lang: str, target_lang: str) -> list[Translation]: ...
 
 

@@ -32,15 +32,15 @@ def read_docs(
     path (str or Path): The file or folder.
     nlp (Language): Its vocab is that of the Docs, its tokenizer splits raw text, and its language says where spaces go
         between words whose text is not known.
-    format (Optional[str]): The name of a format, or an ending that stands for it; an order. None: found by the content
-        of the file as a whole.
+    format (Optional[str]): The name or ending of a format, which is then not looked for. None: found by the content
+        of the whole file.
     limit (int): Read no more Docs than this. 0: all.
-    counts (Optional[Counter]): What is worth a remark is added to it, by its name.
+    counts (Optional[Counter]): Counts each kind of remark.
     source_nlp (Optional[Language]): Its tokenizer splits the source of a bitext, which needs it.
     encoding (Optional[str]): The encoding of the file. None: UTF-8, or what its byte order mark says.
     spans_key (Optional[str]): For .spacy: the group of `doc.spans` to take the entities from.
     tag_names (sequence of str): The names of tags that are given as numbers, in order.
-    report (Optional[Report]): Lists with their lines what `counts` counts; in place of `counts`.
+    report (Optional[Report]): Lists each remark with its line; in place of `counts`.
     RETURNS (iterator of Doc): The Docs, read as they are asked for.
     RAISES (XprojError): If the format is not known. InputError: if the input cannot be used or holds nothing.
     """

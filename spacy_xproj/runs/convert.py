@@ -79,12 +79,12 @@ def convert(
         beside it, in `OUTPUT.report.json`.
     lang, source_lang, format, encoding, spans_key, tag_names: See `ReadOptions`.
     shard (int): Docs a shard. 0: 1000.
-    to (Optional[str]): Format of the output. None: by its ending.
+    to (Optional[str]): Format of the output. None: the ending of its name decides.
     sentences (bool): Mark sentences, by punctuation, in Docs that have none marked.
-    license (Optional[str]): The license of the data, which follows them as `meta["license"]`.
+    license (Optional[str]): License of the data. It follows each Doc as `meta["license"]`.
     labels (LabelFilter): New names of labels, and those to keep.
     report (Optional[Report]): Lists repairs with their lines.
-    RETURNS (Counter): The numbers of `docs`, `tokens` and `ents`, and of whatever was worth a remark.
+    RETURNS (Counter): Counts: `docs`, `tokens`, `ents`, and each kind of remark.
     RAISES (XprojError): If the input cannot be used or the output cannot be written so.
     """
     output, report = Path(output), Report() if report is None else report

@@ -79,18 +79,18 @@ def init(
     that it can be moved.
 
     folder (str or Path): The folder: new, or empty.
-    lang, source_lang (str): The languages.
+    lang, source_lang (str): Language codes of the target and of the source.
     source (Optional[str or Path]): Source text, labeled, or for `source_model` to label; with `target` or `parallel`.
     target (Optional[str or Path]): Its translation, line by line.
-    parallel (sequence of str or Path): Translations that a memory takes, which is to translate the source.
+    parallel (sequence of str or Path): Parallel text for a translation memory, which translates the source.
     raw (Optional[str or Path]): Raw target text for `source_model` to label, in place of all of these.
-    gold (Optional[str or Path]): Labeled target text, which is only to score with.
+    gold (Optional[str or Path]): Labeled target text, used for scoring only.
     source_model (Optional[str]): An installed spaCy pipeline by its name, the folder of one or of a token classifier.
     labels (LabelFilter): New names of the source's labels, and those to keep.
     license (Optional[str]): The license of the data.
     alignments (Optional[str or Path]): Word links of source and target.
     sentences (bool): Source and target are documents, whose sentences are to be found and aligned.
-    encoder (Optional[str or Path]): The folder of an encoder. What is trained has its vectors of the words.
+    encoder (Optional[str or Path]): The folder of an encoder. The NER is trained on its word vectors.
     RETURNS (Project): What was made.
     RAISES (XprojError): If the files do not go together or cannot be used, or the folder is not empty.
     """

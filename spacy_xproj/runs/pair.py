@@ -54,18 +54,18 @@ def pair(
     target (str or Path): The target side, a line or a Doc for each source Doc: raw text, or any other format. Its
         labels are left out.
     out (str or Path): A .spacy file, or a folder of shards.
-    lang, source_lang (str): The languages.
+    lang, source_lang (str): Language codes of the target and of the source.
     alignments (Optional[str or Path]): Word links in Pharaoh format. See `with_links`.
     shard (int): Docs a shard. 0: 1000.
     progress (Optional[Progress]): Called with the numbers of finished and of all shards, or of Docs.
     format, target_format (Optional[str]): The formats of the files. None: by their content.
-    tokens (bool): A raw text is tokens with blanks between them.
+    tokens (bool): Raw text has blanks between its tokens. Do not tokenize it.
     sentences (bool): Find the sentences of both sides, and align them.
     license (Optional[str]): The license of the data, which follows them as `meta["license"]`.
     encoding (Optional[str]): The encoding of both files. None: UTF-8, or what the byte order mark says.
     labels (LabelFilter): New names of the labels, and those to keep.
     source_model (Optional[str or Path]): Labels the source, which must be unlabeled. See `SourceLabeler`.
-    RETURNS (Counter): `docs`, `source_spans`, and whatever was worth a remark.
+    RETURNS (Counter): Counts: `docs`, `source_spans`, and each kind of remark.
     RAISES (XprojError): If the sides do not agree line by line, or the source is not labeled.
     """
     out = Path(out)

@@ -56,7 +56,7 @@ def project(
     progress (Optional[Progress]): Called with the numbers of finished and of all shards, or of Docs.
     labels (LabelFilter): New names of the labels of source entities, and those to keep.
     sentences (bool): Find and align the sentences of Docs that have no sentence pairs.
-    max_fit (int): Number of Docs to fit on at most. See `spacy_xproj.fit`.
+    max_fit (int): Largest number of Docs to fit on. See `spacy_xproj.fit`.
     RETURNS (Counter): See `count_reports`.
     RAISES (XprojError): If the input cannot be used, or the pipeline does not project.
     """
@@ -124,11 +124,11 @@ def fit(
     bitext (str or Path): Target Docs with payload, or a .tsv of source<TAB>target lines.
     out (str or Path): The folder to write: new, empty, or written by an earlier call.
     config (str or Path): A `configs/project_*.cfg`, or a saved pipeline.
-    lang, source_lang (str): The languages.
+    lang, source_lang (str): Language codes of the target and of the source.
     overrides (Optional[dict[str, Any]]): Config values by dotted name.
     labels (LabelFilter): New names of the labels of source entities, and those to keep.
     sentences (bool): Find and align the sentences of Docs that have no sentence pairs.
-    max_fit (int): Number of Docs to fit on at most. See `spacy_xproj.fit`.
+    max_fit (int): Largest number of Docs to fit on. See `spacy_xproj.fit`.
     RETURNS (Fitted): The pipeline, and which pipes were fitted.
     RAISES (XprojError): If the input cannot be used, nothing in the pipeline learns from it, or the folder holds other
         things.

@@ -29,9 +29,9 @@ class SelfTraining(NamedTuple):
 
 
 def self_train(raw: PathLike, config: PathLike, teachers: PathLike, output: PathLike, **settings: Any) -> SelfTraining:
-    """Train students in rounds. In the first, the teachers of a pipeline with `xproj_teacher` label raw text, and a
-    student learns from that as with `spacy train`. In each later one the student of the round before is the teacher,
-    and the new student begins from nothing again.
+    """Train students in rounds. In the first round, the teachers of a pipeline with `xproj_teacher` label raw text, and
+    a student learns from it as with `spacy train`. In each later round, the student of the round before is the teacher,
+    and the new student starts from nothing.
 
     Each round has a folder `OUTPUT/round-N` with `soft.spacy`, what was labeled; `model`, the student; and
     `scores.json`. `OUTPUT/best` is the best student, and `OUTPUT/rounds.json` says how it went. What is finished, be it

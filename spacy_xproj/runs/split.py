@@ -38,7 +38,7 @@ def split(
     user_data: bool = False,
     labels: LabelFilter = ALL,
 ) -> tuple[Part, Part]:
-    """Split a corpus by a hash of each text. A text goes the same way wherever it stands: none is in both parts.
+    """Split a corpus by a hash of each text, so that no text is in both parts.
 
     input (str or Path): A labeled corpus: .spacy, or a folder of shards.
     train, dev (str or Path): Where to write the training and the development data, .spacy.

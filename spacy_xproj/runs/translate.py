@@ -51,7 +51,7 @@ def translate(
     out (str or Path): A .spacy file, or a folder of shards. Texts without a translation are listed in
         `OUT.rejected.jsonl` beside it; a Doc with nothing translated is left out and counted. What was counted
         stands in `OUT.report.json`.
-    lang, source_lang (str): The languages.
+    lang, source_lang (str): Language codes of the target and of the source.
     config (str or Path): A config with an `xproj_translator`, or a saved pipeline.
     shard (int): Docs of the source a shard. 0: 1000.
     overrides (Optional[dict[str, Any]]): Config values by dotted name.
