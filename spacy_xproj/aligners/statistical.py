@@ -48,10 +48,10 @@ class StatisticalAligner(State):
     null (float): Prior probability that a word has no counterpart.
     diagonal (float): Strength of the preference for links near the diagonal. 0: none.
     alpha (float): Concentration of the Dirichlet prior. The smaller, the fewer translations a word has.
-    cognate (float): What it speaks for a link that its words begin alike (three letters, or the whole stem where it is
-        shorter or begins with a digit or sign), in expected links; 0: nothing.
-    prior (Optional[str]): A file that the `to_disk` of another one wrote, fitted on other text. `fit` adds its expected
-        links to those of the corpus; afterwards the file is no longer needed.
+    cognate (float): Expected links that two words start with if they begin alike: with the same three letters, or with
+        the same whole stem if it is shorter or begins with a digit or sign. 0: none.
+    prior (Optional[str]): The state of another `Statistical.v1`, as its `to_disk` wrote it, fitted on other text. `fit`
+        adds its expected links to those of the corpus. Afterwards the file is not needed.
     prior_weight (float): Weight of an expected link of the prior.
     RAISES (XprojError): If a setting is out of its range.
     """

@@ -32,7 +32,7 @@ class ContextSimilarity(Encoder):
     center (bool): Subtract the mean vector of its sentence from each word. All vectors in context point much the same
         way (Ethayarajh 2019), and those of a language have a part in common (Libovický et al. 2020), so that the plain
         cosine tells little.
-    baseline (float): The cosine that scores 0, as do those below it; 1 scores 1 (as Zhang et al. 2020 rescale theirs).
+    baseline (float): The cosine that scores 0. Lower ones also score 0, and 1 scores 1 (as in Zhang et al. 2020).
     threshold (float): Cells that score less are left out.
     max_length (int): Longest candidate in words that is proposed.
     beam (int): Number of candidates to propose for each source span, highest scores first. 0: all.

@@ -30,7 +30,8 @@ class Lexicon(State):
     path (Optional[str]): A TSV file of pairs, read at first use and saved with the pipeline. Its rows replace what is
         learnt of their source forms.
     smoothing (float): What is added to the count of a source form.
-    min_score (float): In the corpus, a source span's best candidate counts if its score by the base is as high.
+    min_score (float): Count the best candidate of a source span in the corpus only if its score by the base is at least
+        this.
     RAISES (XprojError): If a setting is negative.
     """
 

@@ -20,8 +20,8 @@ class LinkSimilarity(Part):
 
     count (str): "words": (source words linked into t + target words linked into s) / (|s| + |t|), at most 1. "pairs":
         2 · linked pairs / (|s| + |t|), which many-to-many links can take above 1 (Politov et al. 2025).
-    gap (float): What a target word without any link counts in |t| where it lies between two words that are linked to s.
-        1 counts it as any other word (Politov et al. 2025); 0 lets a name close over its unlinked function words.
+    gap (float): What a target word without a link counts in |t| if it lies between two words that are linked to s. 1:
+        as any other word (Politov et al. 2025). 0: nothing, so that a name closes over its unlinked function words.
     max_length (int): Longest candidate in words that is proposed; 0 is no limit.
     view (str): A further view of the links, such as "forward" or "reverse" of `Statistical.v1` and `Embedding.v1`, or
         the name of an aligner of `Ensemble.v1` (see `Links.evidence`). A link counts what it says, and a word as much

@@ -22,7 +22,7 @@ class CTranslate2(ModelTranslator):
     compute_type (str): The type of the weights and of the computation, such as "int8", "int8_float16", "float16" or
         "float32". "auto": "int8" on a CPU, "float16" on a GPU.
     device (str): "cpu", "cuda", "cuda:1" ..., or "auto": a GPU if there is one.
-    beam_size (int): How many translations are followed at a time; 1: greedy search.
+    beam_size (int): Number of translations to follow at a time. 1: greedy search.
     batch_tokens (int): Largest number of source tokens in a batch, padding included.
     threads (int): CPU threads; 0: as CTranslate2 chooses, or OMP_NUM_THREADS.
     download (bool): Take a `model` that is not a folder for a name on the Hugging Face Hub, and fetch it.

@@ -56,10 +56,10 @@ class Marked(State):
     translator (Optional[Translator]): Translates the marked texts. One is needed.
     style (str): The marks: "brackets" for `[ ]`, "xml" for `<a> </a>`, "numbered" for `<1> </1>`, "quotes" for `" "`.
     spaced (bool): Put spaces inside the marks, as for the models that were fine-tuned on such texts.
-    threshold (float): From 0 to 1: what comes back between marks must be so like a span or its translation.
-    plain (str): When the text is translated once more, without marks, and the spans of it are given up. "lost": where
-        no span came back or the marks are broken. "check": also where the text without its marks is less like that
-        translation than `threshold`; all marked texts are then translated twice. "never": only where there is no
+    threshold (float): Least likeness of what comes back between marks to a span or its translation, from 0 to 1.
+    plain (str): When to translate the text once more, without marks, and give up its spans. "lost": if no span came
+        back or the marks are broken. "check": also if the marked translation, without its marks, is less like that
+        translation than `threshold`; all marked texts are then translated twice. "never": only if there is no
         translation at all.
     RAISES (XprojError): If there is no translator, or a setting is unknown.
     """

@@ -58,11 +58,11 @@ class Ranker(State):
     lexicon (bool): Whether `fit` makes a lexicon of entity pairs in a second pass over the corpus.
     floor (float): Cells with a lower probability are left out.
     prior (float): How close training on gold keeps to the weights that it starts from: the precision of a Gaussian
-        around them, on features scaled by their standard deviation. It counts as much whether there is little gold or
-        much, so that much moves the weights further.
-    evidence (Optional[dict[str, Similarity]]): Other similarities, by names of one's own, whose scores are features
-        (see `RankerEvidence`). The shipped weights know nothing of them: they count once `spacy train` has learnt from
-        gold what they are worth (`configs/project_evidence.cfg`).
+        around them, on features scaled by their standard deviation. It does not grow with the gold, so more gold moves
+        the weights further.
+    evidence (Optional[dict[str, Similarity]]): Other similarities, by names of your choice, whose scores become
+        features (see `RankerEvidence`). The shipped weights do not know them: train on gold with `spacy train`
+        (`configs/project_evidence.cfg`).
     RAISES (XprojError): If a setting is out of its range, or the weights or the evidence are something else.
     """
 
