@@ -175,20 +175,12 @@ def test_the_table_of_verbs():
 
 
 def written(path):
-    """The texts in a file of the package; what they are filled in with stays in braces."""
+    """The texts in a file of the package; … stands for what they are filled in with."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.JoinedStr):
-            yield "".join(x.value if isinstance(x, ast.Constant) else f"{{{_inside(x)}}}" for x in node.values)
+            yield "".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
-
-
-def _inside(node):
-    return (
-        ast.unparse(node.value)
-        + {114: "!r"}.get(node.conversion, "")
-        + (f":{ast.unparse(node.format_spec)[2:-1]}" if node.format_spec else "")
-    )
 
 
 def test_the_messages_of_the_troubleshooting_page_are_those_of_the_package():
