@@ -95,7 +95,7 @@ def replacing_folder(path: Union[str, Path], **note: Any) -> Iterator[Path]:
         with _os_errors(path):
             yield new
         files = sorted(file.relative_to(new).as_posix() for file in new.rglob("*") if file.is_file())
-        write_json(new / NOTE, sealed({**note, "hash": file_hash(new), "files": files}))
+        write_state(new / NOTE, {**note, "hash": file_hash(new), "files": files})
         if path.exists():
             os.replace(path, old)
         os.replace(new, path)
@@ -241,6 +241,19 @@ def write_lines(path: Union[str, Path], lines: Iterable[str]) -> None:
 def write_json(path: Union[str, Path], data: Any) -> None:
     """Write a JSON file, whole or not at all."""
     write_lines(path, [json.dumps(data, indent=2, ensure_ascii=False)])
+
+
+def write_state(path: Union[str, Path], data: dict[str, Any]) -> None:
+    """Write what a later run goes by, as a `sealed` JSON file. It is on the disk before it takes the place of another
+    one: a file that was only renamed can be empty after a power failure.
+
+    path (str or Path): The file.
+    data (dict): A JSON object.
+    """
+    with replacing(path) as beside:
+        beside.write_text(json.dumps(sealed(data), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        with open(beside, "rb+") as file:
+            os.fsync(file.fileno())
 
 
 def sealed(data: dict[str, Any]) -> dict[str, Any]:

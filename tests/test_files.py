@@ -16,6 +16,8 @@ from spacy_xproj.files import (
     read_note,
     replacing,
     replacing_folder,
+    unsealed,
+    write_state,
 )
 from tests.conftest import names
 
@@ -108,3 +110,12 @@ def test_a_folder_that_a_killed_process_left(tmp_path):
     with folder_beside(tmp_path / "out"):
         pass
     assert not [*tmp_path.iterdir()]
+
+
+def test_a_state_is_on_the_disk_before_it_is_renamed(tmp_path, monkeypatch):
+    events = []
+    for name in ("fsync", "replace"):
+        function = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *args, f=function, n=name: (events.append(n), f(*args)))
+    write_state(tmp_path / "a.json", {"a": 1})
+    assert events == ["fsync", "replace"] and unsealed((tmp_path / "a.json").read_bytes()) == {"a": 1}

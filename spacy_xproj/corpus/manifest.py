@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ..errors import InputError, XprojError
-from ..files import file_hash, is_intact, sealed, unsealed, write_json
+from ..files import file_hash, is_intact, unsealed, write_state
 
 MANIFEST = "manifest.json"
 FORMAT = 3
@@ -72,7 +72,7 @@ class Manifest:
     def save(self) -> None:
         """Write it."""
         data = {"format": FORMAT, "key": self.key, "n_shards": self.total, "shards": self.shards, "counts": self.counts}
-        write_json(self.folder / MANIFEST, sealed({**data, "totals": dict(sorted(self.totals().items()))}))
+        write_state(self.folder / MANIFEST, {**data, "totals": dict(sorted(self.totals().items()))})
 
     def path(self, number: int) -> Path:
         """The file of a shard, counted from 0."""

@@ -23,7 +23,7 @@ from ..codes import normalize_code
 from ..corpus import blank, read_docs, read_file, write_file
 from ..corpus.pairing import gold_doc
 from ..errors import InputError, XprojError
-from ..files import check_replaceable, file_hash, is_intact, replacing_folder, sealed, unsealed, write_json
+from ..files import check_replaceable, file_hash, is_intact, replacing_folder, unsealed, write_state
 from ..fitting import fit
 from ..keys import config_key, run_key, warn_of_changes
 from ..labels import ALL, LabelFilter
@@ -125,7 +125,7 @@ class SelfTrainingFiles:
             warn_of_changes(self.output, before, self.key)
             self.remove_from(1)
         if before != self.key:
-            write_json(self.output / STATE, sealed({"key": self.key}))
+            write_state(self.output / STATE, {"key": self.key})
         if self.dev:
             write_file(gold, self.output / DEV)
 
@@ -164,11 +164,11 @@ class SelfTrainingFiles:
         if not labeled:
             found["docs"] = self.label_raw() if number == 1 else self.label_again(number)
             hashes.update({path.stem: file_hash(path) for path in labels})
-            write_json(folder / SCORES, sealed(found))
+            write_state(folder / SCORES, found)
         self.train(folder)
         found.update(self.score(folder / "model"))
         hashes["model"] = file_hash(folder / "model")
-        write_json(folder / SCORES, sealed(found))
+        write_state(folder / SCORES, found)
         return found, True
 
     def remove_from(self, number: int) -> None:
@@ -187,7 +187,7 @@ class SelfTrainingFiles:
         if not is_intact(out, file_hash(model)):
             with replacing_folder(out) as new:
                 shutil.copytree(model, new, dirs_exist_ok=True)
-        write_json(self.output / STATE, sealed({"key": self.key, **state}))
+        write_state(self.output / STATE, {"key": self.key, **state})
         return out
 
     # Labeling
