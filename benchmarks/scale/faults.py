@@ -22,7 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # the processes are forked: none 
 
 from .damage import damaged
 from .lab import Lab, Outcome, contents, difference, finished_shards, is_sharded
-from .verbs import COMMANDS, ONCE, SHARDED
+from .verbs import COMMANDS, ONCE, RAY, SHARDED
 
 TIMES = {SHARDED: 5}  # times as often as the others
 TRIES = 8  # for each kill that counts
@@ -169,7 +169,9 @@ def main(args: list[str]) -> int:
     parser.add_argument("--times", type=int, default=10, help=f"faults a verb; five times as many of {SHARDED}")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args(args)
-    verbs = [verb.strip() for verb in given.verbs.split(";") if verb.strip()] or [*COMMANDS]
+    verbs = [verb.strip() for verb in given.verbs.split(";") if verb.strip()] or [
+        verb for verb in COMMANDS if verb != RAY
+    ]
     if unknown := [verb for verb in verbs if verb not in COMMANDS]:
         parser.error(f"there is no verb {unknown[0]!r}: {'; '.join(COMMANDS)}")
     tables = Tables()

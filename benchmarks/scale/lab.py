@@ -10,7 +10,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
@@ -181,9 +181,8 @@ def contents(folder: Path) -> Contents:
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         data = path.read_bytes()
         if data.startswith(b"SQLite format 3\0"):
-            with sqlite3.connect(path) as connection:
+            with closing(sqlite3.connect(path)) as connection, suppress(sqlite3.Error, UnicodeError):  # it is damaged
                 data = "\n".join(connection.iterdump()).encode()
-            connection.close()
         found[path.relative_to(folder).as_posix()] = data
     return found
 

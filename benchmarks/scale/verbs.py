@@ -14,9 +14,11 @@ from tests.runs.test_rounds import SMALL, TEACHERS, gold, texts
 STUDENT = {**SMALL, "training.max_steps": 4, "training.eval_frequency": 2}
 TRAINING = " ".join(f"--{k} {json.dumps(v).replace(' ', '')}" for k, v in STUDENT.items() if k != "nlp.lang")
 SHARDED = "project"  # what has the most moments
+RAY = "project, Ray"  # takes a minute a time, and runs where it is named
 COMMANDS = {
     SHARDED: "project bitext.spacy out/x --lang es --shard 1 --config project_match",
     "project, two workers": "project bitext.spacy out/x --lang es --shard 1 --config project_match --n-process 2",
+    RAY: "project bitext.spacy out/x --lang es --shard 1 --config project_match --engine ray --n-process 2",
     "project, a folder": "project shards out/x --lang es --config fitted",
     "project, one file": "project bitext.spacy out/x.spacy --lang es --config project_match",
     "convert": "convert src.conll out/x --shard 1 --lang es",
