@@ -14,7 +14,7 @@ from .errors import XprojError
 from .pipeline.base import UpstreamDocs, check_whole, xproj_pipes
 from .progress import Report, listening, naming, steps
 
-MAX_FIT = 100_000
+MAX_FIT = 30_000
 
 
 def unfitted(nlp: Language) -> list[str]:

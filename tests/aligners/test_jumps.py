@@ -114,6 +114,6 @@ def test_long_pairs_do_not_depend_on_the_batch(monkeypatch):
     aligner = StatisticalAligner()
     short, long = pair("the dog sees", "lo hund vede"), pair("the dog " * 6, "lo hund " * 6)
     aligner.fit([short, long])
-    monkeypatch.setattr(lexical, "CHUNK", 100)  # of the long pair only a part is looked at
+    monkeypatch.setattr(lexical, "MOST", 100)  # of the long pair only a part is looked at
     for together, alone in zip(aligner([short, long, short]), (short, long, short)):
         assert np.array_equal(together.scores, aligner([alone])[0].scores)

@@ -190,7 +190,8 @@ def test_chunks_do_not_change_the_result(fitted, monkeypatch, method):
 def test_long_sentences_are_cut_to_a_band(monkeypatch):
     rows = list(corpus(300))
     long = pair(*(" ".join(w for p in rows for w in getattr(p, side)) for side in ("source", "target")))
-    monkeypatch.setattr(lexical, "CHUNK", 30_000)
+    for name in ("CHUNK", "MOST"):
+        monkeypatch.setattr(lexical, name, 30_000)
     seen = []
     cells_of = lexical.cells_of
 
@@ -212,7 +213,7 @@ def test_long_sentences_are_cut_to_a_band(monkeypatch):
 
 
 def test_more_words_than_cells(monkeypatch):
-    monkeypatch.setattr(lexical, "CHUNK", 4)
+    monkeypatch.setattr(lexical, "MOST", 4)
     aligner = StatisticalAligner()
     p = pair("the dog sees the red house now", "lo hund vede rosso baita")
     aligner.fit([p])
