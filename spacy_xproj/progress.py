@@ -21,11 +21,13 @@ class Listener:
 
     report (Report): Is called.
     seconds (Optional[defaultdict[str, float]]): Gets the seconds that each pipe takes. None: they are not measured.
+    log (Optional[Callable[[dict], Any]]): Is called with what is told of a shard that was made. See `tell_shard`.
     busy (bool): Something is being told of. What that consists of is not told of.
     """
 
     report: Report
     seconds: Optional[Seconds] = None
+    log: Optional[Callable[[dict[str, Any]], Any]] = None
     busy: bool = False
 
 
@@ -33,9 +35,11 @@ _LISTENER: ContextVar[Optional[Listener]] = ContextVar("xproj_listener", default
 
 
 @contextmanager
-def listening(report: Report, seconds: Optional[Seconds] = None) -> Iterator[None]:
+def listening(
+    report: Report, seconds: Optional[Seconds] = None, log: Optional[Callable[[dict[str, Any]], Any]] = None
+) -> Iterator[None]:
     """Listen to all that goes on inside. See `Listener`."""
-    token = _LISTENER.set(Listener(report, seconds))
+    token = _LISTENER.set(Listener(report, seconds, log))
     try:
         yield
     finally:
@@ -67,6 +71,13 @@ def tell(what: str, done: int, total: int = 0, note: str = "") -> None:
     listener = _LISTENER.get()
     if listener is not None and not listener.busy:
         listener.report(what, done, total, note)
+
+
+def tell_shard(row: dict[str, Any]) -> None:
+    """Tell of a shard that was made: its number, its counts, who made it, and how long it took."""
+    listener = _LISTENER.get()
+    if listener is not None and listener.log is not None:
+        listener.log(row)
 
 
 def steps(items: Iterable[Item], what: str, total: int = 0) -> Iterator[Item]:

@@ -1,6 +1,7 @@
 """The command line: `xproj VERB`, `python -m spacy xproj VERB` and `python -m spacy_xproj VERB` are one typer app."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Optional
 
 import typer
 from spacy.cli._util import app as spacy_app
@@ -43,12 +44,15 @@ def options(
     verbose: Annotated[
         bool, typer.Option("--verbose", help="Show where an error came from, and how long each pipe took.")
     ] = False,
+    log: Annotated[
+        Optional[Path], typer.Option(metavar="FILE", help="Add a line of JSON for each shard that is made to a file.")
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=show_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Cross-lingual named-entity recognition by projection."""
-    VERBOSITY.quiet, VERBOSITY.verbose = quiet, verbose
+    VERBOSITY.quiet, VERBOSITY.verbose, VERBOSITY.log = quiet, verbose, log
 
 
 app.command("init")(handle_errors(init_cli))

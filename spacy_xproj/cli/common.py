@@ -22,7 +22,7 @@ from ..files import read_note
 from ..progress import Seconds, listening
 from ..runs.pipelines import is_single
 from ..runs.shards import Progress
-from .verbosity import BAR, VERBOSITY, muted
+from .verbosity import BAR, VERBOSITY, muted, shard_log
 
 Labels = Annotated[str, typer.Option(help="Keep the entities with these labels alone, such as PER,LOC,ORG.")]
 LabelMap = Annotated[
@@ -67,11 +67,12 @@ def handle_errors(verb: Callable) -> Callable:
             stack.enter_context(warnings.catch_warnings())
             warnings.filterwarnings("always", module="spacy_xproj")
             warnings.showwarning = functools.partial(_show_warning, warnings.showwarning)
-            stack.enter_context(listening(BAR, seconds))
             if VERBOSITY.quiet:
                 stack.enter_context(muted())
             stack.callback(BAR.close)
             try:
+                log = stack.enter_context(shard_log(verb.__name__.removesuffix("_cli")))
+                stack.enter_context(listening(BAR, seconds, log))
                 verb(*args, **{name: _code(value) if name in LANGUAGES else value for name, value in kwargs.items()})
             except (XprojError, ConfigValidationError, RegistryError, OSError) as err:
                 BAR.close()

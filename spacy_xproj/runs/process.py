@@ -24,6 +24,7 @@ from .pipelines import is_single
 from .rejected import SET_ASIDE, as_lines, rejected_file, rejected_lines, write_rejected
 from .shards import PIECES, Progress, is_begun, map_shards, write_shards
 from .steps import Step, Tally, Watch, process_docs, process_shard
+from .worker import Made
 
 
 class Reader(Protocol):
@@ -128,7 +129,9 @@ def process(
             yield from _reporting(made, progress)
             check_all(tally.counts, as_lines(tally.rejected))
 
+        begin = perf_counter()
         tally = process_docs(step, docs.read, out, Watch(), on_the_way=on_the_way)
+        Made.here(tally.counts, begin).tell(out)
         write_rejected(rejected_file(out), as_lines(tally.rejected))
         return tally.counts
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import Any, Optional
 from ..errors import XprojError
 from .worker import TRIES, Limits, Made, Work, Worker
 
+REACH = 20.0  # seconds until the cluster must have answered
 PATIENCE = 300.0  # seconds until the cluster must have started a worker
 
 
@@ -103,10 +105,22 @@ def _cluster(address: Optional[str], n_process: int, gpus: float) -> Iterator[An
     if address is None:
         here = {"num_cpus": max(n_process, os.cpu_count() or 1), "include_dashboard": False}
     try:
+        if address is not None:
+            _reach(address)
         ray.init(address=address or "local", log_to_driver=False, logging_level=logging.ERROR, **here)
-    except (ConnectionError, RuntimeError, ValueError) as err:
+    except (OSError, RuntimeError, ValueError) as err:
         raise XprojError(f"Ray cannot be started or reached at {address or 'this machine'}: {err}") from err
     try:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Make sure that something answers at an address. Ray itself would wait for many minutes.
+
+    RAISES (OSError): If nothing does.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=REACH).close()

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from time import perf_counter
 from typing import Any, Optional, Union
 
 from spacy.tokens import Doc
@@ -133,6 +134,7 @@ def write_shards(
     if old is not None and old.key == key and old.is_finished():
         return old.totals()
     docs, counts, number = iter(docs), Counter() if counts is None else counts, 0
+    begin = perf_counter()
     before, batch = Counter(counts), list(islice(docs, shard or SHARD))
     manifest = open_folder(*writing_place(out, key))  # an input that cannot be read at all has removed nothing
     try:
@@ -141,7 +143,8 @@ def write_shards(
                 write_file(batch, manifest.path(number))
             manifest.set(number, len(batch), counts - before)
             manifest.save()
-            number += 1
+            Made.here({**(counts - before), "docs": len(batch)}, begin).tell(out, number)
+            number, begin = number + 1, perf_counter()
             if progress is not None:
                 progress(number, 0)
             before, batch = Counter(counts), list(islice(docs, shard or SHARD))
@@ -197,6 +200,7 @@ def map_shards(
     def finish(number: int, made: Made) -> None:
         manifest.set(number, made.counts["docs"], made.counts)
         manifest.save()
+        made.tell(out, number, len(inputs))
         report()
 
     def report() -> None:

@@ -17,6 +17,7 @@ from time import monotonic, perf_counter
 from typing import Any, NamedTuple, Optional
 
 from ..errors import XprojError
+from ..progress import tell_shard
 from .steps import ALONE, DONE, READ, Watch
 
 Work = Callable[[Path, Path, Watch], dict]
@@ -43,6 +44,24 @@ class Made(NamedTuple):
     host: str
     process: int
 
+    @classmethod
+    def here(cls, counts: dict[str, int], begin: float) -> "Made":
+        """One that this process has just made, and began at a time of `perf_counter`."""
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000  # in KB on Linux
+        return cls(counts, round(perf_counter() - begin, 3), round(peak, 1), socket.gethostname(), os.getpid())
+
+    def tell(self, out: Path, shard: Optional[int] = None, shards: Optional[int] = None) -> None:
+        """Tell whoever listens. See `spacy_xproj.progress.tell_shard`.
+
+        out (Path): The output of the run.
+        shard, shards (Optional[int]): The number of the shard, counted from 0, and how many there are, if that is
+            known. None: the output is one file.
+        """
+        counts = dict(self.counts)
+        docs = counts.pop("docs", 0)
+        row = {"out": str(out), "shard": shard, "shards": shards, "docs": docs}
+        tell_shard({**row, **self._asdict(), "counts": dict(sorted(counts.items()))})
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -59,9 +78,7 @@ class Limits:
 def make(work: Work, source: Path, out: Path, watch: Watch) -> Made:
     """Make a shard in this process."""
     begin = perf_counter()
-    counts = work(source, out, watch)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000  # in KB on Linux
-    return Made(counts, round(perf_counter() - begin, 3), round(peak, 1), socket.gethostname(), os.getpid())
+    return Made.here(work(source, out, watch), begin)
 
 
 class Worker:

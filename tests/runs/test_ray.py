@@ -1,0 +1,42 @@
+"""Shards that actors of Ray make, for real, on this machine."""
+
+import pytest
+
+from spacy_xproj.corpus import doc_files
+from spacy_xproj.errors import InputError, XprojError
+from spacy_xproj.runs import ray_engine as module
+from spacy_xproj.runs.engines import Workers
+from spacy_xproj.runs.shards import map_shards, write_shards
+from tests.conftest import ROOT
+from tests.runs.test_worker import KEY, docs_of
+from tests.runs.works import lose_the_actor, refuse
+
+ray = pytest.importorskip("ray", reason="the extra 'ray' is not installed")
+pytestmark = pytest.mark.slow
+RAY = Workers(2, engine="ray")
+
+
+@pytest.fixture
+def inputs(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    write_shards(docs_of([f"fine {n}" for n in range(6)]), tmp_path / "in", key=KEY, shard=2)
+    return doc_files(tmp_path / "in")
+
+
+def test_an_actor_that_is_lost_and_an_error(tmp_path, inputs):
+    made = map_shards(inputs, tmp_path / "out", lose_the_actor, key=KEY, workers=RAY)
+    assert made.totals() == {"docs": 6, "seen": 6} and (tmp_path / "in" / "lost").exists()
+    with pytest.raises(InputError, match="line 3: stop"):
+        map_shards(inputs, tmp_path / "bad", refuse, key=KEY, workers=RAY)
+    assert not ray.is_initialized()
+
+
+def test_a_cluster_without_the_gpus(tmp_path, inputs, monkeypatch):
+    monkeypatch.setattr(module, "PATIENCE", 5.0)
+    with pytest.raises(XprojError, match=r"has started no worker in 5 seconds. Each needs 1 CPU and 99 GPUs"):
+        map_shards(inputs, tmp_path / "out", refuse, key=KEY, workers=Workers(2, engine="ray", gpus_per_worker=99))
+
+
+def test_no_cluster_at_the_address(tmp_path, inputs):
+    with pytest.raises(XprojError, match=r"Ray cannot be started or reached at 127\.0\.0\.1:1"):
+        map_shards(inputs, tmp_path / "out", refuse, key=KEY, workers=Workers(engine="ray", address="127.0.0.1:1"))
