@@ -13,6 +13,7 @@ from ..errors import XprojError
 from .worker import TRIES, Limits, Made, Work, Worker
 
 REACH = 20.0  # seconds until the cluster must have answered
+STORE = 100_000_000  # bytes for what goes through Ray itself: names of files, and counts
 PATIENCE = 300.0  # seconds until the cluster must have started a worker
 
 
@@ -103,7 +104,9 @@ def _cluster(address: Optional[str], n_process: int, gpus: float) -> Iterator[An
         raise XprojError("Ray is not installed. Run 'pip install spacy-xproj[ray]'.") from None
     here: dict[str, Any] = {}
     if address is None:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else it tells its makers that it runs
         here = {"num_cpus": max(n_process, os.cpu_count() or 1), "include_dashboard": False}
+        here["object_store_memory"] = STORE  # else it takes a third of the memory of the machine
     try:
         if address is not None:
             _reach(address)

@@ -43,7 +43,7 @@ def test_the_steps_of_the_page(project):
     found = (project[0] / "projected.conll").read_text(encoding="utf-8")
     rows = [line.split("\t") for line in found.splitlines() if line]
     assert [word for word, tag in rows if tag != "O"] == ["Ana", "Ruiz", "lago", "Geneva", "Ana", "Oslo"]
-    missing = (project[0] / "bitext.spacy.missing.txt").read_text(encoding="utf-8")
+    missing = (project[0] / "bitext.spacy.rejected.jsonl").read_text(encoding="utf-8")
     assert "The weather in Oslo" in missing and "Ana" not in missing
 
 

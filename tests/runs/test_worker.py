@@ -31,7 +31,7 @@ class Breaking:
     """A step whose Docs come out in batches, as those of a pipe do."""
 
     batch: int
-    vocab = VOCAB
+    vocabs = (VOCAB,)
 
     def __call__(self, docs, tally):
         docs = iter(docs)
