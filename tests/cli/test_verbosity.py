@@ -2,6 +2,7 @@
 
 import io
 import sys
+import time
 import warnings
 
 import pytest
@@ -96,9 +97,25 @@ def test_a_log_gets_no_bars(corpus, monkeypatch):
         bar("xproj_aligner: rounds", done, 9)
     bar.close()
     lines = log.getvalue().splitlines()
-    assert lines == [f"xproj_aligner: rounds: {done} of 9 it" for done in (2, 5, 8)]
+    assert [line.partition(",")[0] for line in lines] == [f"xproj_aligner: rounds: {k} of 9 it" for k in (1, 4, 7)]
+    assert lines[1].endswith(", 0.032 it/s, 02:36 left")  # 4 in 125 s
     monkeypatch.undo()
     assert "doc/s" not in project(corpus).output
+
+
+def test_what_an_earlier_run_made_tells_nothing_of_the_speed(monkeypatch):
+    monkeypatch.setattr(verbosity.VERBOSITY, "quiet", False)
+    monkeypatch.setattr(sys, "stderr", terminal := io.StringIO())
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    bar = Bar()
+    bar("", 900, 1000, unit="shards")
+    time.sleep(0.2)
+    bar("", 901, 1000, unit="shards")
+    assert bar.bar.format_dict["initial"] == 900 and bar.bar.format_dict["elapsed"] > 0
+    bar.bar.refresh()
+    bar.close()
+    assert "901/1000" in terminal.getvalue() and "4500" not in terminal.getvalue()
+    assert "shards/s" in terminal.getvalue()
 
 
 def test_interrupts_without_more_to_say():
