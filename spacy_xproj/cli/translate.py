@@ -8,13 +8,15 @@ from spacy.cli._util import parse_config_overrides
 from wasabi import msg
 
 from ..labels import LabelFilter
+from ..runs.engines import Workers
 from ..runs.label_counts import by_label, others
 from ..runs.rejected import rejected_file
 from ..runs.translate import translate
 from .common import LabelMap, Labels, License, SourceModel, progress_bar, show_counts, show_labels
-from .workers import show_set_aside
+from .workers import show_set_aside, worker_options
 
 
+@worker_options
 def translate_cli(
     ctx: typer.Context,
     source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Labeled source corpus.")],
@@ -28,6 +30,8 @@ def translate_cli(
     label_map: LabelMap = "",
     source_model: SourceModel = None,
     license: License = None,
+    *,
+    workers: Workers,
 ) -> None:
     """Translate labeled source text into target text that carries it as payload. Config values can be given as
     --section.name VALUE, as for 'spacy train'."""
@@ -39,6 +43,7 @@ def translate_cli(
             lang,
             config,
             source_lang,
+            workers,
             shard,
             overrides,
             progress,

@@ -88,21 +88,21 @@ class SourceLabeler:
         return copy
 
 
-def source_reader(source: PathLike, lang: str, names: LabelFilter, labeler: Optional[SourceLabeler]) -> DocReader:
+def source_reader(source: PathLike, nlp: Language, names: LabelFilter, labeler: Optional[SourceLabeler]) -> DocReader:
     """Make the reader of a source corpus, which is read once to make sure that the run can use it.
 
     source (str or Path): The corpus, in any format that `read_docs` reads.
-    lang (str): Its language.
+    nlp (Language): What it is read with: the `reader` of the labeler, if there is one.
     names (LabelFilter): New names of the labels, and those to keep.
     labeler (Optional[SourceLabeler]): What is to label it, with the same `names`.
     RETURNS (DocReader): The reader.
     RAISES (XprojError): If a label that is named occurs nowhere, or if there is a labeler and a text is labeled.
     """
     if labeler is None:
-        docs = DocReader([source], blank(lang), source_lang=None, labels=names)
+        docs = DocReader([source], nlp, source_lang=None, labels=names)
         check_labels(docs)
     else:
-        docs = DocReader([source], labeler.reader, source_lang=None)
+        docs = DocReader([source], nlp, source_lang=None)
         for doc in docs.read_plain(Counter()):
             check_unlabeled(doc)
     return docs

@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, fields
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Optional
 
@@ -12,18 +12,19 @@ from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
 from ..codes import normalize_code
-from ..corpus import lang_code
+from ..corpus import blank, lang_code
 from ..errors import XprojError
 from ..fitting import xproj_pipes
-from ..keys import run_key
+from ..keys import Key, run_key
 from ..labels import ALL, LabelFilter
 from ..locks import locked
 from ..pipeline.translator import PayloadTranslator
 from ..projection import translate as translate_docs
 from .convert import prepared
+from .engines import HERE, Workers
 from .label_counts import by_label, count_entities, count_labels, write_report
 from .pipelines import PathLike, keyed_pipeline
-from .process import process
+from .process import check_processes, process
 from .rejected import SET_ASIDE, first_rejected, rejected_file
 from .shards import Progress
 from .source_labels import SourceLabeler, source_reader
@@ -36,6 +37,7 @@ def translate(
     lang: str,
     config: PathLike,
     source_lang: str = "en",
+    workers: Workers = HERE,
     shard: int = 0,
     overrides: Optional[dict[str, Any]] = None,
     progress: Optional[Progress] = None,
@@ -53,6 +55,7 @@ def translate(
         stands in `OUT.report.json`.
     lang, source_lang (str): Language codes of the target and of the source.
     config (str or Path): A config with an `xproj_translator`, or a saved pipeline.
+    workers (Workers): Who makes the shards.
     shard (int): Docs of the source a shard. 0: 1000.
     overrides (Optional[dict[str, Any]]): Config values by dotted name.
     progress (Optional[Progress]): Called with the numbers of finished and of all shards, or of Docs.
@@ -68,15 +71,16 @@ def translate(
     """
     out = Path(out)
     lang, source_lang = normalize_code(lang), normalize_code(source_lang)
-    nlp, key = keyed_pipeline(config, lang, overrides)
+    check_processes(out, workers)
+    step = TranslationStep(config, lang, overrides, source_lang, sentences, labels, source_model, license)
+    key = step.keyed[1]
     options = {"source language": source_lang, "sentences": sentences, "license": license, **labels.options()}
     key |= run_key({"input": source}, options)
-    labeler = SourceLabeler(source_model, source_lang, labels) if source_model else None
-    key |= labeler.key if labeler else {}
-    docs = source_reader(source, source_lang, labels, labeler)
-    step = TranslationStep(nlp, docs.nlp, source_lang, sentences, labeler, license)
+    key |= step.labeler.key if step.labeler else {}
+    docs = source_reader(source, step.source_nlp, labels, step.labeler)
     with locked(out, [source]):
-        found = process(docs, out, step, key=key, shard=shard, progress=progress, check=partial(_check, step, out))
+        check = partial(_check, step, out)
+        found = process(docs, out, step, key=key, shard=shard, workers=workers, progress=progress, check=check)
         write_report(out, found)
     return +found
 
@@ -104,19 +108,47 @@ def _check(step: "TranslationStep", out: Path, found: Counter) -> None:
 class TranslationStep:
     """Source Docs into those target Docs in which something is translated.
 
-    nlp (Language): The target pipeline, with an `xproj_translator`.
-    source_nlp (Language), source_lang (str): What the source is read with, and its language.
+    config (str or Path), lang (str), overrides (Optional[dict]): Those of the target pipeline. See `keyed_pipeline`.
+    source_lang (str): The language of the source.
     sentences (bool): Mark sentences in Docs that have none marked.
-    labeler (Optional[SourceLabeler]): Labels the source.
+    labels (LabelFilter), source_model (Optional[str or Path]): For a `SourceLabeler`, if the source is to be labeled.
     license (Optional[str]): The license of the data.
+
+    Each process loads the models once.
     """
 
-    nlp: Language
-    source_nlp: Language
+    config: PathLike
+    lang: str
+    overrides: Optional[dict[str, Any]]
     source_lang: str
     sentences: bool = False
-    labeler: Optional[SourceLabeler] = None
+    labels: LabelFilter = ALL
+    source_model: Optional[PathLike] = None
     license: Optional[str] = None
+
+    @cached_property
+    def keyed(self) -> tuple[Language, Key]:
+        """The target pipeline, with an `xproj_translator`, and its part of the key of a run."""
+        return keyed_pipeline(self.config, self.lang, self.overrides)
+
+    @property
+    def nlp(self) -> Language:
+        """The target pipeline."""
+        return self.keyed[0]
+
+    @cached_property
+    def labeler(self) -> Optional[SourceLabeler]:
+        """What labels the source."""
+        return SourceLabeler(self.source_model, self.source_lang, self.labels) if self.source_model else None
+
+    @cached_property
+    def source_nlp(self) -> Language:
+        """What the source is read with."""
+        return self.labeler.reader if self.labeler else blank(self.source_lang)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What other processes need to load the models themselves."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @property
     def vocabs(self) -> Sequence[Vocab]:

@@ -6,6 +6,7 @@ import spacy
 
 from spacy_xproj.corpus import doc_files, read_docs
 from spacy_xproj.errors import InputError, XprojError
+from spacy_xproj.runs.engines import HERE, Workers
 from spacy_xproj.runs.project import project
 from spacy_xproj.runs.translate import translate
 from spacy_xproj.translators.memory import Memory
@@ -126,3 +127,13 @@ def test_documents_and_a_memory_of_sentences(tmp_path, out):
     assert translate(path, tmp_path / f"b{out}", "es", CONFIG, overrides=settings, sentences=True)["docs"] == 1
     (doc,) = read(tmp_path / f"b{out}")
     assert doc.text == "Ana cant\u00f3. Bo sali\u00f3." and len(doc._.xproj.sents) == 2
+
+
+@pytest.mark.slow
+def test_worker_processes_load_the_models_themselves(corpus, memory):
+    for out, workers in (("one", HERE), ("two", Workers(2))):
+        counts = translate(corpus / "src.conll", corpus / out, "es", CONFIG, workers=workers, shard=2, overrides=memory)
+        assert counts["docs"] == 4
+    assert rejected(corpus / "one") == rejected(corpus / "two")
+    assert names(corpus / "one") == names(corpus / "two")
+    assert all((corpus / "one" / n).read_bytes() == (corpus / "two" / n).read_bytes() for n in names(corpus / "one"))
