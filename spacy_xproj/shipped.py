@@ -1,11 +1,18 @@
 """The configs that come with the package, by their names."""
 
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Union
+from typing import Any, Union
+
+from confection import Config
+from spacy.util import load_config
 
 from .errors import InputError, XprojError
 from .files import replacing
+
+# What spaCy and confection raise where a config names what is not there, or has a value of the wrong kind.
+CONFIG_ERRORS = (OSError, ValueError, ImportError, LookupError, TypeError, AttributeError)
 
 
 def shipped_configs() -> dict[str, Path]:
@@ -32,6 +39,25 @@ def find_config(config: Union[str, Path]) -> Path:
     if str(config) in shipped:
         return shipped[str(config)]
     raise InputError(path, f"There is no such config or pipeline. Give a path, or one of {', '.join(shipped)}.")
+
+
+def read_config(path: Path, overrides: Mapping[str, Any] = {}, *, interpolate: bool = False) -> Config:
+    """Read a config.
+
+    path (Path): The file.
+    overrides (mapping of str to Any): Values by their dotted names.
+    interpolate (bool): Fill its variables in.
+    RETURNS (Config): The config.
+    RAISES (InputError): If it is none, or its components are no sections.
+    """
+    try:
+        config = load_config(path, overrides=dict(overrides), interpolate=interpolate)
+    except (OSError, ValueError) as err:  # also of text that is not UTF-8
+        raise InputError(path, f"The config cannot be read. {err}") from err
+    for name, block in config.get("components", {}).items():
+        if not isinstance(block, dict):
+            raise InputError(path, f"Expected sections of the form [components.NAME], got {name} = {block!r}.")
+    return config
 
 
 def write_config(name: str, path: Union[str, Path]) -> None:

@@ -10,7 +10,7 @@ from spacy.tokens import Doc
 
 from ..corpus import write_file
 from ..errors import InputError
-from ..files import check_as_written, file_hash, replacing_folder, write_json
+from ..files import check_as_written, file_hash, read_note, replacing_folder, write_json
 from ..keys import finished, run_key
 from ..locks import locked
 from .adapt import adapt, cross_validated, projected_again, trainable_matcher
@@ -66,7 +66,7 @@ def review_round(
     inputs = {"input": projected, "answers": answers, "pipeline": folder}
     key = run_key(inputs, {"mask below": mask_below})
     with locked(out, inputs.values()):
-        if note := finished(out, key):
+        if (note := finished(out, key)) and read_note(Path(out) / PIPELINE):
             return Round(note["report"], note["problems"])
         check_as_written(folder)
         nlp = spacy.load(folder)

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple, Optional, Union
 
 import spacy
-from confection import Config
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
 from spacy.tokens import Doc
-from spacy.util import load_config, load_model_from_config
+from spacy.util import load_model_from_config
 
 from ..codes import normalize_code
 from ..corpus import blank, lang_code
@@ -25,7 +24,7 @@ from ..keys import FILLED, Key, config_key, finished, run_key
 from ..languages import set_language
 from ..pipeline.portable import emptied
 from ..pipeline.projection_pipe import ProjectionPipe
-from ..shipped import find_config
+from ..shipped import CONFIG_ERRORS, find_config, read_config
 from ..state import stateful
 from .sampling import sampled
 
@@ -61,7 +60,7 @@ def keyed_pipeline(
             check_trained(nlp, path)
             warn_of_idle_settings(nlp)
             return nlp, run_key({"pipeline": path}, {"language": lang_code(nlp)}, nlp.config.interpolate())
-        made: Config = load_config(path, overrides=overrides or {}, interpolate=False)
+        made = read_config(path, overrides or {})
         code = lang or made.interpolate().get("nlp", {}).get("lang")
         plain = blank(code) if code else None
         if plain is not None and "nlp" in made:
@@ -69,9 +68,9 @@ def keyed_pipeline(
                 block.update({name: lang_code(plain) for name, value in block.items() if value == "${nlp.lang}"})
             made["nlp"]["lang"] = plain.lang
         nlp = load_model_from_config(made, auto_fill=True)
-    except (OSError, ValueError) as err:
-        if isinstance(err, XprojError):
-            raise
+    except XprojError:
+        raise
+    except CONFIG_ERRORS as err:
         raise InputError(path, f"The pipeline cannot be made. {err}") from err
     if plain is not None:
         set_language(nlp, lang_code(plain))

@@ -15,7 +15,6 @@ from spacy.tokens import Doc
 from spacy.training import Corpus
 from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
-from spacy.util import load_config
 from spacy.vocab import Vocab
 from thinc.api import require_gpu
 
@@ -29,7 +28,7 @@ from ..keys import config_key, run_key, warn_of_changes
 from ..labels import ALL, LabelFilter
 from ..languages import set_language, spacy_lang
 from ..pipeline.entities import hard_doc
-from ..shipped import find_config
+from ..shipped import CONFIG_ERRORS, find_config, read_config
 from ..soft import SoftLabels
 from .pipelines import load_pipeline
 from .reading import DocReader
@@ -269,7 +268,7 @@ class SelfTrainingFiles:
             require_gpu(self.use_gpu)
         try:
             nlp = init_nlp(config, use_gpu=self.use_gpu)
-        except ValueError as err:
+        except CONFIG_ERRORS as err:
             raise InputError(self.config, f"The student cannot be made. {err}") from err
         set_language(nlp, self.code)
         shown = sys.stdout if self.progress else io.StringIO()
@@ -300,7 +299,7 @@ def student_config(path: Path, overrides: dict[str, Any]) -> Config:
     path = find_config(path)
     if not path.is_file():
         raise InputError(path, "Expected a training config, got a folder.")
-    config = load_config(path, overrides=overrides, interpolate=False)
+    config = read_config(path, overrides)
     if not {"train", "dev"} <= config.get("paths", {}).keys() or not {"nlp", "training"} <= config.keys():
         raise InputError(path, "Expected a training config with 'train' and 'dev' in [paths].")
     return config
@@ -315,8 +314,8 @@ def teacher_config(teachers: Path, overrides: dict[str, Any]) -> tuple[dict[str,
     RAISES (InputError): If it has no such pipe.
     """
     path = teachers / "config.cfg" if teachers.is_dir() else teachers
-    config = load_config(path, overrides=overrides, interpolate=True)
-    pipes = {name: config["components"].get(name, {}) for name in config.get("nlp", {}).get("pipeline", [])}
+    config = read_config(path, overrides, interpolate=True)
+    pipes = {name: config.get("components", {}).get(name, {}) for name in config.get("nlp", {}).get("pipeline", [])}
     for block in pipes.values():
         if block.get("factory") == "xproj_teacher":
             return {name: config.get(name, {}) for name in ("nlp", "components", "initialize")}, block

@@ -10,7 +10,6 @@ from typing import Any, Optional
 import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc
-from spacy.util import load_config
 
 from ..errors import InputError
 from ..files import write_json
@@ -19,7 +18,7 @@ from ..keys import run_key
 from ..labels import ALL, LabelFilter
 from ..locks import locked
 from ..pipeline.teacher import SoftLabeler
-from ..shipped import find_config
+from ..shipped import find_config, read_config
 from .convert import prepared
 from .engines import HERE, Workers
 from .pipelines import PathLike, fitted_beside, keyed_pipeline
@@ -146,7 +145,7 @@ def teacher_settings(config: PathLike, only: Sequence[str] = (), labels: LabelFi
         return {}
     path = find_config(config)
     path = path / "config.cfg" if path.is_dir() else path
-    blocks = load_config(path, interpolate=False).get("components", {})
+    blocks = read_config(path).get("components", {})
     names = [name for name, block in blocks.items() if block.get("factory") == "xproj_teacher"]
     return {f"components.{name}.{setting}": value for name in names for setting, value in values.items()}
 

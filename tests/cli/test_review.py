@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from spacy_xproj.cli import app
 from spacy_xproj.corpus import read_docs
+from spacy_xproj.files import NOTE, read_note
 from spacy_xproj.review.answers import read_answers
 from spacy_xproj.review.cases import read_queue
 from spacy_xproj.review.inspect import inspect
@@ -262,6 +263,8 @@ def test_a_round(projected):
     before = (out / "corrected.spacy").stat().st_mtime_ns
     assert run("round", projected, answers, out) == told
     assert (out / "corrected.spacy").stat().st_mtime_ns == before
+    (out / PIPELINE / NOTE).write_text("{")  # a pipeline that nothing would read any more
+    assert run("round", projected, answers, out) == told and read_note(out / PIPELINE)
     # the next round goes on from there: what was answered before is among the entities as it was answered
     more = answers.with_name("more.jsonl")
     rest = {"answer": "absent", "targets": [], "label": case.question.label, "reviewer": "person"}

@@ -1,16 +1,22 @@
 """What is not as it was written is made anew, or refused by one error: it is never read in silence."""
 
 import json
+from contextlib import suppress
 
 import pytest
+from catalogue import RegistryError
+from confection import ConfigValidationError
 
 from spacy_xproj.corpus import doc_files, write_file
 from spacy_xproj.corpus.manifest import MANIFEST, Manifest
-from spacy_xproj.errors import InputError
+from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.files import NOTE, check_as_written, replacing_folder, sealed, unsealed
+from spacy_xproj.runs.pipelines import keyed_pipeline
 from spacy_xproj.runs.project import fit, project
+from spacy_xproj.runs.rounds import teacher_config
 from spacy_xproj.runs.shards import write_shards
 from tests.conftest import CONFIGS
+from tests.runs.test_rounds import TEACHERS
 from tests.runs.test_shards import KEY, make_docs
 
 MATCH = CONFIGS / "project_match.cfg"
@@ -80,3 +86,26 @@ def test_a_folder_with_a_note(tmp_path):
         (tmp_path / "x" / name).write_bytes(before)
     write_file(make_docs(1), tmp_path / "b.spacy")
     check_as_written(tmp_path / "b.spacy")
+
+
+def damaged(text, step):
+    """Texts of a config that was cut, or in which a bit was flipped."""
+    data = text.encode()
+    for place in range(0, len(data), step):
+        yield data[:place]
+        for bit in (0, 2, 7):
+            yield data[:place] + bytes([data[place] ^ (1 << bit)]) + data[place + 1 :]
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("read", [keyed_pipeline, lambda path: teacher_config(path, {})], ids=["pipeline", "teachers"])
+def test_a_damaged_config_is_one_error(tmp_path, read):
+    """Of spaCy's own errors for configs the command line makes one message, too."""
+    for content in damaged(TEACHERS, 11 if read is keyed_pipeline else 3):
+        (tmp_path / "a.cfg").write_bytes(content)
+        with suppress(XprojError, ConfigValidationError, RegistryError):
+            read(tmp_path / "a.cfg")
+    (tmp_path / "a.cfg").write_text("[components]\nmatcher = 3\n")
+    with pytest.raises(InputError, match="Expected sections of the form"):
+        read(tmp_path / "a.cfg")
