@@ -141,7 +141,7 @@ def payloads(
         linked[STATISTICAL] = [doc._.xproj for doc in nlp.pipe(docs, disable=["xproj_matcher"])]
     if {ENCODER, ENSEMBLE} & {*linkers}:
         method, layer = CHOSEN
-        aligner = EmbeddingAligner(str(args.link_encoder), method, layer, device="cpu")
+        aligner = EmbeddingAligner(str(args.link_encoder), method, layer, device="cpu", dtype=args.link_dtype)
         links = {ENCODER: encoder_links(aligner, pairs, work)}
         if ENSEMBLE in linkers:
             parts = {"encoder": links[ENCODER], "statistical": linked[STATISTICAL]}
@@ -236,6 +236,7 @@ def main() -> None:
     parser.add_argument("--label-map", default=MAP, help="new names of their labels")
     parser.add_argument("--links", nargs="+", choices=(*LINKS, ENCODER, ENSEMBLE), default=LINKS)
     parser.add_argument("--link-encoder", type=Path, help="folder of the encoder of these")
+    parser.add_argument("--link-dtype", default="float32", help="bfloat16 is faster on some CPUs")
     parser.add_argument("--seeds", type=int, default=3)
     args = parser.parse_args()
     if {ENCODER, ENSEMBLE} & {*args.links} and not args.link_encoder:

@@ -79,8 +79,8 @@ def seed_counts(data: dict[str, Path], labels: str, config: str, lang: str, seed
     files = [folder / f"{labels} {config} {seed}.npy" for seed in range(seeds)]
     if left := [seed for seed in range(seeds) if not files[seed].exists()]:
         gold = list(read_docs(data["test"], blank(lang)))
-        found = runs(path_of(config), settings(data, labels, config, lang), data["test"], left)
-        for seed, docs in zip(left, found):
+        jobs = [(path_of(config), settings(data, labels, config, lang), seed) for seed in left]
+        for seed, docs in zip(left, runs(jobs, data["test"])):
             np.save(files[seed], counts(docs, gold))
     return np.stack([np.load(path) for path in files])
 

@@ -70,10 +70,12 @@ def test_seeds_of_a_tiny_training(tmp_path):
     nlp = spacy.blank("es")
     docs = list(read_docs(ROOT / "assets" / "train.es.jsonl", nlp))[:20]
     DocBin(docs=docs).to_disk(tmp_path / "train.spacy")
-    out = tmp_path / "scores.json"
-    args = [ROOT / "scripts/seeds.py", tmp_path / "train.spacy", tmp_path / "train.spacy", out, "--lang", "es"]
+    DocBin(docs=docs[:10]).to_disk(tmp_path / "half.spacy")
+    args = [ROOT / "scripts/seeds.py", tmp_path / "train.spacy", tmp_path / "scores", "--lang", "es"]
+    args += [f"all={tmp_path / 'train.spacy'}", f"half={tmp_path / 'half.spacy'}"]
     args += ["--labeled", tmp_path / "train.spacy", "--config", ROOT / "configs/ner_cpu.cfg"]
     subprocess.run([sys.executable, *map(str, args), "--seeds", "2", "--steps", "30"], check=True, cwd=ROOT)
-    scores = json.loads(out.read_text())
+    scores, half = (json.loads((tmp_path / f"scores.{name}.json").read_text()) for name in ("all", "half"))
     assert scores["labels_f"] == 1 and len(set(scores["ents_f_seeds"])) == 2
     assert scores["ents_f"] == pytest.approx(np.mean(scores["ents_f_seeds"])) and scores["ents_f"] > 0
+    assert half["ents_f"] < scores["ents_f"], "each name has the scores of its own data"

@@ -132,6 +132,7 @@ def init(
             "source_options": _options(labels, model, license, dest.get("alignments"), sentences),
             "gold_options": ['--labels "${vars.labels}"'] if labels.labels else [],
             "teach_options": _license(license),
+            "train_options": [],
             "memory_options": []
             if all(Path(path).suffix.lower() in MEMORY_FILES for path in parallel)
             else ["--parallel"],

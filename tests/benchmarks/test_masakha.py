@@ -21,7 +21,7 @@ def test_links_of_all_kinds_and_what_they_project(tmp_path, monkeypatch):
     source = [" ".join(bitext(text).words) for text, _ in VERSES]
     target = [nlp.make_doc(text) for _, text in VERSES]
     encoder = make_encoder(tmp_path / "encoder", "xlm-roberta", layers=4)
-    given = Namespace(links=LINKS, seeds=2, work=tmp_path, link_encoder=encoder)
+    given = Namespace(links=LINKS, seeds=2, work=tmp_path, link_encoder=encoder, link_dtype="float32")
     found = masakha.payloads(source, target, "es", given)
     assert list(found) == [*LINKS] and all(len(runs) == 2 for runs in found.values())
     pairs = {name: [{*map(tuple, each.links.tolist())} for each in runs[0]] for name, runs in found.items()}
