@@ -195,14 +195,14 @@ def quality_row(result: Result) -> list[str]:
 def gain_row(found: Results, links: str) -> list[str]:
     better = max(PUBLISHED, key=lambda method: float(f1(found[links, method].counts)))
     cells = [better]
-    cells += [points(found[links, method], found[links, better]) for method in METHODS[2:]]
+    cells += [gain_over(found[links, method], found[links, better]) for method in METHODS[2:]]
     ours = found[links, "ranker"]
     points, right = scored(ours.docs, ours.gold)
     error = calibration_error(reliability(points, right))
     return [*cells, f"{error:.3f}", f"{right.mean():.3f}", f"{precision_at(points, right, [0.8])[0]:.3f}"]
 
 
-def points(ours: Result, theirs: Result) -> str:
+def gain_over(ours: Result, theirs: Result) -> str:
     gain = difference(ours.counts, theirs.counts)
     return f"{100 * gain.gain:+.1f} ({100 * gain.low:+.1f} to {100 * gain.high:+.1f}), p {gain.p:.4f}"
 
@@ -210,7 +210,7 @@ def points(ours: Result, theirs: Result) -> str:
 def links_rows(found: Results, links: Sequence[str]) -> list[list[str]]:
     """Each method on other links against the same on the first ones."""
     first, *others = links
-    return [[name, *(points(found[name, method], found[first, method]) for method in METHODS)] for name in others]
+    return [[name, *(gain_over(found[name, method], found[first, method]) for method in METHODS)] for name in others]
 
 
 def bound_row(result: Result) -> list[str]:

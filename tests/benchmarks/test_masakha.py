@@ -31,8 +31,10 @@ def test_links_of_all_kinds_and_what_they_project(tmp_path, monkeypatch):
     assert min(min(each.scores) for each in found[masakha.ENSEMBLE][0]) > links_systems.THRESHOLD
 
     english = [bare_copy(doc, nlp.vocab) for doc in nlp.pipe(source)]
-    for doc in english:
+    for doc in (*english, *target):
         doc.ents = [doc.char_span(0, len(doc[0]), label="PER")]
     results = masakha.results(target, found, [english] * 2)
     rows = masakha.links_rows(results, LINKS)
     assert [row[0] for row in rows] == [*LINKS[1:]] and len(rows[0]) == 1 + len(masakha.METHODS)
+    gains = masakha.gain_row(results, masakha.STATISTICAL)
+    assert gains[0] in masakha.PUBLISHED and len(gains) == 1 + 3 + 3
