@@ -13,6 +13,8 @@ from ..languages import lang_code
 from .formats import Format, Options, Record, Report, Source, find_format, named_format
 from .formats.build import DocBuilder
 
+LINES = "txt"  # the format of text without labels, whatever the ending of its name: train.lug
+
 
 def read_docs(
     path: Union[str, Path],
@@ -26,6 +28,7 @@ def read_docs(
     spans_key: Optional[str] = None,
     tag_names: Sequence[str] = (),
     report: Optional[Report] = None,
+    default: Optional[str] = None,
 ) -> Iterator[Doc]:
     """Read a corpus of any format (see `docs/guides/formats.md`).
 
@@ -41,6 +44,8 @@ def read_docs(
     spans_key (Optional[str]): For .spacy: the group of `doc.spans` to take the entities from.
     tag_names (sequence of str): The names of tags that are given as numbers, in order.
     report (Optional[Report]): Lists each remark with its line; in place of `counts`.
+    default (Optional[str]): The format of a file with an unknown ending whose content fits it, and no other format
+        better.
     RETURNS (iterator of Doc): The Docs, read as they are asked for.
     RAISES (XprojError): If the format is not known. InputError: if the input cannot be used or holds nothing.
     """
@@ -52,7 +57,7 @@ def read_docs(
     options = Options(encoding, spans_key, tuple(tag_names), source_lang, lang_code(nlp))
     source = Source(path, options, nlp.vocab)
     try:
-        form = find_format(source) if format is None else named_format(format, source)
+        form = find_format(source, default) if format is None else named_format(format, source)
     except InputError:
         raise
     except XprojError as err:

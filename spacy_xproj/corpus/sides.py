@@ -15,9 +15,8 @@ from ..errors import InputError, XprojError
 from .formats import Format, Options, Record, Report, Source, find_format, named_format
 from .formats.build import DocBuilder
 from .parting import disagreement, find_partings, place
-from .readers import read_docs
+from .readers import LINES, read_docs
 
-LINES = "txt"
 CHECKED = 20_000  # lines of each side that are held against each other where the numbers agree
 LEFT_OUT = ("rejected_records", "ignored_records", "other_answers")
 

@@ -7,7 +7,7 @@ from typing import Optional
 
 from spacy.util import is_package
 
-from ..corpus import blank, read_docs
+from ..corpus import LINES, blank, read_docs
 from ..errors import InputError, XprojError
 from ..labels import LabelFilter
 from .pipelines import PathLike
@@ -70,7 +70,7 @@ def check_labels(
     labels: LabelFilter,
 ) -> None:
     """RAISES (InputError): If a file is not labeled as it must be, or a label that is named occurs nowhere in it."""
-    found = _labels(source, source_lang) if source else set()
+    found = _labels(source, source_lang, LINES if source_model else None) if source else set()
     there = _labels(gold, lang) if gold else set()
     if source and found and source_model:
         message = (
@@ -104,8 +104,8 @@ def _check_named(path: PathLike, labels: LabelFilter, found: set[str]) -> None:
         raise InputError(path, str(err)) from None
 
 
-def _labels(path: PathLike, lang: str) -> set[str]:
-    return {ent.label_ for doc in read_docs(path, blank(lang)) for ent in doc.ents}
+def _labels(path: PathLike, lang: str, default: Optional[str] = None) -> set[str]:
+    return {ent.label_ for doc in read_docs(path, blank(lang), default=default) for ent in doc.ents}
 
 
 def map_pairs(labels: LabelFilter) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ..corpus import blank
+from ..corpus import LINES, blank
 from ..errors import InputError
 from ..files import replacing_folder
 from ..keys import finished, run_key
@@ -65,6 +65,8 @@ def prune(
             return Pruning(Pruned(*note["counts"]), False)
         counts: list[int] = []
         with replacing_folder(out, key=key, counts=counts) as beside:
-            pruned = prune_model(folder, Texts(DocReader(corpus, blank(lang), source_lang=source_lang)), beside)
+            pruned = prune_model(
+                folder, Texts(DocReader(corpus, blank(lang), source_lang=source_lang, default=LINES)), beside
+            )
             counts += pruned
         return Pruning(pruned, True)

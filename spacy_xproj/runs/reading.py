@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Optional, Union
+from typing import Any, Optional, Union
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -26,6 +26,7 @@ class DocReader:
     limit (int): Read no more Docs than this of each. 0: all.
     labels (LabelFilter): New names of labels, and those to keep.
     sentences (bool): Find and align the sentences of Docs that have no sentence pairs.
+    default (Optional[str]): See `read_docs`.
     """
 
     def __init__(
@@ -38,10 +39,11 @@ class DocReader:
         limit: int = 0,
         labels: LabelFilter = ALL,
         sentences: bool = False,
+        default: Optional[str] = None,
     ):
         self.paths, self.nlp, self.alignments, self.limit = paths, nlp, alignments, limit
         self.source_nlp = blank(source_lang) if source_lang else None
-        self.labels, self.sentences = labels, sentences
+        self.labels, self.sentences, self.default = labels, sentences, default
 
     def __iter__(self) -> Iterator[Doc]:
         return self.read(Counter())
@@ -61,7 +63,8 @@ class DocReader:
         YIELDS (Doc): The Docs.
         """
         for path in self.paths:
-            docs = read_docs(path, self.nlp, limit=self.limit, counts=counts, source_nlp=self.source_nlp)
+            options: dict[str, Any] = {"limit": self.limit, "source_nlp": self.source_nlp, "default": self.default}
+            docs = read_docs(path, self.nlp, counts=counts, **options)
             yield from self.labels.apply(docs, seen)
 
     def shards(self) -> list[Path]:

@@ -19,7 +19,7 @@ from spacy.vocab import Vocab
 from thinc.api import require_gpu
 
 from ..codes import normalize_code
-from ..corpus import blank, read_docs, read_file, write_file
+from ..corpus import LINES, blank, read_docs, read_file, write_file
 from ..corpus.pairing import gold_doc
 from ..errors import InputError, XprojError
 from ..files import check_replaceable, file_hash, is_intact, replacing_folder, unsealed, write_state
@@ -201,7 +201,7 @@ class SelfTrainingFiles:
         for path in filter(None, (self.dev, self.extra)):
             list(self.labels.apply(read_docs(path, blank(self.code)), seen))
         check_teacher_labels(nlp, self.labels, seen)
-        texts = DocReader([self.raw], nlp, limit=self.limit)
+        texts = DocReader([self.raw], nlp, limit=self.limit, default=LINES)
         fit(nlp, texts)
         docs: list[Doc] = []
         held: list[Doc] = []

@@ -10,7 +10,7 @@ from spacy.language import Language
 from spacy.tokens import Doc, Span
 
 from ..codes import match_level
-from ..corpus import blank, lang_code
+from ..corpus import LINES, blank, lang_code
 from ..errors import InputError, XprojError
 from ..fitting import xproj_pipes
 from ..keys import Key
@@ -102,7 +102,7 @@ def source_reader(source: PathLike, nlp: Language, names: LabelFilter, labeler: 
         docs = DocReader([source], nlp, source_lang=None, labels=names)
         check_labels(docs)
     else:
-        docs = DocReader([source], nlp, source_lang=None)
+        docs = DocReader([source], nlp, source_lang=None, default=LINES)
         for doc in docs.read_plain(Counter()):
             check_unlabeled(doc)
     return docs

@@ -11,6 +11,7 @@ import numpy as np
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from ..corpus import LINES
 from ..errors import InputError
 from ..files import write_json
 from ..fitting import xproj_pipes
@@ -68,8 +69,8 @@ def teach(
         raise InputError(config, "Expected a pipeline with an xproj_teacher, but it has none.")
     check_teacher_labels(nlp, labels)
     key |= run_key({"input": raw}, {"license": license})
-    with locked(out, [raw]), fitted_beside(nlp, DocReader([raw], nlp), out, key) as fitted:
-        docs = DocReader([raw], fitted.nlp)
+    with locked(out, [raw]), fitted_beside(nlp, DocReader([raw], nlp, default=LINES), out, key) as fitted:
+        docs = DocReader([raw], fitted.nlp, default=LINES)
         step = PipelineStep(fitted.folder, fitted.state, partial(with_state, license=license))
         key["fitted pipeline"] = fitted.state
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from spacy.vectors import Vectors
 
-from ..corpus import blank
+from ..corpus import LINES, blank
 from ..errors import InputError
 from ..files import replacing_folder
 from ..keys import finished, run_key
@@ -67,7 +67,7 @@ def make_vectors(
         if note := finished(out, key):
             return Table(note["words"], width, False)
         nlp = blank(lang)
-        words = corpus_words(Texts(DocReader(corpus, blank(lang), source_lang=source_lang)))
+        words = corpus_words(Texts(DocReader(corpus, blank(lang), source_lang=source_lang, default=LINES)))
         vectors = encoder.vectors(words)
         known = np.flatnonzero(vectors.any(axis=1))
         words = [words[row] for row in known]

@@ -120,6 +120,21 @@ def test_labeled_source_target_lines_and_links(data, tmp_path, monkeypatch):
     assert json.loads(Path("corpus/projected.spacy.report.json").read_text())["projected"] == 2 * len(PAIRS)
 
 
+def test_lines_whose_ending_is_a_language(data, tmp_path):
+    """As in the docs: train.en and train.lug, of which each line is a text."""
+    for side, ending in (("source", "en"), ("target", "lug")):
+        shutil.copy(data / f"{side}.txt", tmp_path / f"train.{ending}")
+    args = ("--source", tmp_path / "train.en", "--target", tmp_path / "train.lug")
+    code, text = call(tmp_path / "lug", "--lang", "lg", *args, "--source-model", data / "ruler")
+    assert code == 0, text
+    code, text = call(
+        tmp_path / "raw", "--lang", "lg", "--raw", tmp_path / "train.lug", "--source-model", data / "ruler"
+    )
+    assert code == 0, text
+    result = CliRunner().invoke(app, ["convert", str(tmp_path / "train.en"), str(tmp_path / "out.spacy")])
+    assert result.exit_code == 1  # where nothing says that it is text without labels
+
+
 @pytest.mark.slow
 def test_a_source_model_and_a_language_without_data(data, tmp_path, monkeypatch):
     """Ewe, of which spaCy knows nothing. The labels are renamed and chosen."""
