@@ -63,7 +63,7 @@ def run_on_ray(
 
         for _ in range(min(n_process, len(todo))):
             start()
-        started = False
+        started, error = False, None
         while todo or any(job for _, job in running.values()):
             done, _ = ray.wait([*running], num_returns=1, timeout=None if started else PATIENCE)
             if not done:
@@ -75,25 +75,29 @@ def run_on_ray(
             actor, job = running.pop(done[0])
             try:
                 made = ray.get(done[0])
-            except ray.exceptions.RayTaskError as err:
-                raise (err.cause if isinstance(err.cause, XprojError) else err) from None
+            except ray.exceptions.RayTaskError as err:  # what the others are making is finished before
+                error = error or (err.cause if isinstance(err.cause, XprojError) else err)
+                todo.clear()
+                continue
             except ray.exceptions.RayError as err:  # the actor, its machine or the way to it was lost
                 number = -1 if job is None else job[0]
                 lost[number] += 1
-                if lost[number] > TRIES:
+                if lost[number] > (TRIES if job else TRIES * n_process):
                     what = "start" if job is None else f"make {job[2]}"
                     raise XprojError(
                         f"Workers of the Ray cluster were lost {lost[number]} times as they tried to {what}: {err}"
                     ) from err
-                if job is not None:
-                    todo.appendleft(job)
-                start()
+                if error is None:
+                    todo.extendleft([job] if job else [])
+                    start()
                 continue
             if job is not None:
                 finish(job[0], made)
             if todo:
                 job = todo.popleft()
                 running[actor.make.remote(*job[1:])] = (actor, job)
+        if error is not None:
+            raise error
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import pytest
 
 from spacy_xproj.corpus import doc_files
+from spacy_xproj.corpus.manifest import Manifest
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.runs import ray_engine as module
 from spacy_xproj.runs.engines import Workers
@@ -28,6 +29,8 @@ def test_an_actor_that_is_lost_and_an_error(tmp_path, inputs):
     assert made.totals() == {"docs": 6, "seen": 6} and (tmp_path / "in" / "lost").exists()
     with pytest.raises(InputError, match="line 3: stop"):
         map_shards(inputs, tmp_path / "bad", refuse, key=KEY, workers=RAY)
+    found = Manifest.read(tmp_path / "bad")
+    assert found.shards[0] and not found.shards[1]  # what another actor was at is finished
     assert not ray.is_initialized()
 
 

@@ -155,6 +155,19 @@ def test_settings(given, message):
         Workers(**given)
 
 
+def tell_gpus(source, target, watch):
+    (source.parent / f"{source.stem}.gpus").write_text(os.environ["CUDA_VISIBLE_DEVICES"])
+    return process_shard(FOUR, source, target, watch)
+
+
+@pytest.mark.slow
+def test_a_worker_sees_its_gpus(tmp_path):
+    write_shards(docs_of(["a 1"]), tmp_path / "in", key=KEY)
+    workers = Workers(gpus_per_worker=2)
+    map_shards(doc_files(tmp_path / "in"), tmp_path / "out", tell_gpus, key=KEY, workers=workers)
+    assert (tmp_path / "in" / "00000.gpus").read_text() == "0,1"
+
+
 def test_gpus_of_workers_on_this_machine():
     assert [Workers(2, gpus_per_worker=n)._gpus(1) for n in (0, 1, 2, 0.5)] == [
         None,
