@@ -240,6 +240,7 @@ def main(args: Optional[Sequence[str]] = None) -> None:
     parser.add_argument("--encoder", type=Path, help="folder of an encoder")
     parser.add_argument("--dry-run", action="store_true", help="only say what would run")
     parser.add_argument("--download", action="store_true", help="get absent files from their public origin")
+    parser.add_argument("--output", type=Path, help="file for the table; without it: NAME.md in the folder --work")
     parser.add_argument("--work", type=Path, default=ROOT / "metrics" / "literature", help="folder for what is made")
     given = parser.parse_args(args)
     files = KNOWN[given.name]["files"]
@@ -262,7 +263,9 @@ def main(args: Optional[Sequence[str]] = None) -> None:
     for lang in ready:
         rows += [*published(given.name, [lang]), *run(given.name, lang, given)]
     text = report(given.name, rows)
-    (given.work / f"{given.name}.md").write_text(text, encoding="utf-8")
+    output = given.output or given.work / f"{given.name}.md"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(text, encoding="utf-8")
     print(text)
     if left := [lang for lang in langs if lang not in ready]:
         print(f"Left out, as files are missing: {', '.join(left)}. --dry-run says which.")

@@ -7,6 +7,7 @@ import typer
 from spacy.cli._util import app as spacy_app
 
 from .. import __version__
+from .card import card_cli
 from .common import handle_errors
 from .config import config_cli
 from .convert import convert_cli, validate_cli
@@ -71,6 +72,7 @@ app.command("split")(handle_errors(split_cli))
 app.command("tune")(handle_errors(tune_cli))
 app.command("prune")(handle_errors(prune_cli))
 app.command("vectors")(handle_errors(vectors_cli))
+app.command("card")(handle_errors(card_cli))
 app.command("config")(handle_errors(config_cli))
 app.add_typer(review_app)
 
