@@ -83,7 +83,7 @@ def _input(lab: Lab, verb: str, kind: str, rng: random.Random, want: Contents) -
     lab.fresh()
     files = _files(lab, COMMANDS[verb])
     if not files:
-        return "", "same bytes"
+        return "", "same"
     path = rng.choice(files)
     near = path.relative_to(lab.work).as_posix().startswith(CHECKED)
     how = _damage(path, [file for file in files if not near or file.parent == path.parent], kind, rng)
@@ -91,12 +91,12 @@ def _input(lab: Lab, verb: str, kind: str, rng: random.Random, want: Contents) -
     outcome = lab.run(verb)
     if problem := _problem(outcome, before, contents(lab.work)):
         return f"{how}: {problem}", ""
-    what = "one clear error"
+    what = "error"
     if outcome.code == 0:
         is_same = _outputs(contents(lab.work)) == _outputs(want)
         if not is_same and (near or (path.suffix == ".spacy" and kind != "swapped")):
             return f"{how}, and nobody noticed", ""
-        what = "same bytes" if is_same else "another input"
+        what = "same" if is_same else "other text"
     for file in files:
         shutil.copy(lab.inputs / file.relative_to(lab.work), file)
     if verb in ONCE or verb == "memory":  # what was in a damaged text is in the memory now, beside the rest
@@ -112,7 +112,7 @@ def _output(lab: Lab, verb: str, kind: str, rng: random.Random, want: Contents, 
     lab.fresh(state)
     files = sorted(file for file in (lab.work / "out").rglob("*") if file.is_file() and file.suffix != ".db")
     if not files:
-        return "", "same bytes"
+        return "", "same"
     how = _damage(rng.choice(files), files, kind, rng)
     before = contents(lab.work)
     outcome = lab.run(verb)
@@ -120,7 +120,7 @@ def _output(lab: Lab, verb: str, kind: str, rng: random.Random, want: Contents, 
         return f"{how}: {problem}", ""
     if outcome.code == 0 and (problem := difference(contents(lab.work), want)):
         return f"{how}: {problem}", ""
-    return "", "one clear error" if outcome.code else "same bytes"
+    return "", "error" if outcome.code else "same"
 
 
 def _problem(outcome: Outcome, before: Contents, after: Contents) -> str:

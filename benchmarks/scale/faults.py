@@ -24,6 +24,7 @@ from .damage import damaged
 from .lab import Lab, Outcome, contents, difference, finished_shards, is_sharded
 from .verbs import COMMANDS, ONCE, RAY, SHARDED
 
+SAME, ERROR, WRONG = "same", "error", "WRONG"  # the bytes of an undisturbed run; one clear error
 TIMES = {SHARDED: 5}  # times as often as the others
 TRIES = 8  # for each kill that counts
 
@@ -38,19 +39,20 @@ class Tables:
     def add(self, part: str, verb: str, what: str, problem: str = "") -> None:
         """Count one fault, and keep what went wrong."""
         if problem:
-            what = "wrong"
+            what = WRONG
             self.problems.append(f"{part}, {verb}: {problem}")
         self.counts.setdefault((part, verb), Counter())[what] += 1
         print(".!"[bool(problem)], end="", file=sys.stderr, flush=True)
 
     def markdown(self) -> str:
-        """The table, for the docs."""
-        kinds = ("same bytes", "one clear error", "another input", "wrong")
-        lines = [f"| fault | verb | times | {' | '.join(kinds)} |", f"|---|---|{'--:|' * (1 + len(kinds))}"]
-        for (part, verb), found in self.counts.items():
-            cells = (part, verb, found.total(), *(found[kind] for kind in kinds))
-            lines.append(f"| {' | '.join(map(str, cells))} |")
-        return "\n".join(lines)
+        """A table with a row for each verb and a column for each fault, for the docs."""
+        faults = [*dict.fromkeys(fault for fault, _ in self.counts)]
+        rows = {verb: [verb] for _, verb in self.counts}
+        for verb, row in rows.items():
+            found = [self.counts.get((fault, verb), Counter()) for fault in faults]
+            row += [", ".join(f"{n} {what}" for what, n in sorted(one.items()) if n) or "–" for one in found]
+        lines = [("verb", *faults), ["---"] * (1 + len(faults)), *rows.values()]
+        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def kill(lab: Lab, verb: str, times: int, rng: random.Random, tables: Tables) -> None:
@@ -79,7 +81,7 @@ def kill(lab: Lab, verb: str, times: int, rng: random.Random, tables: Tables) ->
             problem = difference(contents(lab.work), want)  # it was in its place already
         if not problem and any(file.stat().st_mtime_ns != then for file, then in before.items()):
             problem = "a finished shard was made anew"
-        tables.add("SIGKILL", verb, "one clear error" if outcome.code else "same bytes", problem)
+        tables.add("SIGKILL", verb, ERROR if outcome.code else SAME, problem)
     if counted < times:
         tables.add("SIGKILL", verb, "", f"only {counted} of {times} kills came at a moment that counts")
 
@@ -123,7 +125,7 @@ def disk(lab: Lab, verb: str, times: int, rng: random.Random, tables: Tables) ->
         out = lab.work / "out"
         with mounted(out, "-t", "tmpfs", "-o", f"size={rng.randint(1, pages) * 4}k", "tmpfs"):
             outcome = lab.run(verb)
-            what = "same bytes" if outcome.code == 0 else "one clear error"
+            what = SAME if outcome.code == 0 else ERROR
             problem = wrong(outcome, want, contents(lab.work), may_fail=True)
             left = {name for name in contents(out) if name.endswith((".tmp", ".lock"))}
             if not problem and left:
@@ -150,7 +152,7 @@ def read_only(lab: Lab, verb: str, times: int, rng: random.Random, tables: Table
     problem = "" if outcome.is_clear else f"exit code {outcome.code}: {outcome.text[-3000:]}"
     if not problem and not (problem := difference(contents(lab.work), before)):
         problem = wrong(lab.run(verb), want, contents(lab.work), may_fail=False)
-    tables.add("read-only", verb, "one clear error", problem)
+    tables.add("read-only", verb, ERROR, problem)
 
 
 def damage(lab: Lab, verb: str, times: int, rng: random.Random, tables: Tables) -> None:
