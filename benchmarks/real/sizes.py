@@ -25,7 +25,7 @@ from spacy_xproj.corpus import write_file
 from spacy_xproj.evaluate.bootstrap import counts
 from spacy_xproj.runs.vectors import make_vectors
 
-from .routes import Work, blind, kept_docs, row, trained
+from .routes import HEADER, Work, blind, kept_docs, row, trained
 
 NAMES = ("ner_cpu", "ner_cpu_vectors", "ner_frozen")
 SPEED = 200  # sentences
@@ -77,7 +77,7 @@ def main() -> None:
     vectors, texts = work.folder / "vectors-es", work.folder / "texts-es.spacy"
     write_file([unlabeled(doc) for doc in (*docs, *work.target("es").test)], texts)
     make_vectors([texts], vectors, work.encoder, "es", device="cpu")
-    header = ["", "F1", "95 %", "seeds", "MB on disk", "training, CPU s", "words a second"]
+    header = [*HEADER, "MB on disk", "training, CPU s", "words a second"]
     print(table(header, [measure(work, name, docs, args.seeds, vectors) for name in NAMES]), flush=True)
 
 

@@ -5,7 +5,7 @@ import pytest
 import spacy
 from spacy.tokens import Doc, Span
 
-from benchmarks.real import routes
+from benchmarks.real import layers, routes
 from benchmarks.real.texts import Target
 from spacy_xproj.soft import SoftLabels
 from tests.aligners.tiny_encoders import make_encoder
@@ -28,7 +28,9 @@ def work(tmp_path, monkeypatch):
         lang, [bare(SOURCE)] * 4, [bare(TARGET)] * 4, [text(TARGET)] * 4
     )
     monkeypatch.setattr(routes, "target", small)
-    monkeypatch.setattr(routes, "gold", lambda lang, limit: [text(SOURCE if lang == "en" else TARGET)] * 4)
+    labeled = lambda lang, limit: [text(SOURCE if lang == "en" else TARGET)] * 4  # noqa: E731
+    for module in (layers, routes):
+        monkeypatch.setattr(module, "gold", labeled)
     made = routes.Work(make_encoder(tmp_path / "encoder"), tmp_path / "work", steps=12)
     shipped = made.config
 
@@ -45,7 +47,7 @@ def work(tmp_path, monkeypatch):
 def test_all_methods_and_what_is_kept(work, capsys, monkeypatch):
     found = routes.compare(work, "es", 0) | routes.two_sources(work)
     assert {*routes.METHODS} < {*found} and all(rows.shape == (4, 3) for rows in found.values())
-    assert capsys.readouterr().out.count("# ") == 7 + 2 + 4
+    assert capsys.readouterr().out.count("# ") == 5 + 2 + 4
     masked = routes.masking(work, "es", 0)
     assert masked["0.0"].tolist() == found[routes.PROJECTION].tolist(), "nothing is masked below 0"
     monkeypatch.setattr(routes, "trained", None)
@@ -77,3 +79,14 @@ def test_batches_take_every_text_before_any_comes_again():
     found = list(routes.batches([300] * 5, 5, np.random.default_rng(0)))
     assert [len(batch) for batch in found] == [2] * 5
     assert sorted(k for batch in found for k in batch) == sorted([*range(5)] * 2)
+
+
+def test_layers_are_compared_on_text_that_is_not_reported(work, tmp_path):
+    rows = layers.measure(work, seeds=2)
+    assert [row[0] for row in rows] == ["es", "de"] and all(len(row[3].split()) == 2 for row in rows)
+    other = routes.Work(work.encoder, tmp_path, steps=1, layers=[1, 3])
+    assert other.config("es")["components"]["tok2vec"]["model"]["embed"]["layers"] == [1, 3]
+
+
+def test_the_shares_of_types_are_those_of_the_entities():
+    assert routes.shares([text(TARGET), text(TARGET, ((0, 1, "PER"),))]) == "PER 0.67, LOC 0.33, ORG 0.00"
