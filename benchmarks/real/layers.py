@@ -12,7 +12,8 @@ import numpy as np
 from benchmarks.common import ROOT, table
 from spacy_xproj.evaluate.bootstrap import counts
 
-from .routes import HEADER, Work, blind, row, student
+from .routes import Work, blind, student
+from .tables import HEADER, row
 from .texts import gold
 
 LAYERS = ("0,4,8,12", "8")

@@ -25,7 +25,8 @@ from spacy_xproj.corpus import write_file
 from spacy_xproj.evaluate.bootstrap import counts
 from spacy_xproj.runs.vectors import make_vectors
 
-from .routes import HEADER, Work, blind, kept_docs, row, trained
+from .routes import Work, blind, kept_docs, trained
+from .tables import HEADER, row
 
 NAMES = ("ner_cpu", "ner_cpu_vectors", "ner_frozen")
 SPEED = 200  # sentences

@@ -5,7 +5,7 @@ import pytest
 import spacy
 from spacy.tokens import Doc, Span
 
-from benchmarks.real import layers, routes
+from benchmarks.real import layers, routes, tables
 from benchmarks.real.texts import Target
 from spacy_xproj.soft import SoftLabels
 from tests.aligners.tiny_encoders import make_encoder
@@ -89,4 +89,4 @@ def test_layers_are_compared_on_text_that_is_not_reported(work, tmp_path):
 
 
 def test_the_shares_of_types_are_those_of_the_entities():
-    assert routes.shares([text(TARGET), text(TARGET, ((0, 1, "PER"),))]) == "PER 0.67, LOC 0.33, ORG 0.00"
+    assert tables.shares([text(TARGET), text(TARGET, ((0, 1, "PER"),))]) == "PER 0.67, LOC 0.33, ORG 0.00"
