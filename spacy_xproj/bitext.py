@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from math import isfinite
 from typing import Any, NamedTuple, Optional, Union
 
 import numpy as np
@@ -365,8 +366,8 @@ def _check_kinds(bitext: Bitext) -> None:
     if wrong := [kind for kind in {*map(type, strings), *map(type, bitext.source_ids.values())} if kind is not str]:
         raise XprojError(f"Expected words, labels and names of a Bitext to be strings, got {wrong[0].__name__}.")
     for value in bitext.provenance.values():
-        if not isinstance(value, (str, int, float)):
-            raise XprojError(f"Expected strings and numbers as provenance of a Bitext, got {type(value).__name__}.")
+        if not isinstance(value, str) and not (isinstance(value, (int, float)) and isfinite(value)):
+            raise XprojError(f"Expected strings and numbers as provenance of a Bitext, got {value!r}.")
     for start, end, label, _, score in bitext.spans:
         if type(start) is not int or type(end) is not int or not label or not 0 <= score <= 1:
             raise XprojError(f"A source span has the offsets {start!r}, {end!r}, label {label!r} and score {score!r}.")

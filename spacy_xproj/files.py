@@ -49,6 +49,7 @@ def replacing(path: Union[str, Path]) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path)
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    beside.unlink(missing_ok=True)  # a link that somebody laid there would be written through
     try:
         with _os_errors(path):
             yield beside

@@ -181,7 +181,9 @@ def check_projected(doc: Doc, nlp: Any) -> None:
         if bitext.sents:
             inside = [c <= span.start and span.end <= d for (x, y), (c, d) in bitext.sents if x <= a and b <= y]
             assert any(inside), "a projection crosses sentence pairs"
-    level = dict(zip(ids, depths(bitext.spans)))
+    level: dict[str, int] = {}
+    for pair in bitext.pairs(tuple(token.text for token in doc)):
+        level.update(zip((span.id for span in pair.spans), depths(pair.spans)))
     for one, other in combinations(group, 2):
         if one.start < other.end and other.start < one.end:
             assert level[one.id_] != level[other.id_], "projections of one level of nesting overlap"

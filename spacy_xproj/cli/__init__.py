@@ -8,7 +8,7 @@ from spacy.cli._util import app as spacy_app
 
 from .. import __version__
 from .card import card_cli
-from .common import handle_errors
+from .common import handle_errors, runs_pipelines
 from .config import config_cli
 from .convert import convert_cli, validate_cli
 from .evaluate import evaluate_cli
@@ -57,19 +57,19 @@ def options(
 
 
 app.command("init")(handle_errors(init_cli))
-app.command("convert")(handle_errors(convert_cli))
+app.command("convert")(handle_errors(runs_pipelines(convert_cli)))
 app.command("validate")(handle_errors(validate_cli))
-app.command("pair")(handle_errors(pair_cli))
-app.command("translate", context_settings=OVERRIDES)(handle_errors(translate_cli))
-app.command("project", context_settings=OVERRIDES)(handle_errors(project_cli))
-app.command("evaluate", context_settings=OVERRIDES)(handle_errors(evaluate_cli))
-app.command("inspect")(handle_errors(inspect_cli))
-app.command("teach", context_settings=OVERRIDES)(handle_errors(teach_cli))
-app.command("selftrain", context_settings=OVERRIDES)(handle_errors(selftrain_cli))
-app.command("fit", context_settings=OVERRIDES)(handle_errors(fit_cli))
+app.command("pair")(handle_errors(runs_pipelines(pair_cli)))
+app.command("translate", context_settings=OVERRIDES)(handle_errors(runs_pipelines(translate_cli)))
+app.command("project", context_settings=OVERRIDES)(handle_errors(runs_pipelines(project_cli)))
+app.command("evaluate", context_settings=OVERRIDES)(handle_errors(runs_pipelines(evaluate_cli)))
+app.command("inspect")(handle_errors(runs_pipelines(inspect_cli)))
+app.command("teach", context_settings=OVERRIDES)(handle_errors(runs_pipelines(teach_cli)))
+app.command("selftrain", context_settings=OVERRIDES)(handle_errors(runs_pipelines(selftrain_cli)))
+app.command("fit", context_settings=OVERRIDES)(handle_errors(runs_pipelines(fit_cli)))
 app.command("memory")(handle_errors(memory_cli))
 app.command("split")(handle_errors(split_cli))
-app.command("tune")(handle_errors(tune_cli))
+app.command("tune")(handle_errors(runs_pipelines(tune_cli)))
 app.command("prune")(handle_errors(prune_cli))
 app.command("vectors")(handle_errors(vectors_cli))
 app.command("card")(handle_errors(card_cli))

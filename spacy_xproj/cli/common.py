@@ -6,7 +6,8 @@ import traceback
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
+from inspect import Parameter, signature
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -19,6 +20,7 @@ from wasabi import msg
 from ..codes import language_name, normalize_code
 from ..errors import XprojError
 from ..files import read_note
+from ..programs import allowing_programs
 from ..progress import Seconds, listening
 from ..runs.pipelines import is_single
 from ..runs.shards import Progress
@@ -50,6 +52,10 @@ Sentences = Annotated[
 ]
 
 MaxFit = Annotated[int, typer.Option(min=1, help="Docs to fit on at most: a sample of a larger input.")]
+
+AllowPrograms = Annotated[
+    bool, typer.Option("--allow-programs", help="Let the config name a program to run, such as another Apertium.")
+]
 
 LANGUAGES = {"lang", "source_lang"}  # the parameters of verbs that are language codes
 
@@ -101,6 +107,21 @@ def _disk_problem(err: OSError) -> str:
     if err.errno == errno.EROFS:
         return f"{place}this disk cannot be written to. Give another place for what is written."
     return str(err)
+
+
+def runs_pipelines(verb: Callable) -> Callable:
+    """Give a verb, which loads a pipeline or a config, the option --allow-programs."""
+
+    @functools.wraps(verb)
+    def wrapper(*args: Any, allow_programs: bool = False, **kwargs: Any) -> None:
+        with allowing_programs() if allow_programs else nullcontext():
+            verb(*args, **kwargs)
+
+    option = Parameter("allow_programs", Parameter.KEYWORD_ONLY, default=False, annotation=AllowPrograms)
+    known = signature(verb)
+    wrapper.__signature__ = known.replace(parameters=[*known.parameters.values(), option])  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {**verb.__annotations__, option.name: AllowPrograms}
+    return wrapper
 
 
 def _code(code: Optional[str]) -> Optional[str]:

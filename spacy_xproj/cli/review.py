@@ -11,7 +11,7 @@ from ..review import verbs
 from ..review.llm import KEY_VARIABLE, second_opinion
 from ..review.round import review_round
 from ..review.score import Share
-from .common import handle_errors, show_counts
+from .common import handle_errors, runs_pipelines, show_counts
 
 app = typer.Typer(name="review", help="Have projections looked at, and put the answers to use.", no_args_is_help=True)
 Projected = Annotated[Path, typer.Argument(metavar="PROJECTED", help="What 'xproj project' wrote.")]
@@ -152,9 +152,9 @@ def show_problems(problems: list[str], most: int = 5) -> None:
         msg.warn(f"{len(problems)} answers could not be used: {' '.join(problems[:most])}{more}")
 
 
-app.command("export")(handle_errors(export_cli))
+app.command("export")(handle_errors(runs_pipelines(export_cli)))
 app.command("import")(handle_errors(import_cli))
-app.command("apply")(handle_errors(apply_cli))
+app.command("apply")(handle_errors(runs_pipelines(apply_cli)))
 app.command("llm")(handle_errors(llm_cli))
-app.command("round")(handle_errors(round_cli))
+app.command("round")(handle_errors(runs_pipelines(round_cli)))
 app.command("score")(handle_errors(score_cli))

@@ -48,6 +48,7 @@ def check_doc(doc: Doc) -> None:
         for name, kind in (("doubtful", int), ("answered", str)):
             values = report.get(name, {})
             check_fields(f"{name!r} of the report", values, dict.fromkeys(values, kind))
+    check_fields("doc.cats", doc.cats, dict.fromkeys(doc.cats if isinstance(doc.cats, dict) else (), (int, float)))
     check_limit("doc_entities", len(doc.ents), "It has {n} entities")
     for ent in doc.ents:
         ent.label_, ent.id_  # noqa: B018

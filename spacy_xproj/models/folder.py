@@ -1,6 +1,5 @@
 """A Hugging Face model in a folder of this machine: found, hashed, copied, and loaded at first use in each process."""
 
-import json
 import os
 import re
 import shutil
@@ -13,6 +12,7 @@ from weakref import WeakValueDictionary
 from ..compat import require
 from ..errors import InputError, XprojError
 from ..files import check_as_written, file_hash, replacing, text_hash
+from ..limits import parse_json
 from ..state import OWN, State, too_large
 
 EXTRA = "spacy-xproj"
@@ -86,7 +86,7 @@ def read_config(folder: Path, who: str, what: str = "model") -> dict[str, Any]:
     """
     path = folder / "config.json"
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = parse_json(path.read_text(encoding="utf-8"))
         if not isinstance(config, dict):
             raise ValueError("it holds no settings")
     except (OSError, ValueError) as err:

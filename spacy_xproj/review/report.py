@@ -1,6 +1,5 @@
 """A report on a projection, as Markdown: yield, reasons, scores and whether they can be believed, errors, speed."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from ..errors import InputError
 from ..evaluate import score
 from ..evaluate.calibration import calibration_error, reliability, scored
 from ..files import write_lines
+from ..limits import parse_json
 from .page.html import REASONS
 from .page.rows import Row
 
@@ -115,7 +115,7 @@ def trained(name: str, found: Mapping[str, Any]) -> tuple:
 def read_metrics(path: PathLike) -> dict[str, Any]:
     """Read what `spacy evaluate --output` wrote. RAISES (InputError): If it is something else."""
     try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        found = parse_json(Path(path).read_text(encoding="utf-8"))
         return {name: float(found[name] or 0.0) for name in ("ents_p", "ents_r", "ents_f", "speed")}
     except (OSError, ValueError, KeyError, TypeError) as err:
         raise InputError(path, f"Expected the scores that 'spacy evaluate --output' writes ({err!r}).") from err
@@ -125,4 +125,4 @@ def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]
     """Yield the lines of a Markdown table."""
     for line in (header, ["---", *["---:"] * (len(header) - 1)], *rows):
         cells = (f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in line)
-        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        yield "| " + " | ".join(cell.replace("|", "\\|").replace("<", "&lt;") for cell in cells) + " |"

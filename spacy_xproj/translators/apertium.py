@@ -8,11 +8,14 @@ from typing import Any, Union
 
 from ..codes import macro_language, parse
 from ..errors import XprojError
+from ..programs import check_program
 from ..ty import CharSpan, Translation
 from .apertium_run import FIRST, INSTALL, Broken, Installation, Running
 from .apertium_stream import read, squeezed, write
 from .checks import warn_about
 
+NAME = "spacy_xproj.Apertium.v1"
+PROGRAM = "apertium"
 PLAIN = re.compile(r"[a-z]{2,3}-[a-z]{2,3}")
 
 
@@ -24,12 +27,16 @@ class Apertium:
     Nothing is started before the first text. A mode, once used, is kept running until `close`, or until the object is
     gone. A forked process starts its own.
 
-    program (str): Name or path of the program `apertium`.
-    data (str): The folder that holds Apertium's `modes`. "": where the program itself looks.
+    program (str): Name or path of the program `apertium`. Another one must be allowed, see `spacy_xproj.programs`.
+    data (str): The folder that holds Apertium's `modes`, which are commands, so that it must be allowed, too. "": where
+        the program itself looks.
     mark_unknown (bool): Leave Apertium's marks in the translation: "*" before a word that it does not know.
+    RAISES (XprojError): If it names a program or a folder, and that is not allowed.
     """
 
-    def __init__(self, program: str = "apertium", data: str = "", mark_unknown: bool = False):
+    def __init__(self, program: str = PROGRAM, data: str = "", mark_unknown: bool = False):
+        named = {"program": program} if program != PROGRAM else {}
+        check_program(NAME, **named, **({"data": data} if data else {}))
         self.program, self.data, self.mark_unknown = program, data, mark_unknown
         self._running: dict[str, Running] = {}
         self._pid = os.getpid()
@@ -41,10 +48,7 @@ class Apertium:
     @cached_property
     def key(self) -> str:
         """The version of Apertium, a hash of its installed data, and the settings."""
-        return (
-            f"spacy_xproj.Apertium.v1 {self._installed.version} {self._installed.digest()}"
-            + " marked" * self.mark_unknown
-        )
+        return f"{NAME} {self._installed.version} {self._installed.digest()}" + " marked" * self.mark_unknown
 
     @property
     def provenance(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from ..compat import require
 from ..errors import InputError, XprojError
 from ..files import file_hash, folder_beside, replacing, text_hash
+from ..limits import parse_json
 from ..locks import locked
 from ..models.folder import model_files
 from .seq2seq import load_weights
@@ -46,7 +47,7 @@ def model_hash(folder: Path) -> str:
 def read_note(folder: Path) -> dict[str, Any]:
     """What a converted folder was made of; empty where nothing (readable) says so."""
     try:
-        note = json.loads((folder / NOTE).read_text(encoding="utf8"))
+        note = parse_json((folder / NOTE).read_text(encoding="utf8"))
     except (OSError, ValueError):
         return {}
     return note if isinstance(note, dict) else {}
@@ -158,4 +159,4 @@ def run_converter(model: Path, place: Path, compute_type: str) -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf8"))
+    return parse_json(path.read_text(encoding="utf8"))

@@ -178,6 +178,7 @@ CHANGES = [
     {"links": np.array([[0, 9]], "<i4").tobytes()},
     {"links": b"abc"},
     {"provenance": {"a": [1]}},
+    {"provenance": {"a": float("nan")}},
     {"source_ids": {"s0": 7}},
     {"sents": [[[0, 1], [0, 9]]]},
 ]
@@ -196,6 +197,16 @@ def test_a_damaged_payload_is_refused(tmp_path, change):
     path.write_bytes(docbin.to_bytes())
     with pytest.raises(InputError, match=r"x\.spacy: Doc 2: "):
         list(read_file(path, NLP.vocab))
+
+
+@pytest.mark.parametrize("cats", [7, ["a"], {"a": "b"}])
+def test_damaged_categories_are_refused(tmp_path, cats):
+    doc = NLP("a")
+    write_file([doc], tmp_path / "x.spacy")
+    data = srsly.msgpack_loads(zlib.decompress((tmp_path / "x.spacy").read_bytes()))
+    (tmp_path / "x.spacy").write_bytes(zlib.compress(srsly.msgpack_dumps({**data, "cats": [cats]})))
+    with pytest.raises(InputError, match=r"Doc 1: doc\.cats"):
+        list(read_file(tmp_path / "x.spacy", NLP.vocab))
 
 
 def test_a_label_that_is_in_no_string_store_is_refused(tmp_path):

@@ -35,6 +35,11 @@ SENTENCES = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def allowed(monkeypatch):
+    monkeypatch.setenv("XPROJ_ALLOW_PROGRAMS", "1")
+
+
 @pytest.fixture(scope="module")
 def real():
     """The real program, with the pairs that the tests need."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from ...errors import InputError
 from ...files import replacing
+from ...limits import parse_json
 from .names import FEATURES, PART, PIECES, PLACE, STAGES, with_parts
 
 NAME = "spacy_xproj.Ranker.v1"
@@ -57,7 +58,7 @@ def read_weights(path: Optional[str] = None, parts: Collection[str] = ()) -> dic
     """
     source = files(__package__).joinpath(SHIPPED) if path is None else Path(path)
     try:
-        found = json.loads(source.read_text(encoding="utf-8"))
+        found = parse_json(source.read_text(encoding="utf-8"))
         data, known = found["weights"], with_parts({*parts, *found.get("evidence", ())})
         stages = (*STAGES, *(stage for stage in PIECES.values() if stage in data))
         unknown = {name for stage in stages for name in data[stage] if name not in known}
