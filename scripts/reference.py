@@ -45,6 +45,7 @@ def configs() -> str:
 def _config(name: str, text: str) -> str:
     comment, rest = re.fullmatch(r"((?:#[^\n]*\n)*)(.*)", text, re.S).groups()  # type: ignore[union-attr]
     said = re.sub(r"^# ?", "", comment, flags=re.M)
+    said = re.sub(r"^\[.*", lambda found: f"```ini\n{found[0].strip()}\n```\n", said, flags=re.M | re.S)
     folded = "".join(f"    {line}" for line in f"```ini\n{rest.strip()}\n```\n".splitlines(keepends=True))
     return f'\n## {name}\n\n{said}\n??? note "{name}.cfg"\n\n{folded}'
 
