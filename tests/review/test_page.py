@@ -408,6 +408,15 @@ class TestInTheBrowser:
         expect(page.locator("#note")).to_have_text("This span is not among those that are asked for.")
         assert page.locator("#done").inner_text() == "1 of 1 answered"
 
+    def test_an_answer_needs_a_span(self, tmp_path, view):
+        nlp, docs = projected()
+        page = view(page_of(docs, tmp_path, nlp))
+        page.keyboard.press("a")
+        expect(page.locator("#note")).to_have_text("Choose a span first, with n or j.")
+        page.keyboard.press("n")
+        page.keyboard.press("a")
+        assert page.locator("#done").inner_text() == "1 of 48 answered"
+
     def test_only_what_is_near_is_drawn(self, tmp_path, view):
         """A page of many sentences holds few of them as elements, also after it was scrolled through."""
         _, docs = projected()
