@@ -180,15 +180,16 @@ def main(args: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         lab = Lab(Path(folder).resolve() / "lab")
         no_mount = mount_problem(lab.folder)
-        for part in given.part or PARTS:
-            if no_mount and part in ("disk", "read-only"):
-                print(f"{part}: left out, nothing can be mounted here ({no_mount})")
-                continue
-            for verb in verbs:
-                begin = time.monotonic()
-                times = given.times * (TIMES.get(verb, 1) if part == "kill" else 1)
-                PARTS[part](lab, verb, times, random.Random(f"{given.seed} {part} {verb}"), tables)
-                print(f" {part} {verb} {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
+        with suppress(KeyboardInterrupt):  # what was counted is printed
+            for part in given.part or PARTS:
+                if no_mount and part in ("disk", "read-only"):
+                    print(f"{part}: left out, nothing can be mounted here ({no_mount})")
+                    continue
+                for verb in verbs:
+                    begin = time.monotonic()
+                    times = given.times * (TIMES.get(verb, 1) if part == "kill" else 1)
+                    PARTS[part](lab, verb, times, random.Random(f"{given.seed} {part} {verb}"), tables)
+                    print(f" {part} {verb} {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
     print(tables.markdown())
     for problem in tables.problems:
         print(f"\n{problem}")
@@ -196,5 +197,4 @@ def main(args: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    with suppress(KeyboardInterrupt):
-        sys.exit(main(sys.argv[1:]))
+    sys.exit(main(sys.argv[1:]))
