@@ -13,8 +13,8 @@ from .common import LabelMap, Labels
 
 def split_cli(
     input: Annotated[Path, typer.Argument(metavar="IN", help="Labeled corpus: .spacy, or a folder of shards.")],
-    train: Annotated[Path, typer.Argument(metavar="TRAIN", help="Training data to write, .spacy.")],
-    dev: Annotated[Path, typer.Argument(metavar="DEV", help="Development data to write, .spacy.")],
+    train: Annotated[Path, typer.Argument(metavar="TRAIN", help="Training data to write: .spacy, or a folder.")],
+    dev: Annotated[Path, typer.Argument(metavar="DEV", help="Development data to write: .spacy, or a folder.")],
     share: Annotated[float, typer.Option(min=0, max=1, help="Share of the development data.")] = 0.12,
     user_data: Annotated[bool, typer.Option("--user-data", help="Keep payloads and soft labels.")] = False,
     labels: Labels = "",

@@ -14,7 +14,7 @@ from spacy.vocab import Vocab
 
 from ..errors import InputError, XprojError
 from ..files import is_intact, replacing
-from ..limits import check_limit, limit
+from ..limits import advice, check_limit, limit
 from .doc_checks import check_doc
 from .manifest import MANIFEST, Manifest
 
@@ -115,10 +115,15 @@ def write_file(docs: Iterable[Doc], path: PathLike) -> int:
     docs (iterable of Doc): The Docs.
     path (str or Path): The file.
     RETURNS (int): How many were written.
-    RAISES (XprojError): If the user data of a Doc cannot be written.
+    RAISES (XprojError): If the user data of a Doc cannot be written, or there are more Docs than the limit.
     """
-    docbin = DocBin(store_user_data=True)
+    docbin, most = DocBin(store_user_data=True), limit("file_docs")
     for batch in minibatch(docs, BATCH):
+        if len(docbin) + len(batch) > most:
+            raise XprojError(
+                f"There are more than {most:,} Docs for one .spacy file, which is held in memory as a whole. Give OUT "
+                f"as a folder of shards: a name that does not end in .spacy. {advice('file_docs')}"
+            )
         with hooks_looked_up(srsly.msgpack_encoders):
             for doc in batch:
                 try:

@@ -1,19 +1,22 @@
 """Split a corpus into training and development data, by its texts."""
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import Doc
 
-from ..corpus import blank, read_docs
+from ..corpus import blank, read_docs, write_file
 from ..corpus.licenses import licenses
 from ..errors import InputError, XprojError
 from ..files import check_apart, replacing, text_hash
+from ..keys import run_key
 from ..labels import ALL, LabelFilter
 from ..locks import locked
 from .pipelines import PathLike, is_single
+from .shards import write_shards
 
 
 class Part(NamedTuple):
@@ -41,7 +44,7 @@ def split(
     """Split a corpus by a hash of each text, so that no text is in both parts.
 
     input (str or Path): A labeled corpus: .spacy, or a folder of shards.
-    train, dev (str or Path): Where to write the training and the development data, .spacy.
+    train, dev (str or Path): Where to write the training and the development data: .spacy, or a folder of shards.
     share (float): The share of the development data, between 0 and 1.
     user_data (bool): Keep payloads and soft labels. Training a NER needs none of them, and files without them can be
         read without this package. The license of the data stays in any case.
@@ -50,28 +53,21 @@ def split(
     RAISES (XprojError): If the input cannot be used, or a part would have no Doc or no entity. Nothing is written then.
     """
     paths = Path(train), Path(dev)
-    for path in paths:
-        if not is_single(path):
-            raise XprojError(f"{path}: Expected a name that ends in .spacy.")
     if Path(input).is_file() and not is_single(Path(input)):
         raise InputError(input, "Expected .spacy or a folder of shards. `xproj convert` makes either.")
     if len({Path(path).resolve() for path in (input, *paths)}) < 3:
         raise XprojError("IN, TRAIN and DEV must be three different files.")
     for path in paths:
         check_apart(path, [input])
-    bins = tuple(DocBin(store_user_data=True) for _ in paths)
-    found: tuple[Counter, Counter] = (Counter(), Counter())
-    soft: tuple[Counter, Counter] = (Counter(), Counter())
-    for doc in labels.checked(read_docs(input, blank("xx"), format="spacy")):
-        which = int(is_dev(doc.text, share))
-        found[which].update(ent.label_ for ent in doc.ents)
-        if doc._.xproj_soft is not None:
-            soft[which].update(ent.label for ent in doc._.xproj_soft.entities(doc))
-        bins[which].add(doc if user_data else _without_user_data(doc))
-    parts = [
-        Part(len(docs), dict(sorted((hard or softly).items())), not hard and bool(softly))
-        for docs, hard, softly in zip(bins, found, soft)
-    ]
+    options = {"share": share, "user data": user_data, **labels.options()}
+    key = run_key({"input": input}, options)
+
+    def docs(part: int) -> Iterator[Doc]:
+        for doc in labels.apply(read_docs(input, blank("xx"), format="spacy")):
+            if is_dev(doc.text, share) == part:
+                yield doc if user_data else _without_user_data(doc)
+
+    parts = _parts(labels.checked(read_docs(input, blank("xx"), format="spacy")), share)
     for name, part in zip(("training", "development"), parts):
         if not part.labels:
             has = (
@@ -86,9 +82,29 @@ def split(
     with ExitStack() as stack:
         for path in paths:
             stack.enter_context(locked(path))
-        for path, docs in zip(paths, bins):
-            docs.to_disk(stack.enter_context(replacing(path)))
+        for number, path in enumerate(paths):
+            if is_single(path):
+                write_file(docs(number), stack.enter_context(replacing(path)))
+            else:
+                write_shards(docs(number), path, key={**key, "part": ("train", "dev")[number]})
     return parts[0], parts[1]
+
+
+def _parts(docs: Iterable[Doc], share: float) -> list[Part]:
+    """Count what is to go where."""
+    sizes = [0, 0]
+    found: tuple[Counter, Counter] = (Counter(), Counter())
+    soft: tuple[Counter, Counter] = (Counter(), Counter())
+    for doc in docs:
+        which = int(is_dev(doc.text, share))
+        sizes[which] += 1
+        found[which].update(ent.label_ for ent in doc.ents)
+        if doc._.xproj_soft is not None:
+            soft[which].update(ent.label for ent in doc._.xproj_soft.entities(doc))
+    return [
+        Part(size, dict(sorted((hard or softly).items())), not hard and bool(softly))
+        for size, hard, softly in zip(sizes, found, soft)
+    ]
 
 
 def is_dev(text: str, share: float) -> bool:

@@ -102,9 +102,27 @@ def test_labels(tmp_path):
 
 def test_names_that_cannot_be(tmp_path):
     source = corpus(tmp_path / "all.spacy")
-    assert "ends in .spacy" in call(source, tmp_path / "train", tmp_path / "dev.spacy")[1]
     assert "three different files" in call(source, source, tmp_path / "dev.spacy")[1]
     assert "three different files" in call(source, *[tmp_path / "dev.spacy"] * 2)[1]
     (tmp_path / "a.conll").write_text("Ana\tB-PER\n")
     assert "`xproj convert` makes either" in call(tmp_path / "a.conll", tmp_path / "t.spacy", tmp_path / "d.spacy")[1]
     assert "no such file" in call(tmp_path / "b.spacy", tmp_path / "t.spacy", tmp_path / "d.spacy")[1]
+
+
+def test_folders_of_shards(tmp_path):
+    source = corpus(tmp_path / "all.spacy")
+    assert call(source, tmp_path / "train.spacy", tmp_path / "dev.spacy", "--share", "0.3")[0] == 0
+    for _ in range(2):  # the second time all is there
+        code, text = call(source, tmp_path / "train", tmp_path / "dev", "--share", "0.3")
+        assert code == 0 and "PER" in text
+    for part in ("train", "dev"):
+        assert (tmp_path / part / "manifest.json").exists()
+        assert read(tmp_path / part / "00000.spacy")[3].to_json() == read(tmp_path / f"{part}.spacy")[3].to_json()
+        assert (tmp_path / part / "00000.spacy").read_bytes() == (tmp_path / f"{part}.spacy").read_bytes()
+
+
+def test_too_many_docs_for_one_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("XPROJ_MAX_FILE_DOCS", "20")
+    code, text = call(corpus(tmp_path / "all.spacy"), tmp_path / "train.spacy", tmp_path / "dev.spacy")
+    assert code == 1 and "more than 20 Docs for one .spacy file" in text and "Give OUT as a folder of shards" in text
+    assert names(tmp_path) == {"all.spacy"}
