@@ -1,9 +1,11 @@
 """Fitting the parts that learn from the corpus, pipe by pipe, each on the output of those before it."""
 
 import heapq
+from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from copy import copy
+from itertools import compress
 from typing import Optional, Union
 
 from spacy.language import Language
@@ -66,15 +68,15 @@ class Sample:
     Attributes: `size`, `total` (int), the numbers of its Docs and of all.
     """
 
-    def __init__(self, docs: Iterable[Doc], size: int, texts: Optional[Iterable[Doc]] = None):
-        """texts (Optional[iterable of Doc]): The same Docs with their texts alone, which can be cheaper to read."""
+    def __init__(self, docs: Iterable[Doc], size: int):
         if size < 1:
             raise XprojError(f"max_fit must be at least 1, not {size}.")
         if iter(docs) is docs:
             raise XprojError("fit reads the docs more than once: give a list, not a generator.")
-        self.docs, self.total, self.room = docs, 0, size
-        texts = docs if texts is None else texts
-        hashes = heapq.nsmallest(size + 1, (hash_string(doc.text) for doc in self._counted(steps(texts, "reading"))))
+        self.docs, self.room = docs, size
+        self.hashes = array("Q", (hash_string(doc.text) for doc in steps(docs, "reading")))
+        self.total = len(self.hashes)
+        hashes = heapq.nsmallest(size + 1, self.hashes)
         if not hashes:
             raise XprojError("There is not one Doc to fit on.")
         self.size = min(len(hashes), size)
@@ -97,19 +99,18 @@ class Sample:
         other.docs, other.limit = docs, None
         return other
 
-    def _counted(self, docs: Iterable[Doc]) -> Iterator[Doc]:
-        for self.total, doc in enumerate(docs, 1):
-            yield doc
-
     def __iter__(self) -> Iterator[Doc]:
         return steps(self._chosen(), "reading", self.size)
 
     def _chosen(self) -> Iterator[Doc]:
+        if self.limit is None:
+            return iter(self.docs)
+        return compress(self.docs, self.choice())
+
+    def choice(self) -> Iterator[bool]:
+        """Whether each of the Docs is in it, in order."""
         left = self.at_limit
-        for doc in self.docs:
-            text_hash = hash_string(doc.text) if self.limit is not None else 0
-            if self.limit is None or text_hash < self.limit:
-                yield doc
-            elif text_hash == self.limit and left:
-                left -= 1
-                yield doc
+        for text_hash in self.hashes:
+            at_limit = text_hash == self.limit
+            yield self.limit is None or text_hash < self.limit or (at_limit and left > 0)
+            left -= at_limit

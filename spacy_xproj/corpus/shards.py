@@ -3,9 +3,9 @@
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import islice
+from itertools import compress, islice
 from pathlib import Path
-from typing import Any, Union
+from typing import Any, Optional, Union
 
 import srsly
 from spacy.tokens import Doc, DocBin
@@ -59,12 +59,15 @@ def doc_files(path: PathLike) -> list[Path]:
     return files
 
 
-def read_file(path: PathLike, vocab: Vocab, *, bare: bool = False) -> Iterator[Doc]:
+def read_file(
+    path: PathLike, vocab: Vocab, *, bare: bool = False, choice: Optional[Iterator[bool]] = None
+) -> Iterator[Doc]:
     """The Docs of one .spacy file, with their user data.
 
     path (str or Path): The file.
     vocab (Vocab): The vocab of the Docs.
     bare (bool): Leave out user data and groups of spans, which takes most of the time.
+    choice (Optional[iterator of bool]): Whether to read each of the Docs. None: all.
     YIELDS (Doc): The Docs.
     RAISES (InputError): If it is not such a file, or a Doc is beyond a limit (see `spacy_xproj.limits`).
     """
@@ -76,6 +79,10 @@ def read_file(path: PathLike, vocab: Vocab, *, bare: bool = False) -> Iterator[D
             check_limit("doc_tokens", len(tokens), "It has {n} tokens")
         if bare:
             docbin.user_data, docbin.span_groups = [], [b""] * len(docbin)
+        if choice is not None:
+            wanted = list(islice(choice, len(docbin)))
+            for name in ("tokens", "spaces", "cats", "flags", "span_groups", "user_data"):
+                setattr(docbin, name, list(compress(getattr(docbin, name), wanted)))
         docs, done = docbin.get_docs(vocab), 0
         while True:
             batch = []

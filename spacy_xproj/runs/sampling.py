@@ -17,19 +17,19 @@ from .reading import DocReader
 from .shards import PIECES, write_shards
 
 
-class ShardDocs:
-    """The Docs of .spacy files. Those of each file have a vocab of their own, so that words do not pile up.
+class Texts:
+    """The Docs of .spacy files without their user data. Those of each file have a vocab of their own, so that words do
+    not pile up.
 
     files (list of Path): The files.
-    bare (bool): Without user data. See `read_file`.
     """
 
-    def __init__(self, files: list[Path], *, bare: bool = False):
-        self.files, self.bare = files, bare
+    def __init__(self, files: list[Path]):
+        self.files = files
 
     def __iter__(self) -> Iterator[Doc]:
         for file in self.files:
-            yield from read_file(file, Vocab(), bare=self.bare)
+            yield from read_file(file, Vocab(), bare=True)
 
 
 @contextmanager
@@ -49,13 +49,15 @@ def sampled(nlp: Language, docs: Iterable[Doc], size: int, folder: Path, key: Ke
     if not files or not isinstance(docs, DocReader):
         yield Sample(docs, size)
         return
-    chosen = Sample(ShardDocs(files), size, texts=ShardDocs(files, bare=True))
+    chosen = Sample(Texts(files), size)
     if chosen.limit is None:
         yield chosen.written(docs)
         return
     chosen.check(nlp)
     try:
-        write_shards(chosen, folder, key={**key, PIECES: "1"})
+        choice = chosen.choice()
+        some = (doc for file in files for doc in read_file(file, Vocab(), choice=choice))
+        write_shards(some, folder, key={**key, PIECES: "1"})
         reader = copy(docs)
         reader.paths = [folder]
         yield chosen.written(reader)
