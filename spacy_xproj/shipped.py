@@ -1,5 +1,6 @@
 """The configs that come with the package, by their names."""
 
+import configparser
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -12,7 +13,7 @@ from .errors import InputError, XprojError
 from .files import replacing
 
 # What spaCy and confection raise where a config names what is not there, or has a value of the wrong kind.
-CONFIG_ERRORS = (OSError, ValueError, ImportError, LookupError, TypeError, AttributeError)
+CONFIG_ERRORS = (OSError, ValueError, ImportError, LookupError, TypeError, AttributeError, configparser.Error)
 
 
 def shipped_configs() -> dict[str, Path]:
@@ -52,7 +53,7 @@ def read_config(path: Path, overrides: Mapping[str, Any] = {}, *, interpolate: b
     """
     try:
         config = load_config(path, overrides=dict(overrides), interpolate=interpolate)
-    except (OSError, ValueError) as err:  # also of text that is not UTF-8
+    except (OSError, ValueError, configparser.Error) as err:  # also of text that is not UTF-8
         raise InputError(path, f"The config cannot be read. {err}") from err
     for name, block in config.get("components", {}).items():
         if not isinstance(block, dict):

@@ -2,6 +2,7 @@
 on."""
 
 import os
+import re
 import resource
 import signal
 import socket
@@ -29,6 +30,14 @@ GB = 1e9
 SPAWN = get_context("spawn")
 
 
+def peak_memory() -> int:
+    """Return the most memory that this process has had so far, in KB."""
+    status = Path("/proc/self/status")
+    found = re.search(r"^VmHWM:\s*(\d+)", status.read_text(errors="replace"), re.M) if status.exists() else None
+    # ru_maxrss is that of the process that started this one, where that is more.
+    return int(found[1]) if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 class Made(NamedTuple):
     """What is told of a shard that was made.
 
@@ -47,8 +56,8 @@ class Made(NamedTuple):
     @classmethod
     def here(cls, counts: dict[str, int], begin: float) -> "Made":
         """One that this process has just made, and began at a time of `perf_counter`."""
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000  # in KB on Linux
-        return cls(counts, round(perf_counter() - begin, 3), round(peak, 1), socket.gethostname(), os.getpid())
+        seconds, peak = round(perf_counter() - begin, 3), round(peak_memory() / 1000, 1)
+        return cls(counts, seconds, peak, socket.gethostname(), os.getpid())
 
     def tell(self, out: Path, shard: Optional[int] = None, shards: Optional[int] = None) -> None:
         """Tell whoever listens. See `spacy_xproj.progress.tell_shard`.

@@ -16,13 +16,14 @@ from tests.conftest import ROOT
 BOUND = 6.0  # KB of peak memory that a Doc may add: 3 are of what the parts remember of words, up to a limit
 
 CHILD = """
-import resource, sys
+import sys
 from pathlib import Path
 from spacy_xproj.corpus import doc_files
 from spacy_xproj.runs.pipelines import load_pipeline
 from spacy_xproj.runs.process import PipelineStep
 from spacy_xproj.runs.project import with_state
 from spacy_xproj.runs.steps import Watch, process_shard
+from spacy_xproj.runs.worker import peak_memory
 
 folder, held = Path(sys.argv[1]), []
 
@@ -37,7 +38,7 @@ step = PipelineStep(folder / "pipeline", "", annotate)
 for number, file in enumerate(doc_files(folder / "corpus"), 1):
     process_shard(step, file, folder / f"{number:05}.spacy", Watch())
     if number in (3, 15):
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        print(peak_memory())
 """
 
 

@@ -14,7 +14,7 @@ import spacy_xproj
 from spacy_xproj.errors import XprojError
 from spacy_xproj.registry import registry
 
-SECTION = (Path(__file__).parents[2] / "docs" / "translation.md").read_text(encoding="utf-8")
+SECTION = (Path(__file__).parents[2] / "docs" / "guides" / "translation.md").read_text(encoding="utf-8")
 SECTION = SECTION.split("## A translator of your own\n")[1].split("\n## ")[0]
 PYTHON, CONFIG = (re.search(rf"^```{kind}\n(.*?)^```", SECTION, re.S | re.M)[1] for kind in ("python", "ini"))
 
