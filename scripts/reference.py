@@ -14,8 +14,9 @@ from spacy_xproj.shipped import describe, shipped_configs
 
 VERBS = """
 The program is `xproj`; `python -m spacy xproj` is the same. Exit code 0: the verb did its work. 1: it did not, and one
-message says why. 2: the command line is wrong. 130: Ctrl-C. Verbs that take `--config` also take values of the config
-as options, such as `--components.xproj_matcher.min_score 0.3`.
+message says why. 2: the command line is wrong. 3: the output is written, and some Docs were set aside. 130: Ctrl-C.
+Verbs that take `--config` also take values of the config as options, such as
+`--components.xproj_matcher.min_score 0.3`.
 
 """
 CONFIGS = """# Configs
