@@ -1,5 +1,6 @@
 """Batches of texts for a transformer."""
 
+import pytest
 import spacy
 from spacy.training import Example
 
@@ -18,12 +19,13 @@ def test_a_web_address_is_long():
     assert lengths == [len(url) // 4, 1, 5]
 
 
-def test_no_batch_of_ner_trf_is_padded_far():
+@pytest.mark.parametrize("config, size", [("ner_trf", 2000), ("student_trf", 1000)])
+def test_no_batch_is_padded_far(config, size):
     """By the number of words all texts of one word are one batch, and each is padded to the address."""
     url = "http://example.org/" + "a1b2c3d4" * 50
     some = examples([url, *["yes"] * 200])
-    training = read_config(shipped_configs()["ner_trf"])["training"]
+    training = read_config(shipped_configs()[config])["training"]
     resolved = spacy.registry.resolve({"batcher": training["batcher"]})
     batches = [*resolved["batcher"](some)]
     longest = [max(len(eg.reference.text) for eg in batch) * len(batch) for batch in batches]
-    assert sum(map(len, batches)) == 201 and max(longest) < 4 * 2000 + 500
+    assert sum(map(len, batches)) == 201 and max(longest) < 4 * size + 500
