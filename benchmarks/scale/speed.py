@@ -1,6 +1,7 @@
 """How much faster two workers are than one: `python -m benchmarks.scale speed`
 
-Wall time of `project` with a fitted pipeline, least of two runs, on a machine with two idle cores.
+Wall time of `project` with a fitted pipeline that links and matches, least of two runs, on a machine with two idle
+cores.
 """
 
 from importlib.util import find_spec
@@ -28,8 +29,9 @@ def speed(folder: Path, size: int = SIZE, runs: int = RUNS) -> bool:
     runs (int): How often each is run.
     RETURNS (bool): Whether all are as fast as they should be.
     """
-    corpus, fitted, out = write(folder / f"pairs-{size}", size), folder / "fitted", folder / "out"
-    xproj("fit", write(folder / f"pairs-{FITTED_ON}", FITTED_ON), fitted, "--config", "project_ranker")
+    corpus, fitted, out = write(folder / f"plain-{size}", size, links=False), folder / "fitted", folder / "out"
+    small = write(folder / f"plain-{FITTED_ON}", FITTED_ON, links=False)
+    xproj("fit", small, fitted, "--config", "project_ranker")
     best: dict[str, float] = {}
     for _ in range(runs):
         for way, (options, _) in WAYS.items():
