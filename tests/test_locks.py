@@ -30,14 +30,15 @@ def hold(path, ready, done, host=None):
         socket.gethostname = lambda: host
     with locked(path):
         ready.set()
-        done.wait(60)
+        done.poll(60)
 
 
 @pytest.fixture
 def holder(tmp_path, monkeypatch):
     """Have another process hold the lock of `out`."""
     monkeypatch.setattr(locks, "LEASE", 1.0)
-    done, held = FORK.Event(), []
+    # A pipe: setting an event waits for all who wait for it, also for one that was killed.
+    (done, end), held = FORK.Pipe(duplex=False), []
 
     def start(host=None):
         ready = FORK.Event()
@@ -46,7 +47,7 @@ def holder(tmp_path, monkeypatch):
         return held[-1]
 
     yield start
-    done.set()
+    end.send(None)
     for child in held:
         child.join(60)
 
