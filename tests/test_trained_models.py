@@ -26,12 +26,13 @@ pytestmark = [
 ]
 # Run a module as `python -m` does, and say how much memory the process had at most, in kilobytes.
 RUN = """
-import resource, runpy, sys
+import runpy, sys
+from spacy_xproj.runs.worker import peak_memory
 del sys.argv[0]
 try:
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 finally:
-    print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+    print("peak", peak_memory(), file=sys.stderr)
 """
 ASSETS = ROOT / "assets"
 NAMES = ("--labels", "PER,LOC,ORG", "--label-map", "PERSON=PER,GPE=LOC,FAC=LOC")
