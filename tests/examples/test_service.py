@@ -89,6 +89,7 @@ def test_what_cannot_be_read_is_said(port, body):
 
 def test_it_goes_on_after_errors(port, nlp, monkeypatch):
     assert ask(port, b" " * 1_000_001)[0] == 413
+    assert ask(port, b" " * 9_000_000)[0] == 413
     assert ask(port, None, "/other")[0] == 404
     with monkeypatch.context() as patch:
         patch.setattr(service, "entities", lambda doc: 1 / 0)
