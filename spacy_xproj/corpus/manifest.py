@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from time import monotonic
 from typing import Any, Optional
 
 from ..errors import InputError, XprojError
@@ -11,6 +12,7 @@ from ..files import file_hash, is_intact, unsealed, write_state
 
 MANIFEST = "manifest.json"
 FORMAT = 3
+FEW = 100  # shards
 REJECTED = ".rejected.jsonl"
 NAME = re.compile(r"([0-9]{5,})\.(spacy|rejected\.jsonl)")  # of what may be written, and removed, in the folder
 
@@ -36,6 +38,7 @@ class Manifest:
     ):
         self.folder, self.key, self.total, self.counts = folder, dict(key), total, plain(counts)
         self.shards: list[dict[str, Any]] = [{} for _ in range(total or 0)] if shards is None else shards
+        self.saved, self.took = 0.0, 0.0  # when it was written, and for how long, in seconds
 
     @classmethod
     def read(cls, folder: Path) -> Optional["Manifest"]:
@@ -71,8 +74,17 @@ class Manifest:
 
     def save(self) -> None:
         """Write it."""
+        begin = monotonic()
         data = {"format": FORMAT, "key": self.key, "n_shards": self.total, "shards": self.shards, "counts": self.counts}
         write_state(self.folder / MANIFEST, {**data, "totals": dict(sorted(self.totals().items()))})
+        self.saved = monotonic()
+        self.took = self.saved - begin
+
+    def save_in_time(self) -> None:
+        """Write it after a shard. That of many thousand shards takes long to write, beside the work on one of them:
+        then it waits until as much was done that writing takes a twentieth of the time."""
+        if len(self.shards) <= FEW or monotonic() - self.saved >= 20 * self.took:
+            self.save()
 
     def path(self, number: int) -> Path:
         """The file of a shard, counted from 0."""
@@ -120,6 +132,8 @@ class Manifest:
         """Remove the shards from one on, also what was written and not noted yet. With the first shard the manifest
         goes too, and the folder if nothing else is in it. Files with higher numbers than those are not shards."""
         end = max(len(self.shards), self.total or 0) + 1  # of unknown many, the next one can have been written
+        while self.total is None and len(self.shards) >= FEW and self.path(end).exists():  # and more: `save_in_time`
+            end += 1
         for file in [*self.folder.iterdir()]:
             if (match := NAME.fullmatch(file.name)) and first <= int(match[1]) < end:
                 file.unlink()

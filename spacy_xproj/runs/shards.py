@@ -142,7 +142,7 @@ def write_shards(
             if not manifest.is_intact(number):
                 write_file(batch, manifest.path(number))
             manifest.set(number, len(batch), counts - before)
-            manifest.save()
+            manifest.save_in_time()
             Made.here({**(counts - before), "docs": len(batch)}, begin).tell(out, number)
             number, begin = number + 1, perf_counter()
             if progress is not None:
@@ -152,6 +152,7 @@ def write_shards(
         manifest.remove()
         raise
     except KeyboardInterrupt:
+        manifest.save()
         raise Stopped(f"goes on from shard {number + 1}") from None
     manifest.remove(number)
     manifest.total, manifest.counts = number, plain(counts - before)  # what was counted after the last Doc
@@ -199,7 +200,7 @@ def map_shards(
 
     def finish(number: int, made: Made) -> None:
         manifest.set(number, made.counts["docs"], made.counts)
-        manifest.save()
+        manifest.save_in_time()
         made.tell(out, number, len(inputs))
         report()
 
@@ -209,7 +210,10 @@ def map_shards(
 
     report()
     try:
-        workers.run(work, {n: (inputs[n], manifest.path(n)) for n in todo}, finish)
+        try:
+            workers.run(work, {n: (inputs[n], manifest.path(n)) for n in todo}, finish)
+        finally:
+            manifest.save()
     except XprojError:
         if not any(manifest.shards):
             manifest.remove()
