@@ -24,6 +24,14 @@ def unfitted(nlp: Language) -> list[str]:
     return [name for name, pipe in xproj_pipes(nlp) if pipe.unfitted()]
 
 
+def is_needed(nlp: Language, docs: Iterable[Doc]) -> bool:
+    """Whether any of the Docs needs what a pipe would learn that is not fitted.
+
+    nlp (Language), docs (iterable of Doc): As of `fit`. The Docs are read up to the first that does.
+    """
+    return any(pipe.needed(UpstreamDocs(docs, nlp, name)) for name, pipe in xproj_pipes(nlp) if pipe.unfitted())
+
+
 def fit(
     nlp: Language,
     docs: Union[Iterable[Doc], "Sample"],
@@ -66,15 +74,19 @@ class Sample:
     """At most `size` of the Docs, chosen by a hash of their texts; of Docs with one text the first.
 
     Attributes: `size`, `total` (int), the numbers of its Docs and of all.
+
+    docs (iterable of Doc), size (int): The Docs, and how many at most.
+    texts (Optional[iterable of str]): Their texts, where these can be had for less. None: they are asked of the Docs.
     """
 
-    def __init__(self, docs: Iterable[Doc], size: int):
+    def __init__(self, docs: Iterable[Doc], size: int, texts: Optional[Iterable[str]] = None):
         if size < 1:
             raise XprojError(f"max_fit must be at least 1, not {size}.")
         if iter(docs) is docs:
             raise XprojError("fit reads the docs more than once: give a list, not a generator.")
         self.docs, self.room = docs, size
-        self.hashes = array("Q", (hash_string(doc.text) for doc in steps(docs, "reading")))
+        texts = (doc.text for doc in docs) if texts is None else texts
+        self.hashes = array("Q", map(hash_string, steps(texts, "reading")))
         self.total = len(self.hashes)
         hashes = heapq.nsmallest(size + 1, self.hashes)
         if not hashes:

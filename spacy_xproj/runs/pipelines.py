@@ -195,7 +195,8 @@ def fit_once(
     sample: dict[str, Any] = {}
     if unfitted(nlp):
         with sampled(nlp, docs, max_fit, folder.with_name(f"{folder.name}.sample"), key) as some:
-            names, sample = fit(nlp, some), some.report
+            if some is not None:
+                names, sample = fit(nlp, some), some.report
     if not names and (left := unfitted(nlp)) and all(doc._.xproj is None for doc in docs):
         raise XprojError(
             f"There is nothing to fit {', '.join(left)} on: not one Doc of the input has a source side in doc._.xproj. "

@@ -9,9 +9,11 @@ from spacy.tokens import Doc
 from spacy_xproj.bitext import Bitext
 from spacy_xproj.corpus import doc_files, read_docs
 from spacy_xproj.files import file_hash
+from spacy_xproj.fitting import Sample
 from spacy_xproj.runs.pipelines import load_pipeline
 from spacy_xproj.runs.process import PipelineStep
 from spacy_xproj.runs.project import with_state
+from spacy_xproj.runs.reading import DocReader
 from spacy_xproj.runs.shards import write_shards
 from spacy_xproj.runs.steps import Watch, process_shard
 from tests.cli.test_app import bad, good
@@ -68,6 +70,22 @@ def test_all_of_a_small_folder(folder):
     assert "fitted_on" not in json.loads((folder / "out.report.json").read_text())
     text = good("fit", folder / "in", folder / "f", "--config", CONFIGS / "project_ranker.cfg", "--max-fit", 11)
     assert "on a sample of 11 of 12 Docs" in " ".join(text.split())
+
+
+def test_nothing_is_sampled_where_no_doc_needs_what_would_be_learnt(folder, monkeypatch):
+    (folder / "links").write_text("0-0\n" * 12)
+    source = folder / "linked"
+    reader = DocReader([folder / "in"], spacy.blank("es"), alignments=folder / "links")
+    write_shards(reader, source, key={}, shard=3)
+    good("fit", source, folder / "f", "--config", CONFIGS / "project_ranker.cfg", "--lang", "es")
+    monkeypatch.setattr(Sample, "__init__", lambda *args: pytest.fail("a sample"))
+    for bitext in (source, folder / "links.spacy"):
+        if bitext.suffix:
+            good("convert", source, bitext)
+        assert "Fitted" not in good("project", bitext, folder / "out", "--config", folder / "f", "--max-fit", 5)
+        assert "fitted_on" not in json.loads((folder / "out.report.json").read_text())
+    with pytest.raises(pytest.fail.Exception, match="a sample"):
+        good("project", folder / "in", folder / "out", "--config", folder / "f", "--max-fit", 5)
 
 
 def test_another_max_fit_is_another_run(folder):
