@@ -30,6 +30,15 @@ MOMENTS = 5
 WRITING = {"os.rename", "os.remove", "os.rmdir", "os.mkdir", "os.truncate"}
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As in the children: another number of threads adds up in another order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def work(corpus, request):
     """A folder with what the verb reads. It writes to `out/`, beside which nothing else is."""

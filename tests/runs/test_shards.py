@@ -12,9 +12,11 @@ import srsly
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
+from spacy_xproj import errors
 from spacy_xproj.bitext import Bitext
 from spacy_xproj.corpus import doc_files, read_docs, read_file, write_file
 from spacy_xproj.corpus.manifest import Manifest
+from spacy_xproj.corpus.shards import read_texts
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.files import file_hash, sealed, text_hash
 from spacy_xproj.runs.engines import Workers
@@ -88,6 +90,16 @@ def test_one_file(tmp_path):
     assert first._.xproj == next(make_docs(1))._.xproj
     assert first.user_data["meta"] == {"i": 0}
     assert [(e.text, e.label_) for e in first.ents] == [("New York", "LOC")]
+
+
+def test_texts_without_docs(tmp_path):
+    words = [["NOUN", "ORTH", " ", "ENT_IOB", "ñ", "🦊"], [], ["\n", "a"], ["x"] * 300]
+    docs = [spacy.tokens.Doc(NLP.vocab, words=some, spaces=[len(w) % 2 for w in some]) for some in words]
+    write_file([*docs, *make_docs(3)], tmp_path / "x.spacy")
+    assert [*read_texts(tmp_path / "x.spacy")] == [doc.text for doc in (*docs, *make_docs(3))]
+    (tmp_path / "x.spacy").write_bytes(b"x")
+    with pytest.raises(InputError, match=r"Expected a \.spacy file"):
+        list(read_texts(tmp_path / "x.spacy"))
 
 
 def test_same_bytes_each_time(tmp_path):
@@ -276,6 +288,49 @@ def test_two_processes_record_what_is_done_and_give_the_same_bytes(tmp_path, inp
     assert sorted(calls(inputs[0].parent) + done) == [p.name for p in inputs]
     assert names(one) == names(two)
     assert all((one / name).read_bytes() == (two / name).read_bytes() for name in names(one))
+
+
+@pytest.fixture
+def slow_manifests(monkeypatch):
+    """Manifests of more than two shards take long to write."""
+    monkeypatch.setattr("spacy_xproj.corpus.manifest.FEW", 2)
+    save = Manifest.save
+
+    def slow(self):
+        save(self)
+        self.took = 1000
+
+    monkeypatch.setattr(Manifest, "save", slow)
+
+
+@pytest.mark.parametrize("n_process", [1, 2])
+def test_large_manifests_are_not_written_after_each_shard(tmp_path, inputs, n_process, slow_manifests, monkeypatch):
+    saved, save = [], Manifest.save
+    monkeypatch.setattr(Manifest, "save", lambda self: saved.append(sum(map(bool, self.shards))) or save(self))
+    map_shards(inputs, tmp_path / "out", copy, key=KEY, workers=Workers(n_process))
+    assert saved == [0, 0, len(inputs)]
+    assert Manifest.read(tmp_path / "out").is_finished()
+
+
+def test_large_manifests_are_written_at_the_end_of_a_run_that_fails(tmp_path, inputs, slow_manifests):
+    (tmp_path / "in" / "stop").touch()
+    with pytest.raises(InputError):
+        map_shards(inputs, tmp_path / "out", copy, key=KEY)
+    assert [*map(bool, Manifest.read(tmp_path / "out").shards)] == [True, True, False, False, False]
+
+
+@pytest.mark.parametrize("stop, noted", [(KeyboardInterrupt, 5), (SystemExit, 2)])
+def test_shards_that_the_manifest_does_not_list_yet(tmp_path, stop, noted, slow_manifests, monkeypatch):
+    def docs():
+        yield from make_docs(5)
+        raise stop
+
+    with pytest.raises((errors.Stopped, SystemExit)):
+        write_shards(docs(), tmp_path, key=KEY, shard=1)
+    assert len(Manifest.read(tmp_path).shards) == noted and len(names(tmp_path)) == 6
+    with pytest.warns(UserWarning, match="a → b"):
+        write_shards(make_docs(2), tmp_path, key={**KEY, "input": "b"}, shard=1)
+    assert names(tmp_path) == ["00000.spacy", "00001.spacy", "manifest.json"]
 
 
 def test_an_error_before_the_first_shard_leaves_no_folder(tmp_path, inputs):
