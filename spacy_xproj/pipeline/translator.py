@@ -23,6 +23,7 @@ from ..sentences import sentence_offsets
 from ..translators.checks import one_each
 from ..translators.memory import Memory, carries
 from ..ty import CharSpan, Found, SpanTranslator, Translation, Translator
+from ..zones import memory_zones
 from .base import BatchPipe
 from .batches import Step
 
@@ -148,6 +149,11 @@ class PayloadTranslator(BatchPipe):
 
     def set_payloads(self, batch: list[Translated]) -> list[Doc]:
         """Label the translations of the Docs that have no payload, and make their payloads."""
+        vocab = self.source.vocab if self.source is not None else self.vocab
+        with memory_zones(*([vocab] if vocab is not self.vocab else [])):  # the words of translations do not pile up
+            return self._set_payloads(batch)
+
+    def _set_payloads(self, batch: list[Translated]) -> list[Doc]:
         texts = [translation.text or "" for each in batch for translation in each.translations]
         labeled = list(self.source.pipe(texts)) if self.source is not None else []
         if len(labeled) != len(texts):

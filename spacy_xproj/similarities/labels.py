@@ -9,6 +9,7 @@ from ..errors import XprojError, check_share
 from ..models.pipelines import SpacyPipeline
 from ..state import State
 from ..ty import Cells
+from ..zones import memory_zones
 
 NAME = "spacy_xproj.Labels.v1"
 Entity = tuple[int, int, str, float]
@@ -84,21 +85,22 @@ class Labels(State):
         from spacy.tokens import Doc
 
         nlp = self.pipeline.nlp
-        doc = nlp(Doc(nlp.vocab, words=list(target)))
-        if not self.spans_key:
-            found = [(e.start, e.end, e.label_, 1.0) for e in doc.ents]
-        elif self.spans_key in doc.spans:
-            group = doc.spans[self.spans_key]
-            scores = group.attrs.get("scores")
-            scores = np.ones(len(group)) if scores is None else np.clip(np.asarray(scores, "f8"), 0, 1)
-            found = [(s.start, s.end, s.label_, float(score)) for s, score in zip(group, scores)]
-        else:
-            raise XprojError(
-                f"{NAME}: its pipeline makes no doc.spans[{self.spans_key!r}]: it has the pipes "
-                f"{', '.join(nlp.pipe_names) or '(none)'}, and made the keys {', '.join(doc.spans) or '(none)'}."
-            )
-        found = [(start, end, self.label_map.get(label, label), score) for start, end, label, score in found]
-        return [entity for entity in found if entity[2]]
+        with memory_zones(nlp.vocab):  # no Doc leaves it
+            doc = nlp(Doc(nlp.vocab, words=list(target)))
+            if not self.spans_key:
+                found = [(e.start, e.end, e.label_, 1.0) for e in doc.ents]
+            elif self.spans_key in doc.spans:
+                group = doc.spans[self.spans_key]
+                scores = group.attrs.get("scores")
+                scores = np.ones(len(group)) if scores is None else np.clip(np.asarray(scores, "f8"), 0, 1)
+                found = [(s.start, s.end, s.label_, float(score)) for s, score in zip(group, scores)]
+            else:
+                raise XprojError(
+                    f"{NAME}: its pipeline makes no doc.spans[{self.spans_key!r}]: it has the pipes "
+                    f"{', '.join(nlp.pipe_names) or '(none)'}, and made the keys {', '.join(doc.spans) or '(none)'}."
+                )
+            found = [(start, end, self.label_map.get(label, label), score) for start, end, label, score in found]
+            return [entity for entity in found if entity[2]]
 
     def state_parts(self) -> dict[str, Any]:
         return {"pipeline": self.pipeline}

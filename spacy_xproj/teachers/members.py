@@ -12,6 +12,7 @@ from ..errors import XprojError
 from ..labels import rename_types
 from ..sentences import sentence_offsets
 from ..tags import TagScheme, convert_types, make_tags, previous_words, spans_to_iob2, to_iob2
+from ..zones import memory_zones
 from .marginals import Moves, marginals
 
 ESTIMATES = ("distribution", "marginals", "hard")
@@ -78,10 +79,11 @@ class Member:
         width, density: See `marginals`.
         RETURNS (list of float array (tokens, tags)): The columns are `make_tags(types)`.
         """
-        parts = [[self.part(doc, start, end) for start, end in sentence_offsets(doc)] for doc in docs]
-        found = iter(self.distributions([part for row in parts for part in row], width, density))
         nothing = np.zeros((0, 1 + 2 * len(self.types)))
-        return [np.concatenate([nothing, *(next(found) for _ in row)]) for row in parts]
+        with memory_zones(self.nlp.vocab):
+            parts = [[self.part(doc, start, end) for start, end in sentence_offsets(doc)] for doc in docs]
+            found = iter(self.distributions([part for row in parts for part in row], width, density))
+            return [np.concatenate([nothing, *(next(found) for _ in row)]) for row in parts]
 
     def part(self, doc: Doc, start: int, end: int) -> Doc:
         """A sentence as a Doc of this pipeline's vocab."""

@@ -104,6 +104,21 @@ def test_back_labels_the_translation():
     assert nlp.get_pipe(NAME).back.calls == [("es", "en")]
 
 
+@pytest.mark.parametrize("shared", [False, True])
+def test_words_of_translations_do_not_pile_up(shared):
+    nlp = made(back=RECORDER)
+    if shared:  # its words are those of the Docs, which stay
+        source = spacy.blank("en", vocab=nlp.vocab)
+        source.add_pipe("entity_ruler").add_patterns(PATTERNS)
+        nlp.get_pipe(NAME).source = source
+    strings = nlp.get_pipe(NAME).source.vocab.strings
+    docs = list(nlp.pipe(["Ana vive en Roma."] * 3))
+    assert ("lives" in strings) == shared
+    assert [doc._.xproj.text for doc in docs] == ["Ana lives in Rome."] * 3
+    assert [doc.text for doc in docs] == ["Ana vive en Roma."] * 3
+    assert [[s.label for s in doc._.xproj.spans] for doc in docs] == [["PER", "LOC"]] * 3
+
+
 def test_back_goes_sentence_by_sentence():
     nlp = made(back=RECORDER, sents=True)
     doc = nlp("Bob duerme. Hace calor. Ana vive en Roma. Nada. Bob duerme.")

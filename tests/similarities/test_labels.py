@@ -59,6 +59,15 @@ def test_advertised():
     assert isinstance(labels, Similarity) and not labels.fittable
 
 
+def test_words_do_not_pile_up_in_its_pipeline(model):
+    labels = Labels(model)
+    want = table(labels(PAIR))
+    known = len(labels.pipeline.nlp.vocab.strings)
+    assert labels.entities(("Quambo", "Ana", "Ruiz")) == [(1, 3, "PERSON", 1.0)]
+    assert "Quambo" not in labels.pipeline.nlp.vocab.strings and len(labels.pipeline.nlp.vocab.strings) == known
+    assert table(labels(PAIR)) == want
+
+
 def test_labels(model):
     assert table(Labels(model)(PAIR)) == {
         **{(0, 0, 2): 0.5, (0, 4, 5): 0.5, (0, 5, 6): 0.5},

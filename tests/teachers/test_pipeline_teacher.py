@@ -158,6 +158,19 @@ def test_an_ensemble_is_the_mean(ner, other):
             np.testing.assert_allclose(rows, (one + two) / 2, atol=1e-6)
 
 
+def test_words_do_not_pile_up_in_its_pipelines(ner, student, ruler):
+    docs = docs_of("Oltra saw Bixby", "Bixby is near Oltra")
+    for path in (ner, student, ruler):
+        teacher = PipelineTeacher(str(path))
+        want, (pipeline,) = teacher(docs), teacher.pipelines
+        known = len(pipeline.nlp.vocab.strings)
+        more = teacher(docs_of(*(f"Quambo{k} saw Zeppo{k}" for k in range(9))))
+        assert "Quambo3" not in pipeline.nlp.vocab.strings and len(pipeline.nlp.vocab.strings) == known
+        assert len(more) == 9
+        for one, other in zip(want, teacher(docs)):
+            np.testing.assert_array_equal(one, other)
+
+
 def test_votes(ner, other, tmp_path):
     third = make_ner(tmp_path / "three", seed=5, steps=1)
     docs = docs_of("Ana Torres saw New York", "dog Leo Paris")
