@@ -3,6 +3,7 @@
 import configparser
 import importlib
 import json
+import re
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -42,13 +43,17 @@ def test_importing_makes_registries_and_extensions(first):
     assert done.stdout.split() == ["PharaohAligner", "True"], done.stderr
 
 
-def listed():
-    """(group, name, value) of each entry point in setup.cfg."""
+def setup_cfg(section):
     parser = configparser.ConfigParser(delimiters=("=",))
     parser.optionxform = str
     parser.read(ROOT / "setup.cfg", encoding="utf-8")
+    return parser[section]
+
+
+def listed():
+    """(group, name, value) of each entry point in setup.cfg."""
     rows = []
-    for group, lines in parser["options.entry_points"].items():
+    for group, lines in setup_cfg("options.entry_points").items():
         rows += [(group, *map(str.strip, line.split("=", 1))) for line in lines.strip().splitlines() if line.strip()]
     return rows
 
@@ -99,6 +104,18 @@ def test_listed_in_the_readme(group, name, value):
     if not path.exists():
         pytest.skip("the README is not beside the tests")
     assert f"`{name}`" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "file, left_out", [("README.md", set()), ("docs/start/install.md", {"dev", "docs", "benchmark"})]
+)
+def test_extras_are_listed(file, left_out):
+    path = ROOT / file
+    if not path.exists():
+        pytest.skip("the documentation is not beside the tests")
+    text = path.read_text(encoding="utf-8")
+    lines = "\n".join(re.findall(r"^Extras: .*|^\| extra `\w+`", text, re.M))
+    assert sorted(re.findall(r"`(\w+)`", lines)) == sorted({*setup_cfg("options.extras_require")} - left_out)
 
 
 EXTRAS = {"spacy_xproj.Eflomal.v1": "eflomal"}  # parts that need a package which only an extra installs
