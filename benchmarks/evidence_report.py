@@ -103,8 +103,8 @@ def report(found: dict[str, Any]) -> str:
     ]
     parts += [
         "## Further evidence, published",
-        "What needs a pretrained model is not measured here. Published F1 without it and with it, of other matchers "
-        "than this one:",
+        "What needs a pretrained model is not measured on this page. Published F1 without it and with it, of other "
+        "matchers than this one:",
         table(["evidence", "data", "without", "with", "source"], PUBLISHED),
         "For the similarity of spans in context, as `Context.v1` has it, no figure of its own is published; the last "
         "line is that of the words' links from the same kind of encoder.",

@@ -24,7 +24,7 @@ from .lexical import Batch, LexicalModel, LinkCandidates, LinkCounts, Posteriors
 from .symmetrize import SYMMETRIZATIONS
 
 NAME = "spacy_xproj.Statistical.v1"
-ROOT = 3  # words that share so many first letters may be cognates
+ROOT = 3  # letters: words that begin with the same ones may be cognates
 MOST_WORDS = 1 << 18  # of which the stem is kept in mind
 DTYPES = ("<i8", "<f4", "<f4", "<f4", "<f4", "<f4", "<f4")  # of the fields of Table
 

@@ -53,7 +53,7 @@ class Encoder(SubwordModel):
     layer (int): The layer whose output is taken, counted from 1. Those above it are not loaded.
     dtype (str): "float32", "float16", "bfloat16", or "int8": the linear layers in 8 bits, on the CPU only.
     The other arguments are those of `SubwordModel`.
-    RAISES (XprojError): If a setting is out of range, or the folder is not that of an encoder with so many layers.
+    RAISES (XprojError): If a setting is out of range, or the folder is not that of an encoder that has these layers.
     """
 
     dtypes = ("float32", "float16", "bfloat16", "int8")

@@ -36,7 +36,7 @@ class LayeredEncoder(Encoder):
         Layers above the last one are not loaded.
     cache (str): A file that keeps vectors, made when it is first written to. "": keep them in memory.
     The other arguments are those of `Encoder`.
-    RAISES (XprojError): If the layers are not ascending, or the folder is not that of an encoder with so many layers.
+    RAISES (XprojError): If the layers are not ascending, or the folder is not that of an encoder that has these layers.
     """
 
     who = "spacy_xproj.FrozenEncoder.v1"

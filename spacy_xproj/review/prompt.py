@@ -1,4 +1,4 @@
-"""What a language model is asked about a case, and what of its reply is an answer."""
+"""The question to a language model about a case, and the answer that its reply holds."""
 
 import json
 from typing import Any, Optional

@@ -1,4 +1,4 @@
-"""The folder of self-training: what each round labels, trains and scores, and what of it is finished."""
+"""The folder of self-training: what each round labels, trains and scores, and which rounds are finished."""
 
 import io
 import shutil

@@ -18,7 +18,7 @@ from ..zones import memory_zones
 from .rejected import SET_ASIDE, as_lines, write_rejected
 
 READ, DONE, ALONE = range(3)  # places in the state of a `Watch`
-ROW = 10  # so many Docs in a row are not to blame: something else is wrong
+ROW = 10  # Docs in a row: if all of these fail, something else is wrong
 
 
 @dataclass

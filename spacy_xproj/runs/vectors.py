@@ -85,7 +85,7 @@ def word_encoder(model: PathLike, layer: int = 0, device: str = "auto") -> WordE
 
     model (str or Path), layer (int), device (str): See `make_vectors`.
     RETURNS (WordEncoder): The encoder.
-    RAISES (InputError): If the folder is not that of an encoder with so many layers.
+    RAISES (InputError): If the folder is not that of an encoder that has these layers.
     """
     if not Path(model).is_dir():
         raise InputError(model, "Expected the folder of a Hugging Face model, and there is no such folder.")

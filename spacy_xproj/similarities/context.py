@@ -14,7 +14,7 @@ from ..ty import Cells
 from .forms import WordForms
 
 NAME = "spacy_xproj.Context.v1"
-AHEAD = 4  # so many batches' worth of words are encoded together
+AHEAD = 4  # batches whose words are encoded together
 NOTHING = 1e-4  # of the longest vector of a word: what is shorter may be rounding
 
 

@@ -11,10 +11,10 @@ from anyascii import anyascii
 from rapidfuzz.distance import JaroWinkler
 from rapidfuzz.process import cdist
 
-SHORT = 2  # forms of so many characters or fewer are alike only if equal, and names
+SHORT = 2  # characters: forms of this length or shorter are alike only if equal, and names
 SAME = 0.85  # words that are more alike than this are taken for one name
 STEM, LEAST = 5, 2  # letters of a stem in romanized script, and characters of the word that it has at least
-AFFIX = 4  # a form that is a part of another has at least so many characters
+AFFIX = 4  # characters that a form has at least which is a part of another
 
 
 class Word(NamedTuple):

@@ -19,7 +19,7 @@ REFUSED = re.compile("[\0\ud800-\udfff\ufffe\uffff]")  # read as the end of a te
 TOKEN = re.compile(r"\\(?P<escaped>.)|\[\[(?P<bound>[^][]*)\]\]|\[(?P<free>[^][]*)\]|(?P<plain>[^][\\]+|.)", re.S)
 LAST = re.compile(r"\.(\[\[/\]\])?(\[\])?$")  # the full stop of the tail, which may have got into the blank before it
 OUTSIDE = 0  # marks the words that are in no span: without it they could not be told from words the rules put in
-FOREIGN = 1  # so many words from outside of a span may come to stand within it
+FOREIGN = 1  # words from outside of a span that may come to stand within it
 
 
 def squeezed(text: str) -> str:

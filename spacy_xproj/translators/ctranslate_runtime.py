@@ -1,4 +1,4 @@
-"""What CTranslate2 can do here, and what of it a forked process may touch."""
+"""What CTranslate2 can do on this machine, and what a forked process may touch."""
 
 import ctypes
 import os

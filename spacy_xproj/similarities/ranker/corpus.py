@@ -11,7 +11,7 @@ import numpy as np
 from ...bitext import SentencePair
 from ..forms import WordForms
 
-LENGTHS = 5  # classes of source spans by length: one word, two, up to so many or more
+LENGTHS = 5  # classes of source spans by length: one word, two, up to five or more
 RARE = 300  # sentence pairs that a word is taken to be missing from, so that once in a small corpus is not frequent
 # Log of target words by source words: above the first the target may be words in pieces, above the second it is.
 # Between languages with spaces it is below the first; in scripts without, by characters, about the second or above.
