@@ -123,7 +123,10 @@ def draw(docs: list[Doc], found: list[dict], out: Path, browser: str) -> None:
 
 def own_memory(process: int) -> float:
     """The memory of a process in MB, shared pages counted in parts (PSS)."""
-    text = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii")
+    try:
+        text = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii")
+    except OSError:  # it ended
+        return 0.0
     found = re.search(r"^Pss:\s+(\d+) kB", text, re.M)
     return int(found[1]) / 1000 if found else 0.0
 

@@ -1,9 +1,11 @@
 """What the tests share: small Docs with a payload, and two small aligners in the registry."""
 
+import fcntl
 import functools
 import os
+import tempfile
 import warnings
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -24,12 +26,21 @@ CONFIGS = ROOT / "configs"
 DATA = Path(os.environ.get("XPROJ_DATA") or ROOT.parent / "shared" / "data")
 
 CHROMIUM = Path("/usr/bin/chromium")
+os.environ.update(no_proxy="127.0.0.1", NO_PROXY="127.0.0.1")  # servers that tests start are not behind a proxy
 
 settings.register_profile("xproj", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("xproj")
 # Messages are wrapped, and where depends on the names in them. After few words, a test that does not put the lines
 # together again (see `said`) fails on every machine.
 wasabi.printer.wrap = functools.partial(wasabi.printer.wrap, wrap_max=20)
+
+
+@contextmanager
+def one_cluster():
+    """Start no two clusters of Ray at a time: on few cores one of them would not be up when Ray gives up."""
+    with open(Path(tempfile.gettempdir()) / "xproj-tests-ray.lock", "w", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 class Diagonal:

@@ -59,19 +59,21 @@ def kill(lab: Lab, verb: str, times: int, rng: random.Random, tables: Tables) ->
     """Kill a command at random moments. It counts if one shard was finished and one was not; where there are no shards,
     if the command had opened a file and was on its way."""
     want, first, whole = lab.undisturbed(verb)
-    counted, tries = 0, times * TRIES
+    counted, tries, span = 0, times * TRIES, max(whole - first, 0.001)
     while counted < times and tries:
         tries -= 1
         lab.fresh()
         child = lab.start(COMMANDS[verb])
         while not child.is_begun(verb) and child.is_alive():
             time.sleep(0.0005)
-        time.sleep(rng.uniform(0, max(whole - first, 0.001)))
+        time.sleep(rng.uniform(0, span))
         if not child.is_alive():
+            span /= 2  # the undisturbed run was slower
             continue
         child.kill()
         files, left = finished_shards(lab.work / "out" / "x")
         if is_sharded(verb) and not (files and left):
+            span /= 2
             continue
         counted += 1
         before = {file: file.stat().st_mtime_ns for file in files}

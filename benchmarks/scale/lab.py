@@ -157,8 +157,9 @@ class Child:
 
     def kill(self) -> None:
         """Kill it, and no process that it started."""
-        os.kill(self.process, signal.SIGKILL)
-        self.wait()
+        if self.is_alive():  # once it is reaped, its number can be that of another process
+            os.kill(self.process, signal.SIGKILL)
+            self.wait()
 
 
 def is_sharded(verb: str) -> bool:

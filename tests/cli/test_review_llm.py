@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections import Counter
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -178,12 +177,12 @@ def test_a_server_that_stays_busy_ends_the_run(folder, serve):
 
 
 def test_a_slow_server(folder, serve):
-    def slow(body):
-        time.sleep(0.5)
-        return '{"span": "Roma"}'
-
-    server = serve(slow, '{"span": "Roma"}')
-    assert "retries 1" in ask(folder, server, "--timeout", "0.2")
+    over = threading.Event()
+    server = serve(lambda body: over.wait(60) and '{"span": "Roma"}', '{"span": "Roma"}')
+    try:
+        assert "retries 1" in ask(folder, server, "--timeout", "2")
+    finally:
+        over.set()
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 302])

@@ -11,7 +11,7 @@ from spacy.tokens import DocBin
 
 from spacy_xproj.corpus import read_docs
 from tests.cli.test_app import bad, invoke, project_args
-from tests.conftest import MATCH, ROOT, payload_doc, said
+from tests.conftest import ROOT, one_cluster, payload_doc, said
 from tests.runs import breaker
 
 TEXTS = [f"Ana {n} canta" for n in range(14)]
@@ -21,14 +21,7 @@ TEXTS = [f"Ana {n} canta" for n in range(14)]
 def broken(corpus):
     """A corpus, and a pipeline with a pipe that breaks on some Docs. Other processes find the pipe on PYTHONPATH."""
     breaker.install(corpus / "packages")
-    (corpus / "broken.cfg").write_text(
-        MATCH.replace('["xproj_matcher"]', '["breaker","xproj_aligner","xproj_matcher"]').replace(
-            "[components]\n",
-            '[components]\n\n[components.breaker]\nfactory = "breaker"\n\n[components.xproj_aligner]\n'
-            'factory = "xproj_aligner"\n\n[components.xproj_aligner.aligner]\n'
-            '@xproj_aligners = "spacy_xproj.Statistical.v1"\niterations = 2\n',
-        )
-    )
+    (corpus / "broken.cfg").write_text(breaker.CONFIG)
 
     def write(words, docs=14):
         texts = [f"{text} {words[n]}" if n in words else text for n, text in enumerate(TEXTS[:docs])]
@@ -83,7 +76,8 @@ def test_docs_that_break_workers(corpus, broken):
     assert code == 3 and len(rows(corpus, "two")) == 2, text
 
     pytest.importorskip("ray", reason="the extra 'ray' is not installed")
-    code, text = project(corpus, "ray", "--engine", "ray", "--n-process", 2)
+    with one_cluster():
+        code, text = project(corpus, "ray", "--engine", "ray", "--n-process", 2)
     assert code == 3, text
     assert contents(corpus / "ray") == contents(corpus / "two")
     assert rows(corpus, "ray") == rows(corpus, "two")

@@ -109,6 +109,7 @@ def test_from_the_command_line(tmp_path):
         try:
             assert process.stdout is not None
             address = process.stdout.readline().strip()
+            assert address, f"the server ended with {process.wait(30)}"
             found = ask(int(address.rstrip("/").rpartition(":")[2]), {"texts": ["Ana vive en Roma."]})
         finally:
             process.terminate()

@@ -21,6 +21,8 @@ from tests.conftest import payload_doc, said
 if find_spec("playwright"):
     from playwright.sync_api import expect
 
+    expect.set_options(timeout=30_000)
+
 EVIL = "</script><script>document.title='taken'</script><!--"
 PEOPLE = ["Ana", "Leo", "Eva", "Max", "Ida", "Noé"]
 PLACES = ["Rome", "Lima", "Oslo", "Bonn", "Kyiv", "Cork"]

@@ -1,6 +1,8 @@
-"""A pipe that breaks its process on Docs with certain words, and the package by which other processes find it."""
+"""A pipe that breaks its process on Docs with certain words, or takes its time, and the package by which other
+processes find it."""
 
 import ctypes
+import os
 import shutil
 import time
 from pathlib import Path
@@ -9,6 +11,28 @@ from spacy.language import Language
 
 WORDS = ("SEGV", "HANG", "EAT", "RAISE")
 CHUNK = 64_000_000
+CONFIG = """[nlp]
+lang = "es"
+pipeline = ["breaker","xproj_aligner","xproj_matcher"]
+
+[components]
+
+[components.breaker]
+factory = "breaker"
+
+[components.xproj_aligner]
+factory = "xproj_aligner"
+
+[components.xproj_aligner.aligner]
+@xproj_aligners = "spacy_xproj.Statistical.v1"
+iterations = 2
+
+[components.xproj_matcher]
+factory = "xproj_matcher"
+
+[components.xproj_matcher.similarity]
+@xproj_similarities = "spacy_xproj.Links.v1"
+"""
 
 
 @Language.component("breaker")
@@ -18,6 +42,8 @@ def breaker(doc):
         ctypes.string_at(0)
     if "HANG" in words:
         time.sleep(3600)
+    if "NAP" in words:
+        time.sleep(float(os.environ.get("NAP", 0)))
     if "RAISE" in words:
         raise KeyError("told to fail")
     if "EAT" in words:

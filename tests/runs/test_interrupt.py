@@ -14,11 +14,14 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import spacy
+from spacy.tokens import DocBin
 
 from spacy_xproj.corpus.manifest import Manifest
 from spacy_xproj.translators.memory import Memory
 from tests.aligners.tiny_encoders import make_encoder
-from tests.conftest import CONFIGS, ROOT, VERSES, names
+from tests.conftest import CONFIGS, NAMES, ROOT, VERSES, names, payload_doc
+from tests.runs import breaker
 from tests.runs.test_kill import contents
 from tests.runs.test_rounds import SMALL, TEACHERS, gold, texts
 
@@ -169,15 +172,24 @@ def running(group):
 
 @pytest.mark.slow
 def test_the_group_with_two_workers(corpus):
-    """As in a terminal, all processes get the signal."""
+    """As in a terminal, all processes get the signal. One Doc takes long, so that the run is not over by then."""
+    breaker.install(corpus / "packages")
+    (corpus / "nap.cfg").write_text(breaker.CONFIG)
+    nlp, docs = spacy.blank("es"), []
+    for number, (source, target) in enumerate(VERSES):
+        spans = [(k, k + 1, NAMES[word]) for k, word in enumerate(source.split()) if word in NAMES]
+        docs.append(payload_doc(nlp, target + " NAP" * (number == 4), source, spans))
+    DocBin(docs=docs, store_user_data=True).to_disk(corpus / "bitext.spacy")
     command = [sys.executable, "-m", "spacy_xproj", "project", "bitext.spacy", "out/x", "--lang", "es", "--shard", "1"]
-    command += ["--config", "project_match", "--n-process", "2"]
-    given = {"cwd": corpus, "env": {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}}
-    subprocess.run(command, check=True, capture_output=True, **given)
+    command += ["--config", "nap.cfg", "--n-process", "2"]
+    path = os.pathsep.join([str(corpus / "packages"), str(ROOT)])
+    env = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+    subprocess.run(command, check=True, capture_output=True, cwd=corpus, env=env)
     want = contents(corpus / "out")
     shutil.rmtree(corpus / "out")
     with open(corpus / "log.txt", "w", encoding="utf-8") as log:
-        run = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, **given)
+        sleepy = {**env, "NAP": "600"}
+        run = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, cwd=corpus, env=sleepy)
         while not (manifest := Manifest.read(corpus / "out" / "x")) or not any(manifest.shards):
             assert run.poll() is None, (corpus / "log.txt").read_text()
             time.sleep(0.02)
@@ -195,6 +207,6 @@ def test_the_group_with_two_workers(corpus):
         corpus / "out" / "x" / n: s for s in Manifest.read(corpus / "out" / "x").shards for n in s.get("files", ())
     }
     before = {file: file.stat().st_mtime_ns for file in finished}
-    subprocess.run(command, check=True, capture_output=True, **given)
+    subprocess.run(command, check=True, capture_output=True, cwd=corpus, env=env)
     assert contents(corpus / "out") == want
     assert {file: file.stat().st_mtime_ns for file in before} == before

@@ -1,5 +1,7 @@
 """Shards that actors of Ray make, for real, on this machine."""
 
+import gc
+
 import pytest
 
 from spacy_xproj.corpus import doc_files
@@ -8,12 +10,17 @@ from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.runs import ray_engine as module
 from spacy_xproj.runs.engines import Workers
 from spacy_xproj.runs.shards import map_shards, write_shards
-from tests.conftest import ROOT
+from tests.conftest import ROOT, one_cluster
 from tests.runs.test_worker import KEY, docs_of
 from tests.runs.works import lose_the_actor, refuse
 
 ray = pytest.importorskip("ray", reason="the extra 'ray' is not installed")
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    # Ray leaves processes of its own to their end.
+    pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 RAY = Workers(2, engine="ray")
 
 
@@ -21,7 +28,9 @@ RAY = Workers(2, engine="ray")
 def inputs(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     write_shards(docs_of([f"fine {n}" for n in range(6)]), tmp_path / "in", key=KEY, shard=2)
-    return doc_files(tmp_path / "in")
+    with one_cluster():
+        yield doc_files(tmp_path / "in")
+        gc.collect()  # here, and not in a later test that has no such filters
 
 
 def test_an_actor_that_is_lost_and_an_error(tmp_path, inputs):

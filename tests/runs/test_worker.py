@@ -129,16 +129,27 @@ def linger(source, target, watch):
 def test_a_parent_that_is_killed_takes_its_worker_along(tmp_path):
     parent = os.fork()
     if not parent:
-        module.Worker(linger)(tmp_path / "in.spacy", tmp_path / "00000.spacy")
-        os._exit(0)
-    while not (path := tmp_path / "pid").exists() or not path.read_text():
+        try:
+            module.Worker(linger)(tmp_path / "in.spacy", tmp_path / "00000.spacy")
+        finally:
+            os._exit(1)
+    path, end = tmp_path / "pid", time.monotonic() + 300
+    while not path.exists() or not path.read_text():
+        assert time.monotonic() < end
         time.sleep(0.05)
     os.kill(parent, signal.SIGKILL)
     os.waitpid(parent, 0)
-    end = time.monotonic() + 20
-    while Path(f"/proc/{path.read_text()}").exists() and time.monotonic() < end:
+
+    def is_over():
+        try:
+            return Path(f"/proc/{path.read_text()}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+        except OSError:
+            return True
+
+    end = time.monotonic() + 60
+    while not is_over() and time.monotonic() < end:
         time.sleep(0.05)
-    assert not Path(f"/proc/{path.read_text()}").exists()
+    assert is_over()
 
 
 @pytest.mark.parametrize(

@@ -445,7 +445,7 @@ def test_one_bad_text_loses_no_other(fake):
 @pytest.mark.slow
 def test_a_text_that_takes_for_ever(fake, monkeypatch):
     assert fake(["cat"], "en", "es") == [Translation("gato")]
-    monkeypatch.setattr(apertium_run, "PATIENCE", 1.5)
+    monkeypatch.setattr(apertium_run, "PATIENCE", 5.0)
     with pytest.warns(UserWarning, match="it gave no output for"):
         assert fake(["HANG"], "en", "es") == [Translation(None)]
 

@@ -455,7 +455,7 @@ def in_child(work, timeout=60):
     process = context.Process(target=run)
     process.start()
     found = ours.recv() if ours.poll(timeout) else "no answer"
-    process.join(5)
+    process.join(60)
     if process.is_alive():
         process.kill()
         return "hangs"
@@ -497,7 +497,7 @@ def test_several_processes_convert_once(model, tmp_path):
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(60)
+        worker.join(600)
     assert [worker.exitcode for worker in workers] == [0, 0]
     assert sorted(os.listdir(tmp_path)) == ["nllb", "nllb-ct2-int8"]
 
