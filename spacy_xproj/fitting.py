@@ -29,7 +29,11 @@ def is_needed(nlp: Language, docs: Iterable[Doc]) -> bool:
 
     nlp (Language), docs (iterable of Doc): As of `fit`. The Docs are read up to the first that does.
     """
-    return any(pipe.needed(UpstreamDocs(docs, nlp, name)) for name, pipe in xproj_pipes(nlp) if pipe.unfitted())
+    pipes = [(name, pipe) for name, pipe in xproj_pipes(nlp) if pipe.unfitted()]
+    # One that learns whatever the Docs are says so without any.
+    return any(pipe.needed(()) for _, pipe in pipes) or any(
+        pipe.needed(UpstreamDocs(docs, nlp, name)) for name, pipe in pipes
+    )
 
 
 def fit(

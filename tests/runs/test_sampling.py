@@ -9,7 +9,7 @@ from spacy.tokens import Doc
 from spacy_xproj.bitext import Bitext
 from spacy_xproj.corpus import doc_files, read_docs
 from spacy_xproj.files import file_hash
-from spacy_xproj.fitting import Sample
+from spacy_xproj.fitting import Sample, is_needed
 from spacy_xproj.runs.pipelines import load_pipeline
 from spacy_xproj.runs.process import PipelineStep
 from spacy_xproj.runs.project import with_state
@@ -86,6 +86,12 @@ def test_nothing_is_sampled_where_no_doc_needs_what_would_be_learnt(folder, monk
         assert "fitted_on" not in json.loads((folder / "out.report.json").read_text())
     with pytest.raises(pytest.fail.Exception, match="a sample"):
         good("project", folder / "in", folder / "out", "--config", folder / "f", "--max-fit", 5)
+
+
+def test_a_matcher_learns_whatever_the_docs_are():
+    nlp = load_pipeline(CONFIGS / "project_ranker.cfg", "es")
+    unread = map(pytest.fail, ["read"])
+    assert is_needed(nlp, unread) and not is_needed(nlp.select_pipes(enable=[]) and nlp, unread)
 
 
 def test_another_max_fit_is_another_run(folder):
