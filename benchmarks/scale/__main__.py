@@ -19,7 +19,7 @@ def memory_cli(
 ) -> None:
     """Memory and time of `project` by the size of the corpus."""
     with TemporaryDirectory() as temporary:
-        raise typer.Exit(not memory(folder or Path(temporary), (small, large), max_fit or small))
+        raise typer.Exit(not memory(folder or Path(temporary), (small, large), max_fit or small // 2))
 
 
 @app.command("speed")
