@@ -108,7 +108,7 @@ def test_back_labels_the_translation():
 def test_words_of_translations_do_not_pile_up(shared):
     nlp = made(back=RECORDER)
     if shared:  # its words are those of the Docs, which stay
-        source = spacy.blank("en", vocab=nlp.vocab)
+        source = spacy.blank("es", vocab=nlp.vocab)
         source.add_pipe("entity_ruler").add_patterns(PATTERNS)
         nlp.get_pipe(NAME).source = source
     strings = nlp.get_pipe(NAME).source.vocab.strings
