@@ -1,5 +1,6 @@
 """Two sides of the same text put into one Doc with their links, and the gold side of an Example."""
 
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
@@ -89,13 +90,15 @@ def with_links(
     RAISES (InputError): If the number of lines agrees with neither, or a link is out of range.
     RAISES (XprojError): If a Doc has no payload.
     """
-    n_docs = 0
-    sizes: list[list[tuple[int, int, int, int]]] = []  # for each Doc and pair: tokens and blank-split words of a side
-    for n_docs, doc in enumerate(again, 1):
+    sizes = array("i")  # of each pair: tokens and blank-split words of each side
+    firsts = array("q")  # of each Doc: its first pair
+    for doc in again:
+        firsts.append(len(sizes) // 4)
         if doc._.xproj is None:
-            raise XprojError(f"Doc {n_docs} has no source side in doc._.xproj to link.")
-        sizes.append([_sizes(*pair) for pair in _sides(doc)])
-    n_pairs = sum(map(len, sizes))
+            raise XprojError(f"Doc {len(firsts)} has no source side in doc._.xproj to link.")
+        for pair in _sides(doc):
+            sizes.extend(_sizes(*pair))
+    n_docs, n_pairs = len(firsts), len(sizes) // 4
     n_lines = sum(1 for _ in read_pharaoh(alignments))
     if n_lines not in (n_docs, n_pairs):
         raise InputError(
@@ -104,11 +107,13 @@ def with_links(
             f"{n_lines} lines.",
         )
     whole = n_lines == n_docs
-    units = [tuple(map(sum, zip(*pairs))) for pairs in sizes] if whole else [pair for pairs in sizes for pair in pairs]
+    units = np.asarray(sizes).reshape(-1, 4)
+    if whole and n_pairs > n_docs:
+        units = np.add.reduceat(units, np.asarray(firsts), dtype=units.dtype)
     split = [_counts_blanks(read_pharaoh(alignments), units, side) for side in (0, 1)]
     if counts is not None:
         for side, name in enumerate(("source", "target")):
-            differ = sum(size[2 * side] != size[2 * side + 1] for size in units)
+            differ = int((units[:, 2 * side] != units[:, 2 * side + 1]).sum())
             counts[f"lines_linked_by_{name}_{'words' if split[side] else 'tokens'}"] += differ
     lines = read_lines(alignments)
     for doc in docs:
@@ -165,12 +170,15 @@ def _sizes(source: Side, target: Side) -> tuple[int, int, int, int]:
     return len(source[0]), len(_words(*source)), len(target[0]), len(_words(*target))
 
 
-def _counts_blanks(lines: Iterable[np.ndarray], sizes: Iterable[Sequence[int]], side: int) -> bool:
+def _counts_blanks(lines: Iterable[np.ndarray], sizes: np.ndarray, side: int) -> bool:
     """Whether the links of a file count the words between blanks, and not the tokens, of a side: no link lies beyond
     these words, and where the two counts differ most lines link the last of them."""
-    last = []
-    for links, size in zip(lines, sizes):
-        tokens, words = size[2 * side : 2 * side + 2]
+    differ = to_last = 0
+    for links, (tokens, words) in zip(lines, sizes[:, 2 * side : 2 * side + 2]):
         if tokens != words and len(links):
-            last.append(int(links[:, side].max()) - (words - 1))
-    return bool(last) and max(last) == 0 and last.count(0) * 2 > len(last)
+            beyond = int(links[:, side].max()) - (words - 1)
+            if beyond > 0:
+                return False
+            differ += 1
+            to_last += beyond == 0
+    return to_last * 2 > differ

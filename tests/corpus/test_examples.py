@@ -1,5 +1,7 @@
 import random
+import tracemalloc
 from collections import Counter
+from itertools import repeat
 
 import numpy as np
 import pytest
@@ -154,6 +156,21 @@ def test_what_links_count_is_counted(tmp_path, nlp):
         counts = Counter()
         list(with_links(docs, docs, path, counts))
         assert +counts == {f"lines_linked_by_target_{wanted}": 2}
+
+
+@pytest.mark.parametrize("lines", [1, 2])
+def test_links_of_many_docs_take_little_memory(tmp_path, nlp, lines):
+    """By Doc or by sentence pair, all that is held of the Docs before the first one comes is a few numbers."""
+    doc = payload_doc(nlp, "u v w", "a b c", sents=[((0, 2), (0, 1)), ((2, 3), (1, 3))])
+    size, path = 2000, tmp_path / "links.pharaoh"
+    path.write_text("0-0\n" * lines * size)
+    tracemalloc.start()
+    try:
+        next(with_links(repeat(doc, size), repeat(doc, size), path))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 100 * size  # lists of lists took 190 and more a Doc
 
 
 def test_sides_without_ids_are_joined_by_line_and_the_log_says_so(corpus, nlp, caplog):
