@@ -18,3 +18,18 @@ def memory_zones(*vocabs: Vocab) -> Iterator[None]:
             if not vocab.in_memory_zone:  # type: ignore[attr-defined]  # spaCy's stub lacks it
                 stack.enter_context(vocab.memory_zone())
         yield
+
+
+def empty_vocab(vocab: Vocab) -> Vocab:
+    """Return a vocab without words, whose Docs have the lexical attributes of those of another one. Docs keep their
+    vocab alive: unlike those of a zone, they can be used anywhere.
+
+    vocab (Vocab): The other one.
+    RETURNS (Vocab): The new one.
+    """
+    return Vocab(
+        vocab.lex_attr_getters,  # type: ignore[attr-defined]  # lacking, too
+        lookups=vocab.lookups,
+        writing_system=vocab.writing_system,
+        get_noun_chunks=vocab.get_noun_chunks,
+    )

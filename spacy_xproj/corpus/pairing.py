@@ -27,7 +27,7 @@ def bare_copy(doc: Doc, vocab: Vocab) -> Doc:
 def pair_docs(
     source: Iterable[Doc],
     target: Iterable[Doc],
-    nlp: Language,
+    nlp: Optional[Language] = None,
     *,
     labels: Sequence[str] = (),
     links: Optional[Iterable[np.ndarray]] = None,
@@ -35,7 +35,7 @@ def pair_docs(
     """Put two sides that agree line by line into target Docs with a payload. Entities of the target are left out.
 
     source, target (Iterable[Doc]): The two sides.
-    nlp (Language): Its vocab becomes the Docs' vocab.
+    nlp (Optional[Language]): Its vocab becomes the Docs' vocab. None: each has the vocab of its target side.
     labels (sequence of str): Take the source entities with these labels only; none: all.
     links (Optional[Iterable[int array (n, 2)]]): The word links of each pair.
     RAISES (XprojError): If the sides, or the links, differ in number, or a link is out of range.
@@ -49,7 +49,7 @@ def pair_docs(
             raise XprojError(f"The sides must agree line by line, but there are only {number - 1} {ended}.")
         src, tgt = row[:2]
         spans = tuple(s for s in mapped_spans(src) if not labels or s.label in labels)
-        doc = bare_copy(tgt, nlp.vocab)
+        doc = bare_copy(tgt, tgt.vocab if nlp is None else nlp.vocab)
         words, spaces = [t.text for t in src], [bool(t.whitespace_) for t in src]
         try:
             ids, unknown = source_ids(src, spans), unknown_words(src)

@@ -29,6 +29,7 @@ def read_docs(
     tag_names: Sequence[str] = (),
     report: Optional[Report] = None,
     default: Optional[str] = None,
+    own_vocabs: bool = False,
 ) -> Iterator[Doc]:
     """Read a corpus of any format (see `docs/guides/formats.md`).
 
@@ -46,6 +47,8 @@ def read_docs(
     report (Optional[Report]): Lists each remark with its line; in place of `counts`.
     default (Optional[str]): The format of a file with an unknown ending whose content fits it, and no other format
         better.
+    own_vocabs (bool): Give the Docs of each .spacy file a vocab of their own, like that of `nlp`. Their words leave the
+        memory with the Docs, so that a folder of shards takes no more of it than a shard.
     RETURNS (iterator of Doc): The Docs, read as they are asked for.
     RAISES (XprojError): If the format is not known. InputError: if the input cannot be used or holds nothing.
     """
@@ -55,7 +58,7 @@ def read_docs(
     report = Report(counts) if report is None else report
     source_lang = None if source_nlp is None else lang_code(source_nlp)
     options = Options(encoding, spans_key, tuple(tag_names), source_lang, lang_code(nlp))
-    source = Source(path, options, nlp.vocab)
+    source = Source(path, options, nlp.vocab, own_vocabs)
     try:
         form = find_format(source, default) if format is None else named_format(format, source)
     except InputError:

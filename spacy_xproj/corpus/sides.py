@@ -26,7 +26,7 @@ class Side:
     """A file that is one side of a parallel text.
 
     path (str or Path): The file or folder.
-    nlp (Language): Its tokenizer splits texts, and its vocab is that of the Docs.
+    nlp (Language): Its tokenizer splits texts, and its vocab is that of the Docs; those of .spacy files have their own.
     format (Optional[str]): Its format. None: found by its content, and lines of text where neither the content nor the
         name of the file is that of another format.
     tokens (bool): Lines of text are tokens with blanks between them.
@@ -85,7 +85,9 @@ class Side:
         """
         report = Report() if report is None else report
         if not self.is_lines:
-            yield from read_docs(self.path, self.nlp, format=self.form.name, encoding=self.encoding, report=report)
+            yield from read_docs(
+                self.path, self.nlp, format=self.form.name, encoding=self.encoding, report=report, own_vocabs=True
+            )
             return
         builder = DocBuilder(self.nlp, report)
         report.path, report.format = self.path, self.form.name

@@ -52,6 +52,7 @@ class ReadOptions:
             spans_key=self.spans_key,
             tag_names=self.tag_names,
             report=report,
+            own_vocabs=True,
         )
 
 

@@ -105,7 +105,7 @@ def _check_named(path: PathLike, labels: LabelFilter, found: set[str]) -> None:
 
 
 def _labels(path: PathLike, lang: str, default: Optional[str] = None) -> set[str]:
-    return {ent.label_ for doc in read_docs(path, blank(lang), default=default) for ent in doc.ents}
+    return {ent.label_ for doc in read_docs(path, blank(lang), default=default, own_vocabs=True) for ent in doc.ents}
 
 
 def map_pairs(labels: LabelFilter) -> str:

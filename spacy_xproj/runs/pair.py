@@ -127,7 +127,8 @@ def check_source(sides: Agreement, labels: LabelFilter, labeler: Optional[Source
 
 @dataclass
 class PairReader:
-    """Target Docs with their payload, which can be read again and again. One of the sides of a Doc can be empty.
+    """Target Docs with their payload, which can be read again and again, in the vocabs of the target side. One of the
+    sides of a Doc can be empty.
 
     sides (Agreement): The two sides.
     source_lang (str): The language of the source.
@@ -139,6 +140,9 @@ class PairReader:
     source_lang: str
     alignments: Optional[PathLike] = None
     sentences: bool = False
+
+    def apart(self) -> "PairReader":
+        return self  # as the sides are
 
     def shards(self) -> list[Path]:
         return []
@@ -167,8 +171,7 @@ class PairReader:
 
     def payloads(self, pairs: Iterable[tuple[Doc, Doc]]) -> Iterator[Doc]:
         sources, targets = tee(pairs)
-        nlp = self.sides.target.nlp
-        return pair_docs((source for source, _ in sources), (target for _, target in targets), nlp)
+        return pair_docs((source for source, _ in sources), (target for _, target in targets))
 
 
 @dataclass

@@ -33,6 +33,9 @@ class Reader(Protocol):
     def read(self, counts: Counter) -> Iterator[Doc]:
         """Read the Docs, and count what in the input is worth a remark."""
 
+    def apart(self) -> "Reader":
+        """Return a reader that gives Docs vocabs of their own where it can. Their words leave the memory with them."""
+
     def shards(self) -> list[Path]:
         """The files, if the input is a folder of several .spacy files that can be processed as they are."""
 
@@ -166,7 +169,7 @@ def _input_shards(docs: Reader, out: Path, key: Key, shard: int) -> tuple[list[P
         return files, counts
     try:
         _check_pieces(split)
-        counts = write_shards(docs.read(counts), split, key={**key, PIECES: "1"}, shard=shard, counts=counts)
+        counts = write_shards(docs.apart().read(counts), split, key={**key, PIECES: "1"}, shard=shard, counts=counts)
         return doc_files(split), counts
     except XprojError:
         if not is_begun(out, key):

@@ -66,7 +66,7 @@ def prune(
         counts: list[int] = []
         with replacing_folder(out, key=key, counts=counts) as beside:
             pruned = prune_model(
-                folder, Texts(DocReader(corpus, blank(lang), source_lang=source_lang, default=LINES)), beside
+                folder, Texts(DocReader(corpus, blank(lang), source_lang=source_lang, default=LINES).apart()), beside
             )
             counts += pruned
         return Pruning(pruned, True)

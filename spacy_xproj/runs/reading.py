@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any, Optional, Union
 
@@ -44,6 +45,14 @@ class DocReader:
         self.paths, self.nlp, self.alignments, self.limit = paths, nlp, alignments, limit
         self.source_nlp = blank(source_lang) if source_lang else None
         self.labels, self.sentences, self.default = labels, sentences, default
+        self.own_vocabs = False
+
+    def apart(self) -> "DocReader":
+        """Return a reader for Docs that are looked at or written, and run through no pipeline. It gives those of each
+        .spacy file a vocab of their own, so that their words leave the memory with them."""
+        other = copy(self)
+        other.own_vocabs = True
+        return other
 
     def __iter__(self) -> Iterator[Doc]:
         return self.read(Counter())
@@ -64,7 +73,7 @@ class DocReader:
         """
         for path in self.paths:
             options: dict[str, Any] = {"limit": self.limit, "source_nlp": self.source_nlp, "default": self.default}
-            docs = read_docs(path, self.nlp, counts=counts, **options)
+            docs = read_docs(path, self.nlp, counts=counts, own_vocabs=self.own_vocabs, **options)
             yield from self.labels.apply(docs, seen)
 
     def shards(self) -> list[Path]:
@@ -76,7 +85,7 @@ class DocReader:
         return files if len(files) > 1 else []
 
     def shard_files(self) -> list[Path]:
-        """The files that its Docs stand in, if it reads folders of .spacy files as a whole and in any order."""
+        """The files that its Docs stand in, if it reads folders of .spacy files as a whole and file by file."""
         folders = [Path(path) for path in self.paths]
         if self.alignments is not None or self.limit or not all(map(is_shards, folders)):
             return []

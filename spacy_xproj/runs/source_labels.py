@@ -18,6 +18,7 @@ from ..labels import ALL, LabelFilter
 from ..models.pipelines import SpacyPipeline
 from ..pipeline.translator import PayloadTranslator
 from ..teachers.members import FINDERS
+from ..zones import memory_zones
 from .pipelines import PathLike
 from .reading import DocReader
 
@@ -103,8 +104,9 @@ def source_reader(source: PathLike, nlp: Language, names: LabelFilter, labeler: 
         check_labels(docs)
     else:
         docs = DocReader([source], nlp, source_lang=None, default=LINES)
-        for doc in docs.read_plain(Counter()):
-            check_unlabeled(doc)
+        with memory_zones(nlp.vocab):
+            for doc in docs.apart():
+                check_unlabeled(doc)
     return docs
 
 
@@ -168,8 +170,9 @@ def check_labels(docs: DocReader) -> None:
     """
     if docs.labels:
         seen: Counter = Counter()
-        for _ in docs.read_plain(Counter(), seen):
-            pass
+        with memory_zones(docs.nlp.vocab):
+            for _ in docs.apart().read_plain(Counter(), seen):
+                pass
         docs.labels.check(seen)
 
 
@@ -182,14 +185,15 @@ def check_source_entities(docs: DocReader) -> None:
     check_labels(docs)
     seen: Counter = Counter()
     n_docs = payloads = labeled = 0
-    for doc in docs.read_plain(Counter(), seen):
-        n_docs += 1
-        bitext = doc._.xproj
-        if bitext is not None:
-            if bitext.spans:
-                return
-            payloads += 1
-            labeled += len(bitext.unknown) < len(bitext.words)
+    with memory_zones(docs.nlp.vocab):
+        for doc in docs.apart().read_plain(Counter(), seen):
+            n_docs += 1
+            bitext = doc._.xproj
+            if bitext is not None:
+                if bitext.spans:
+                    return
+                payloads += 1
+                labeled += len(bitext.unknown) < len(bitext.words)
     path = docs.paths[0]
     if not payloads:
         cause = (

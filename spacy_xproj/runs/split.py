@@ -62,12 +62,15 @@ def split(
     options = {"share": share, "user data": user_data, **labels.options()}
     key = run_key({"input": input}, options)
 
+    def read() -> Iterator[Doc]:
+        return read_docs(input, blank("xx"), format="spacy", own_vocabs=True)
+
     def docs(part: int) -> Iterator[Doc]:
-        for doc in labels.apply(read_docs(input, blank("xx"), format="spacy")):
+        for doc in labels.apply(read()):
             if is_dev(doc.text, share) == part:
                 yield doc if user_data else _without_user_data(doc)
 
-    parts = _parts(labels.checked(read_docs(input, blank("xx"), format="spacy")), share)
+    parts = _parts(labels.checked(read()), share)
     for name, part in zip(("training", "development"), parts):
         if not part.labels:
             has = (

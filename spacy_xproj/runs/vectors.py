@@ -67,7 +67,7 @@ def make_vectors(
         if note := finished(out, key):
             return Table(note["words"], width, False)
         nlp = blank(lang)
-        words = corpus_words(Texts(DocReader(corpus, blank(lang), source_lang=source_lang, default=LINES)))
+        words = corpus_words(Texts(DocReader(corpus, blank(lang), source_lang=source_lang, default=LINES).apart()))
         vectors = encoder.vectors(words)
         known = np.flatnonzero(vectors.any(axis=1))
         words = [words[row] for row in known]

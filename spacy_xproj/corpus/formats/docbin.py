@@ -9,6 +9,7 @@ from spacy.tokens import Doc
 from spacy.util import filter_spans
 
 from ...errors import InputError
+from ...zones import empty_vocab
 from ..shards import doc_files, read_file, write_file
 from . import CERTAIN, NO, Format, Report, Source
 from .base import is_labeled
@@ -33,7 +34,8 @@ class DocBinFormat(Format):
     def read(self, source: Source, report: Report) -> Iterator[Doc]:
         key = source.options.spans_key
         for file in doc_files(source.path):
-            for number, doc in enumerate(read_file(file, source.vocab), 1):
+            vocab = empty_vocab(source.vocab) if source.own_vocabs else source.vocab
+            for number, doc in enumerate(read_file(file, vocab), 1):
                 if key is not None:
                     take_spans(doc, key, file, number, report)
                 elif not doc.ents and (groups := other_groups(doc)):

@@ -39,11 +39,18 @@ class Source:
     path (str or Path): The file or folder.
     options (Optional[Options]): What the user says of it.
     vocab (Optional[Vocab]): That of the Docs, for files that hold Docs.
+    own_vocabs (bool): Give the Docs of each .spacy file an empty vocab like it instead.
     """
 
-    def __init__(self, path: Union[str, Path], options: Optional[Options] = None, vocab: Optional[Vocab] = None):
+    def __init__(
+        self,
+        path: Union[str, Path],
+        options: Optional[Options] = None,
+        vocab: Optional[Vocab] = None,
+        own_vocabs: bool = False,
+    ):
         self.path, self.options = Path(path), options or Options()
-        self.vocab = vocab or Vocab()
+        self.vocab, self.own_vocabs = vocab or Vocab(), own_vocabs
 
     @property
     def suffix(self) -> str:
