@@ -2,7 +2,7 @@
 
 import shutil
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import Any, NamedTuple, Optional, Union
 import spacy
 from spacy.language import Language
 from spacy.pipeline import TrainablePipe
-from spacy.tokens import Doc
 from spacy.util import load_model_from_config
 
 from ..codes import normalize_code
@@ -26,6 +25,7 @@ from ..pipeline.portable import emptied
 from ..pipeline.projection_pipe import ProjectionPipe
 from ..shipped import CONFIG_ERRORS, find_config, read_config
 from ..state import stateful
+from .reading import DocReader
 from .sampling import sampled
 
 PathLike = Union[str, Path]
@@ -170,12 +170,12 @@ class Fitted(NamedTuple):
 
 
 def fit_once(
-    nlp: Language, docs: Iterable[Doc], folder: Path, key: Key, *, max_fit: int = MAX_FIT, warn: bool = True
+    nlp: Language, docs: DocReader, folder: Path, key: Key, *, max_fit: int = MAX_FIT, warn: bool = True
 ) -> Fitted:
     """Fit what is not fitted and save the pipeline, or load what an earlier run with the same key saved.
 
     nlp (Language): The pipeline.
-    docs (iterable of Doc): What to fit on; it is read more than once.
+    docs (DocReader): What to fit on; it is read more than once.
     folder (Path): Where the fitted pipeline is kept: new, empty, or written by an earlier run.
     key (dict[str, str]): What the result depends on.
     max_fit (int): Number of Docs to fit on at most. See `Sample`.
@@ -197,7 +197,7 @@ def fit_once(
         with sampled(nlp, docs, max_fit, folder.with_name(f"{folder.name}.sample"), key) as some:
             if some is not None:
                 names, sample = fit(nlp, some), some.report
-    if not names and (left := unfitted(nlp)) and all(doc._.xproj is None for doc in docs):
+    if not names and (left := unfitted(nlp)) and all(doc._.xproj is None for doc in docs.apart()):
         raise XprojError(
             f"There is nothing to fit {', '.join(left)} on: not one Doc of the input has a source side in doc._.xproj. "
             "Give a bitext, as 'xproj translate' writes it, or a .tsv of source<TAB>target lines."
@@ -208,9 +208,7 @@ def fit_once(
 
 
 @contextmanager
-def fitted_beside(
-    nlp: Language, docs: Iterable[Doc], out: Path, key: Key, *, max_fit: int = MAX_FIT
-) -> Iterator[Fitted]:
+def fitted_beside(nlp: Language, docs: DocReader, out: Path, key: Key, *, max_fit: int = MAX_FIT) -> Iterator[Fitted]:
     """Fit a pipeline for a run that writes to `out`, and keep it in `OUT.fitted`. If the input turns out to be unusable
     before any shard is finished, what was saved there is removed again, unless it was given as the pipeline. See
     `fit_once`."""

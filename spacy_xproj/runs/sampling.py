@@ -19,56 +19,42 @@ from .reading import DocReader
 from .shards import PIECES, write_shards
 
 
-class FileByFile:
-    """The Docs of .spacy files. The words of each file leave the memory with it.
-
-    reader (DocReader): Reads them.
-    files (list of Path): The files.
-    """
-
-    def __init__(self, reader: DocReader, files: list[Path]):
-        self.readers = [copy(reader) for _ in files]
-        for one, file in zip(self.readers, files):
-            one.paths = [file]
-
-    def __iter__(self) -> Iterator[Doc]:
-        for reader in self.readers:
-            with memory_zones(reader.nlp.vocab):
-                yield from reader
-
-
 @contextmanager
-def sampled(nlp: Language, docs: Iterable[Doc], size: int, folder: Path, key: Key) -> Iterator[Optional[Sample]]:
-    """Choose what a pipeline is fitted on.
+def sampled(nlp: Language, docs: DocReader, size: int, folder: Path, key: Key) -> Iterator[Optional[Sample]]:
+    """Choose what a pipeline is fitted on. Only the words of that stay in its vocab.
 
     nlp (Language): The pipeline.
-    docs (iterable of Doc): The input. Of a `DocReader` of shards that are more than fit, the sample is written down:
-        all that learns reads that alone, and not the whole input again.
+    docs (DocReader): The input. If it is more than fit, the sample is written down: all that learns reads that alone,
+        and not the whole input again.
     size (int): Number of Docs to fit on at most.
     folder (Path): Where the sample stands meanwhile.
     key (dict[str, str]): What it depends on.
     YIELDS (Optional[Sample]): What to fit on. None: no Doc needs what would be learnt.
     RAISES (XprojError): If a pipe must see all Docs, and there are more.
     """
-    files = docs.shard_files() if isinstance(docs, DocReader) else []
-    if not files or not isinstance(docs, DocReader):
-        yield Sample(docs, size) if is_needed(nlp, docs) else None
-        return
-    if not is_needed(nlp, FileByFile(docs, files)):
-        yield None
-        return
-    chosen = Sample(docs, size, (text for file in files for text in read_texts(file)))
-    if chosen.limit is None:
-        yield chosen
-        return
-    chosen.check(nlp)
     try:
-        choice = chosen.choice()
-        some = (doc for file in files for doc in read_file(file, Vocab(), choice=choice))
-        write_shards(some, folder, key={**key, PIECES: "1"})
-        reader = copy(docs)
-        reader.paths = [folder]
-        yield chosen.written(reader)
+        with memory_zones(nlp.vocab):  # that of Docs that are made of text
+            chosen = _chosen(nlp, docs, size, folder, key)
+        yield chosen
     finally:
         if (made := Manifest.read(folder)) is not None and PIECES in made.key:
             made.remove()
+
+
+def _chosen(nlp: Language, docs: DocReader, size: int, folder: Path, key: Key) -> Optional[Sample]:
+    apart, files = docs.apart(), docs.shard_files()
+    if not is_needed(nlp, apart):
+        return None
+    chosen = Sample(apart, size, (text for file in files for text in read_texts(file)) if files else None)
+    if chosen.limit is None:
+        return chosen.written(docs)
+    chosen.check(nlp)
+    some: Iterable[Doc] = chosen
+    reader = DocReader([folder], docs.nlp)
+    if files:  # Docs that are not chosen need not be made, and the others are as they stand in the files
+        choice = chosen.choice()
+        some = (doc for file in files for doc in read_file(file, Vocab(), choice=choice))
+        reader = copy(docs)
+        reader.paths = [folder]
+    write_shards(some, folder, key={**key, PIECES: "1"})
+    return chosen.written(reader)

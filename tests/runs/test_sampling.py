@@ -124,3 +124,50 @@ def test_a_worker_forgets_the_words_of_a_shard(folder):
     assert "seldom" not in strings and [f"t{k}x" in strings for k in range(12)] == before
     made = [doc.text for doc in read_docs(folder / "new", spacy.blank("es"))]
     assert made[0].startswith("seldom b") and len(made) == 13
+
+
+def saved_words(folder, out="out"):
+    """How many of the words that a single Doc has are in the vocab of a saved pipeline."""
+    strings = json.loads((folder / f"{out}.fitted" / "vocab" / "strings.json").read_text())
+    return sum(f"t{k}x" in strings for k in range(12))
+
+
+@pytest.mark.parametrize(
+    ("source", "options"),
+    [
+        ("in", ()),
+        ("in", ("--labels", "X")),
+        ("in", ("--alignments", "links")),
+        ("one.spacy", ("--label-map", "X=Y", "--sentences")),
+        ("one.spacy", ("--alignments", "links")),
+    ],
+)
+def test_only_the_words_of_the_sample_are_saved(folder, source, options):
+    (folder / "links").write_text("0-0\n" * 12)
+    good("convert", folder / "in", folder / "one.spacy")
+    more = [folder / option if option == "links" else option for option in options]
+    project(folder, source, "out", "--max-fit", 5, *more, "--components.xproj_aligner.overwrite", "true")
+    assert json.loads((folder / "out.report.json").read_text())["fitted_on"] == {"docs": 5, "of": 12}
+    assert saved_words(folder) == 5
+    assert not (folder / "out.fitted.sample").exists()
+
+
+def test_only_the_words_of_the_sample_of_a_text_are_saved(folder):
+    docs = list(read_docs(folder / "in", spacy.blank("es")))
+    (folder / "text.tsv").write_text("".join(f"{' '.join(doc._.xproj.words)}\t{doc.text}\n" for doc in docs))
+    options = ("--config", CONFIGS / "project_ranker.cfg", "--lang", "es", "--max-fit", 5)
+    good("fit", folder / "text.tsv", folder / "a.fitted", *options)
+    assert saved_words(folder, "a") == 5
+    good("fit", folder / "in", folder / "b.fitted", *options)
+    assert file_hash(folder / "a.fitted" / "xproj_aligner") == file_hash(folder / "b.fitted" / "xproj_aligner")
+
+
+@pytest.mark.parametrize("source", ["in", "one.spacy"])
+def test_no_words_are_saved_where_nothing_is_learnt(folder, source):
+    """What a run looks at to see that it can use the input is nothing to the pipeline."""
+    good("convert", folder / "in", folder / "one.spacy")
+    heuristic = CONFIGS / "project_heuristic.cfg"
+    (folder / "links").write_text("0-0\n" * 12)
+    more = ("--lang", "es", "--alignments", folder / "links", "--labels", "X")
+    good("project", folder / source, folder / "out", "--config", heuristic, *more)
+    assert saved_words(folder) == 0
