@@ -1,4 +1,4 @@
-"""`python -m benchmarks.scale memory` and `python -m benchmarks.scale speed`: see the modules of these names."""
+"""`python -m benchmarks.scale memory`, `reading` and `speed`: see the modules `memory` and `speed`."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -6,7 +6,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from .memory import SIZES, memory
+from .memory import SIZES, memory, reading
 from .speed import RUNS, SIZE, speed
 
 app = typer.Typer(add_completion=False)
@@ -20,6 +20,13 @@ def memory_cli(
     """Memory and time of `project` by the size of the corpus."""
     with TemporaryDirectory() as temporary:
         raise typer.Exit(not memory(folder or Path(temporary), (small, large), max_fit or small // 2))
+
+
+@app.command("reading")
+def reading_cli(folder: Folder = None, small: int = SIZES[0], large: int = SIZES[1]) -> None:
+    """Memory of verbs that read a corpus as a whole."""
+    with TemporaryDirectory() as temporary:
+        raise typer.Exit(not reading(folder or Path(temporary), (small, large), small // 2))
 
 
 @app.command("speed")
