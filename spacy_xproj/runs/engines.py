@@ -1,10 +1,12 @@
 """Who makes the shards of a run: this process, worker processes beside it, or those of a Ray cluster. The bytes are the
 same."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import takewhile
 from math import ceil
 from pathlib import Path
 from queue import SimpleQueue
@@ -12,7 +14,7 @@ from typing import Optional
 
 from ..errors import XprojError, check_at_least, check_one_of
 from .steps import Watch
-from .worker import Limits, Made, Work, Worker, make
+from .worker import GPUS, Limits, Made, Work, Worker, make
 
 ENGINES = ("local", "ray")
 Shards = Mapping[int, tuple[Path, Path]]  # input and output by number
@@ -27,8 +29,8 @@ class Workers:
         and without limits: this process makes them.
     engine (str): "local", or "ray".
     address (Optional[str]): The Ray cluster. None: Ray is started on this machine.
-    gpus_per_worker (float): GPUs that each worker gets for itself. 0.5: two workers share one. 0: with engine "local"
-        each sees all of them, with Ray none.
+    gpus_per_worker (float): GPUs that each worker gets for itself, of those that CUDA_VISIBLE_DEVICES names, if it is
+        set. 0.5: two workers share one. 0: with engine "local" each sees all of them, with Ray none.
     timeout (float): Seconds that a Doc may take. 0: no limit.
     memory_limit (float): Memory that a worker may use, in GB. 0: no limit.
     """
@@ -47,6 +49,18 @@ class Workers:
         check_at_least("Workers", 0, **given)
         if self.address and self.engine != "ray":
             raise XprojError(f"The address {self.address} is that of a Ray cluster. Give --engine ray with it.")
+        if self.engine == "ray" and self.gpus_per_worker > 1 and self.gpus_per_worker % 1:
+            raise XprojError(
+                f"Ray gives a worker a part of one GPU, or whole ones. Give --gpus-per-worker below 1 or as a whole "
+                f"number, not {self.gpus_per_worker:g}."
+            )
+        visible, need = visible_gpus(), round(self.n_process * self.gpus_per_worker, 6)
+        if self.engine == "local" and visible is not None and need > len(visible):
+            raise XprojError(
+                f"{self.n_process} workers with {self.gpus_per_worker:g} GPUs each need {need:g}, but "
+                f"{GPUS}={os.environ[GPUS]} names {len(visible)}. Give a smaller --n-process or --gpus-per-worker, or "
+                "let the variable name more."
+            )
 
     @property
     def apart(self) -> bool:
@@ -64,6 +78,7 @@ class Workers:
         shards (mapping of int to Path and Path): The inputs and outputs by number.
         finish (Callable[[int, Made], None]): Is told in this process of each shard that is made.
         RAISES (XprojError): If the work raises one. What the others are making is finished before.
+        RAISES (OSError): Likewise.
         """
         if not self.apart:
             for number, files in shards.items():
@@ -105,10 +120,20 @@ class Workers:
                         finish(number, future.result())
                 raise
 
-    def _gpus(self, number: int) -> Optional[range]:
-        """The GPUs of a worker on this machine."""
-        each = self.gpus_per_worker
-        return range(int(number * each), ceil((number + 1) * each)) if each else None
+    def _gpus(self, number: int) -> Optional[list[str]]:
+        """The GPUs of a worker on this machine. None: all that this process sees."""
+        if not (each := self.gpus_per_worker):
+            return None
+        begin, end = int(round(number * each, 6)), ceil(round((number + 1) * each, 6))
+        visible = visible_gpus()
+        return [*map(str, range(begin, end))] if visible is None else visible[begin:end]
+
+
+def visible_gpus() -> Optional[list[str]]:
+    """Return the GPUs that CUDA_VISIBLE_DEVICES names, by numbers or UUIDs, up to one that is none, as CUDA reads it.
+    None: it is not set, and all are visible."""
+    given = os.environ.get(GPUS)
+    return None if given is None else [*takewhile(lambda gpu: gpu not in ("", "-1"), map(str.strip, given.split(",")))]
 
 
 HERE = Workers()  # this process alone

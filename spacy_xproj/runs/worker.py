@@ -29,6 +29,7 @@ GB = 1e9
 # "spawn": forked children of a process that uses threads, as torch does, can hang.
 SPAWN = get_context("spawn")
 
+GPUS = "CUDA_VISIBLE_DEVICES"
 
 def peak_memory() -> int:
     """Return the most memory that this process has had so far, in KB."""
@@ -96,10 +97,10 @@ class Worker:
     work (Callable[[Path, Path, Watch], dict]): Reads an input, writes its output in one go, and returns what it
         counted. It must be picklable.
     limits (Limits): What the process may use.
-    gpus (Optional[sequence of int]): The numbers of the GPUs that the process sees. None: as the parent.
+    gpus (Optional[sequence of str]): The GPUs that the process sees, by numbers or UUIDs. None: as the parent.
     """
 
-    def __init__(self, work: Work, limits: Limits = Limits(), gpus: Optional[Sequence[int]] = None):
+    def __init__(self, work: Work, limits: Limits = Limits(), gpus: Optional[Sequence[str]] = None):
         self.work, self.limits, self.gpus = work, limits, gpus
         self.state = SPAWN.RawArray("q", 3)
         self.process: Any = None
@@ -189,11 +190,11 @@ class Worker:
         self._end()
 
 
-def _serve(work: Work, pipe: Any, state: Any, gpus: Optional[Sequence[int]]) -> None:
+def _serve(work: Work, pipe: Any, state: Any, gpus: Optional[Sequence[str]]) -> None:
     """Make shards until the parent closes the pipe or ends."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if gpus is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, gpus))
+        os.environ[GPUS] = ",".join(gpus)
     while True:
         try:
             source, out, careful, aside = pipe.recv()

@@ -101,8 +101,11 @@ def test_all_docs_fail(corpus, broken):
         assert not (corpus / out).exists()
 
 
-def test_options_of_workers(corpus):
+def test_options_of_workers(corpus, monkeypatch):
     assert "engine must be one of local, ray" in bad(*project_args(corpus, "--engine", "slurm", out="out"))
     assert "Give --engine ray with it" in bad(*project_args(corpus, "--address", "host:1", out="out"))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    text = bad(*project_args(corpus, "--gpus-per-worker", 1, "--n-process", 2, out="out"))
+    assert "2 workers with 1 GPUs each need 2, but CUDA_VISIBLE_DEVICES=3 names 1" in text
     assert "Give OUT as a folder" in bad(*project_args(corpus, "--timeout", 5))
     assert invoke(*project_args(corpus, "--n-process", 0)).exit_code == 2

@@ -158,6 +158,7 @@ def test_a_parent_that_is_killed_takes_its_worker_along(tmp_path):
         ({"engine": "slurm"}, "engine must be one of local, ray, not 'slurm'"),
         ({"timeout": -1}, "timeout must be at least 0, not -1"),
         ({"n_process": 0}, "n_process must be at least 1, not 0"),
+        ({"engine": "ray", "gpus_per_worker": 1.5}, "below 1 or as a whole number, not 1.5"),
         ({"address": "host:1"}, "Give --engine ray with it"),
     ],
 )
@@ -172,17 +173,34 @@ def tell_gpus(source, target, watch):
 
 
 @pytest.mark.slow
-def test_a_worker_sees_its_gpus(tmp_path):
+def test_a_worker_sees_its_gpus(tmp_path, monkeypatch):
+    monkeypatch.setenv(module.GPUS, "2,GPU-5a")
     write_shards(docs_of(["a 1"]), tmp_path / "in", key=KEY)
     workers = Workers(gpus_per_worker=2)
     map_shards(doc_files(tmp_path / "in"), tmp_path / "out", tell_gpus, key=KEY, workers=workers)
-    assert (tmp_path / "in" / "00000.gpus").read_text() == "0,1"
+    assert (tmp_path / "in" / "00000.gpus").read_text() == "2,GPU-5a"
 
 
-def test_gpus_of_workers_on_this_machine():
-    assert [Workers(2, gpus_per_worker=n)._gpus(1) for n in (0, 1, 2, 0.5)] == [
-        None,
-        range(1, 2),
-        range(2, 4),
-        range(0, 1),
-    ]
+def test_gpus_of_workers_on_this_machine(monkeypatch):
+    monkeypatch.delenv(module.GPUS, raising=False)
+    found = [Workers(2, gpus_per_worker=n)._gpus(1) for n in (0, 1, 2, 0.5)]
+    assert found == [None, ["1"], ["2", "3"], ["0"]]
+    assert Workers(100, gpus_per_worker=0.07)._gpus(99) == ["6"]
+
+
+@pytest.mark.parametrize(
+    "visible, each, gpus",
+    [("2,3", 1, [["2"], ["3"]]), ("GPU-5a, MIG-7", 1, [["GPU-5a"], ["MIG-7"]]), ("4", 0.5, [["4"], ["4"]])],
+)
+def test_workers_share_the_gpus_of_their_parent(monkeypatch, visible, each, gpus):
+    monkeypatch.setenv(module.GPUS, visible)
+    assert [Workers(2, gpus_per_worker=each)._gpus(k) for k in range(2)] == gpus
+
+
+@pytest.mark.parametrize("visible, n", [("2,3", 2), ("", 0), ("1,-1,2", 1)])
+def test_more_gpus_than_the_parent_sees(monkeypatch, visible, n):
+    monkeypatch.setenv(module.GPUS, visible)
+    with pytest.raises(XprojError, match=f"3 workers with 1 GPUs each need 3, but {module.GPUS}={visible} names {n}"):
+        Workers(3, gpus_per_worker=1)
+    Workers(3, "ray", gpus_per_worker=1)  # the cluster may have them
+    assert Workers(3)._gpus(0) is None
