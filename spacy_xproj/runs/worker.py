@@ -17,6 +17,9 @@ from pathlib import Path
 from time import monotonic, perf_counter
 from typing import Any, NamedTuple, Optional
 
+from catalogue import RegistryError
+from confection import ConfigValidationError
+
 from ..errors import XprojError
 from ..progress import tell_shard
 from .steps import ALONE, DONE, READ, Watch
@@ -26,10 +29,10 @@ TRIES = 2  # processes that may break on one Doc before it is set aside
 STARTUP = 60.0  # more seconds for the first Docs of a process: models are loaded then
 LOOK = 0.05  # seconds between two looks at a worker that has limits
 GB = 1e9
+GPUS = "CUDA_VISIBLE_DEVICES"
 # "spawn": forked children of a process that uses threads, as torch does, can hang.
 SPAWN = get_context("spawn")
 
-GPUS = "CUDA_VISIBLE_DEVICES"
 
 def peak_memory() -> int:
     """Return the most memory that this process has had so far, in KB."""
@@ -113,6 +116,7 @@ class Worker:
         """Make a shard.
 
         RAISES (XprojError): If the work raises one, or the process ends again and again with no Doc at hand.
+        RAISES (OSError): If the work raises one, as on a full disk.
         """
         watch, tries = Watch(state=self.state), Counter[int]()
         while True:
@@ -203,11 +207,20 @@ def _serve(work: Work, pipe: Any, state: Any, gpus: Optional[Sequence[str]]) -> 
         reply: Any
         try:
             reply = make(work, source, out, Watch(careful, aside, state))
-        except XprojError as err:
-            reply = err
-        except Exception:
-            reply = RuntimeError(f"In a worker process:\n{traceback.format_exc()}")
+        except Exception as err:
+            reply = _portable(err)
         pipe.send(reply)
+
+
+def _portable(err: Exception) -> Exception:
+    """An exception that can go to the parent. What the user can mend stays what it is."""
+    if isinstance(err, XprojError):
+        return err
+    if isinstance(err, OSError):  # plain: those of libraries can be of a kind that cannot be pickled
+        return OSError(err.errno, err.strerror, err.filename) if err.errno else OSError(str(err))
+    if isinstance(err, (ConfigValidationError, RegistryError)):
+        return XprojError(str(err))
+    return RuntimeError("In a worker process:\n" + "".join(traceback.format_exception(err)))
 
 
 def _end_with_parent() -> None:

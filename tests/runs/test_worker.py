@@ -3,6 +3,8 @@
 import functools
 import json
 import os
+import pickle
+import re
 import signal
 import time
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import spacy
+from catalogue import RegistryError
 from spacy.tokens import Doc
 from spacy.vocab import Vocab
 
@@ -150,6 +153,28 @@ def test_a_parent_that_is_killed_takes_its_worker_along(tmp_path):
     while not is_over() and time.monotonic() < end:
         time.sleep(0.05)
     assert is_over()
+
+
+class OfALibrary(OSError):
+    """One that pickle cannot make again."""
+
+    def __init__(self, *, response):
+        super().__init__(response)
+
+
+@pytest.mark.parametrize(
+    "err, kind, message",
+    [
+        (OSError(28, "No space left on device", "out/00000.spacy"), OSError, r"\[Errno 28\] .*: 'out/00000.spacy'"),
+        (PermissionError(13, "Permission denied", "out"), PermissionError, "Permission denied: 'out'"),
+        (OfALibrary(response="no answer"), OSError, "^no answer$"),
+        (RegistryError("no such function"), XprojError, "^no such function$"),
+        (KeyError("told to fail"), RuntimeError, "In a worker process:\nKeyError: 'told to fail'"),
+    ],
+)
+def test_errors_that_go_to_the_parent(err, kind, message):
+    found = pickle.loads(pickle.dumps(module._portable(err)))
+    assert type(found) is kind and re.search(message, str(found))
 
 
 @pytest.mark.parametrize(
