@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from .errors import XprojError
 
-VARIABLE = "XPROJ_ALLOW_PROGRAMS"  # "1" allows it. Worker processes inherit it.
+VARIABLE = "XPROJ_ALLOW_PROGRAMS"  # "1" allows it, for worker processes too
 
 
 def check_program(who: str, **settings: str) -> None:

@@ -10,18 +10,28 @@ from pathlib import Path
 from typing import Any, Optional
 
 from ..errors import XprojError
-from .worker import TRIES, Limits, Made, Work, Worker
+from ..limits import DEFAULTS, variable
+from ..programs import VARIABLE
+from .worker import GPUS, TRIES, Limits, Made, Work, Worker
 
 REACH = 20.0  # seconds until the cluster must have answered
 STORE = 100_000_000  # bytes for what goes through Ray itself: names of files, and counts
-PATIENCE = 300.0  # seconds until the cluster must have started a worker
+PATIENCE = 300.0  # seconds until the cluster must have started a worker, if none is at work
+SETTINGS = (VARIABLE, *map(variable, DEFAULTS))  # environment variables that change what a worker makes
 
 
 class Actor:
-    """A worker process on a machine of the cluster, with a process of Ray that watches it. Models are loaded once."""
+    """A worker process on a machine of the cluster, with a process of Ray that watches it. Models are loaded once.
 
-    def __init__(self, work: Work, limits: Limits, folder: str):
+    work (Callable[[Path, Path, Watch], dict]), limits (Limits): See `Worker`.
+    folder (str): Where the verb runs.
+    settings (dict[str, str]): Environment variables. Ray gives its processes those of the machine's own Ray, not those
+        of the verb.
+    """
+
+    def __init__(self, work: Work, limits: Limits, folder: str, settings: dict[str, str]):
         os.chdir(folder)
+        os.environ.update(settings)
         self.worker = Worker(work, limits)
 
     def ready(self) -> None:
@@ -41,7 +51,8 @@ def run_on_ray(
     gpus: float,
     address: Optional[str],
 ) -> None:
-    """Make shards on a cluster. All its machines must have the package, and see the files by the same paths.
+    """Make shards on a cluster. All its machines must have the package, and see the files by the same paths. Limits
+    and permissions are those of this process's environment.
 
     work, shards, finish: See `Workers.run`.
     n_process (int): Workers in the cluster, each with one CPU.
@@ -56,27 +67,32 @@ def run_on_ray(
         remote = ray.remote(num_cpus=1, num_gpus=gpus)(Actor)
         todo, lost = deque((number, *files) for number, files in shards.items()), Counter[int]()
         running: dict[Any, tuple[Any, Any]] = {}  # what is waited for: who does it, and which shard
+        settings = {name: os.environ.get(name, "") for name in SETTINGS}  # "": as if it were not set
+        if not gpus:
+            settings[GPUS] = ""  # newer versions of Ray show all GPUs to those that asked for none
 
         def start() -> None:
-            actor = remote.remote(work, limits, os.getcwd())
+            actor = remote.remote(work, limits, os.getcwd(), settings)
             running[actor.ready.remote()] = (actor, None)
 
         for _ in range(min(n_process, len(todo))):
             start()
-        started, error = False, None
-        while todo or any(job for _, job in running.values()):
-            done, _ = ray.wait([*running], num_returns=1, timeout=None if started else PATIENCE)
+        error: Optional[Exception] = None
+        while (is_busy := any(job for _, job in running.values())) or todo:
+            done, _ = ray.wait([*running], num_returns=1, timeout=None if is_busy else PATIENCE)
             if not done:
+                has = ray.cluster_resources()
                 raise XprojError(
                     f"The Ray cluster has started no worker in {PATIENCE:g} seconds. Each needs 1 CPU and {gpus:g} "
-                    f"GPUs; the cluster has {ray.cluster_resources()}."
+                    f"GPUs; the cluster has {has.get('CPU', 0):g} CPUs and {has.get('GPU', 0):g} GPUs, and others may "
+                    f"use them. {len(todo)} of {len(shards)} shards are left. Run the same command once more when the "
+                    "cluster has room."
                 )
-            started = True
             actor, job = running.pop(done[0])
             try:
                 made = ray.get(done[0])
             except ray.exceptions.RayTaskError as err:  # what the others are making is finished before
-                error = error or (err.cause if isinstance(err.cause, XprojError) else err)
+                error = error or (err.cause if isinstance(err.cause, (XprojError, OSError)) else err)
                 todo.clear()
                 continue
             except ray.exceptions.RayError as err:  # the actor, its machine or the way to it was lost

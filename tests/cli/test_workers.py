@@ -13,6 +13,7 @@ from spacy_xproj.corpus import read_docs
 from tests.cli.test_app import bad, invoke, project_args
 from tests.conftest import ROOT, one_cluster, payload_doc, said
 from tests.runs import breaker
+from tests.runs.works import ray_cluster
 
 TEXTS = [f"Ana {n} canta" for n in range(14)]
 
@@ -81,6 +82,32 @@ def test_docs_that_break_workers(corpus, broken):
     assert code == 3, text
     assert contents(corpus / "ray") == contents(corpus / "two")
     assert rows(corpus, "ray") == rows(corpus, "two")
+
+
+@pytest.mark.slow
+def test_a_full_disk_in_a_worker(corpus, broken):
+    """It is full once, while the shard of a Doc is written."""
+    broken({6: "FULL"})
+    code, text = project(corpus, "x", "--n-process", 2)
+    assert code == 1 and "Traceback" not in text and text.count("✘") == 1, text
+    assert "00001.spacy" in text and "the disk is full. What is finished stays. Make room" in text, text
+    assert not [path for path in corpus.rglob("*") if path.name.endswith((".tmp", ".lock"))]
+    assert project(corpus, "x", "--n-process", 2)[0] == 0
+    assert project(corpus, "whole")[0] == 0 and contents(corpus / "x") == contents(corpus / "whole")
+
+
+@pytest.mark.slow
+def test_a_limit_on_a_cluster(corpus, broken, monkeypatch):
+    """The workers go by the environment of the verb. Ray was started without it."""
+    pytest.importorskip("ray", reason="the extra 'ray' is not installed")
+    broken({3: "de nuevo hoy"})
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(corpus / "packages"), str(ROOT)]))
+    with one_cluster(), ray_cluster() as address:
+        monkeypatch.setenv("XPROJ_MAX_PAIR_CELLS", "12")
+        code, text = project(corpus, "ray", "--engine", "ray", "--address", address)
+    assert code == 0, text
+    assert project(corpus, "here")[0] == 0 and contents(corpus / "ray") == contents(corpus / "here")
+    assert json.loads((corpus / "ray.report.json").read_text())["not_projected:too_long"] == 1
 
 
 def test_one_file_with_docs_that_fail(corpus, broken):

@@ -2,6 +2,7 @@
 processes find it."""
 
 import ctypes
+import errno
 import os
 import shutil
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from spacy.language import Language
 
-WORDS = ("SEGV", "HANG", "EAT", "RAISE")
+WORDS = ("SEGV", "HANG", "EAT", "RAISE")  # Docs with these are set aside
 CHUNK = 64_000_000
 CONFIG = """[nlp]
 lang = "es"
@@ -35,6 +36,13 @@ factory = "xproj_matcher"
 """
 
 
+def full(path, data):
+    """Write half of a file, and be out of room."""
+    with open(path, "wb") as file:
+        file.write(data[: len(data) // 2])
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
 @Language.component("breaker")
 def breaker(doc):
     words = {token.text for token in doc}
@@ -46,6 +54,9 @@ def breaker(doc):
         time.sleep(float(os.environ.get("NAP", 0)))
     if "RAISE" in words:
         raise KeyError("told to fail")
+    if "FULL" in words and not (mark := Path("full")).exists():
+        mark.touch()
+        Path.write_bytes = full
     if "EAT" in words:
         eaten = []
         for _ in range(60):
