@@ -1,5 +1,6 @@
 """Bad days, many times over: processes that are killed, disks that are full, files that are damaged, folders that
-cannot be written. After each, the same command must give the bytes of an undisturbed run, or one clear error.
+cannot be written. After each, the same command must give the bytes of an undisturbed run, or one clear error. And
+workers that break on a Doc, which must be set aside.
 
     python -m benchmarks.scale.faults [--part kill] [--times 50] [--verbs "project;convert"] [--seed 0]
 
@@ -20,6 +21,7 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # the processes are forked: none may have started threads before
 
+from .breaking import VERBS, broken
 from .damage import damaged
 from .lab import Lab, Outcome, contents, difference, finished_shards, is_sharded
 from .verbs import COMMANDS, ONCE, RAY, SHARDED
@@ -163,7 +165,14 @@ def damage(lab: Lab, verb: str, times: int, rng: random.Random, tables: Tables) 
         tables.add(kind, verb, what, problem)
 
 
-PARTS = {"kill": kill, "disk": disk, "read-only": read_only, "damage": damage}
+def breaking(lab: Lab, verb: str, times: int, rng: random.Random, tables: Tables) -> None:
+    """Break the workers of a command that has some."""
+    if verb in VERBS:
+        for way, problem in broken(lab, verb, times, rng):
+            tables.add(way, verb, "set aside", problem)
+
+
+PARTS = {"kill": kill, "disk": disk, "read-only": read_only, "damage": damage, "break": breaking}
 
 
 def main(args: list[str]) -> int:

@@ -1,6 +1,7 @@
 """A tiny corpus, and for each verb that writes a command over it. All of them write below `out/`."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 from spacy.tokens import DocBin
@@ -14,10 +15,11 @@ from tests.runs.test_rounds import SMALL, TEACHERS, gold, texts
 STUDENT = {**SMALL, "training.max_steps": 4, "training.eval_frequency": 2}
 TRAINING = " ".join(f"--{k} {json.dumps(v).replace(' ', '')}" for k, v in STUDENT.items() if k != "nlp.lang")
 SHARDED = "project"  # what has the most moments
+TWO = "project, two workers"
 RAY = "project, Ray"  # takes a minute a time, and runs where it is named
 COMMANDS = {
     SHARDED: "project bitext.spacy out/x --lang es --shard 1 --config project_match",
-    "project, two workers": "project bitext.spacy out/x --lang es --shard 1 --config project_match --n-process 2",
+    TWO: "project bitext.spacy out/x --lang es --shard 1 --config project_match --n-process 2",
     RAY: "project bitext.spacy out/x --lang es --shard 1 --config project_match --engine ray --n-process 2",
     "project, a folder": "project shards out/x --lang es --config fitted",
     "project, one file": "project bitext.spacy out/x.spacy --lang es --config project_match",
@@ -47,17 +49,21 @@ COMMANDS = {
 }
 
 
-def make_inputs(folder: Path) -> None:
-    """Write what the commands read, all but the projection."""
+def write_bitext(path: Path, verses: Iterable[tuple[str, str]]) -> None:
+    """Write sentence pairs, with their names as entities of the source."""
     import spacy
 
-    make_encoder(folder / "encoder", positions=130)
-    nlp = spacy.blank("es")
-    docs = []
-    for source, target in VERSES:
+    nlp, docs = spacy.blank("es"), []
+    for source, target in verses:
         spans = [(i, i + 1, NAMES[word]) for i, word in enumerate(source.split()) if word in NAMES]
         docs.append(payload_doc(nlp, target, source, spans))
-    DocBin(docs=docs, store_user_data=True).to_disk(folder / "bitext.spacy")
+    DocBin(docs=docs, store_user_data=True).to_disk(path)
+
+
+def make_inputs(folder: Path) -> None:
+    """Write what the commands read, all but the projection."""
+    make_encoder(folder / "encoder", positions=130)
+    write_bitext(folder / "bitext.spacy", VERSES)
     written = {
         "src.conll": conll(source for source, _ in VERSES),
         "tgt.conll": conll(target for _, target in VERSES),

@@ -97,6 +97,8 @@ def test_a_full_disk_in_a_worker(corpus, broken):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_limit_on_a_cluster(corpus, broken, monkeypatch):
     """The workers go by the environment of the verb. Ray was started without it."""
     pytest.importorskip("ray", reason="the extra 'ray' is not installed")

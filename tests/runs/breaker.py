@@ -46,6 +46,9 @@ def full(path, data):
 @Language.component("breaker")
 def breaker(doc):
     words = {token.text for token in doc}
+    word, _, name = os.environ.get("BREAK", "").partition(" ")  # "SEGV n7": on Docs with n7, as if SEGV were in them
+    if name in words:
+        words.add(word)
     if "SEGV" in words:
         ctypes.string_at(0)
     if "HANG" in words:

@@ -1,6 +1,7 @@
 """What makes shards in tests, in a module that workers of Ray can import."""
 
 import errno
+import gc
 import json
 import os
 import signal
@@ -24,6 +25,7 @@ def ray_cluster():
         yield cluster.address
     finally:
         cluster.shutdown()
+        gc.collect()  # here, and not in a later test that has no filters
 
 
 def lose_the_actor(source, target, watch):
