@@ -18,12 +18,13 @@ from ..corpus.manifest import Manifest
 from ..corpus.shards import doc_files
 from ..errors import XprojError
 from ..keys import Key
+from ..pipeline.base import check_whole
 from ..progress import seconds
 from .engines import HERE, Workers
 from .pipelines import is_single
 from .rejected import SET_ASIDE, as_lines, rejected_file, rejected_lines, write_rejected
 from .shards import PIECES, Progress, is_begun, map_shards, write_shards
-from .steps import Step, Tally, Watch, process_docs, process_shard
+from .steps import Step, Tally, Watch, process_docs, process_shard, reason_of
 from .worker import Made
 
 
@@ -58,7 +59,14 @@ class PipelineStep:
         return [_loaded(self.folder, self.state).vocab]
 
     def __call__(self, docs: Iterable[Doc], tally: Tally) -> Iterator[Doc]:
-        return self.annotate(run_pipes(_loaded(self.folder, self.state), docs), self.state, tally.counts)
+        nlp = _loaded(self.folder, self.state)
+        try:
+            yield from self.annotate(run_pipes(nlp, docs), self.state, tally.counts)
+        except XprojError:
+            raise
+        except Exception as err:  # the Docs after the one that failed would get the results of others
+            check_whole(nlp, f"A Doc cannot be set aside then: {reason_of(err)}. Mend it, or take it out.")
+            raise
 
 
 @functools.lru_cache(maxsize=1)

@@ -3,12 +3,14 @@ by it."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, MutableSequence, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Optional, Protocol
 
 from spacy.tokens import Doc
+from spacy.util import minibatch
 from spacy.vocab import Vocab
 
 from ..corpus.manifest import REJECTED
@@ -19,6 +21,7 @@ from .rejected import SET_ASIDE, as_lines, write_rejected
 
 READ, DONE, ALONE = range(3)  # places in the state of a `Watch`
 ROW = 10  # Docs in a row: if all of these fail, something else is wrong
+PIECE = 256  # Docs that the step gets at once in a file in which it fails on some
 
 
 @dataclass
@@ -46,6 +49,18 @@ class Tally:
         row = {"text": doc.text if text is None else text, "id": name, "reason": reason}
         self.rejected.append({**row, "shard": self.shard, "number": number})
 
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """Take back what is noted inside if it raises an exception."""
+        counts, n_rejected = self.counts.copy(), len(self.rejected)
+        try:
+            yield
+        except Exception:
+            self.counts.clear()
+            self.counts.update(counts)
+            del self.rejected[n_rejected:]
+            raise
+
 
 class Step(Protocol):
     """What is done with Docs, to each alone or to a stream."""
@@ -62,32 +77,55 @@ class Step(Protocol):
 class Watch:
     """Where the work on a shard is at, and which of its Docs are under suspicion.
 
-    careful (set of int): The numbers of Docs that the step gets one at a time, so that it is known which one it fails
-        on. The others it gets as a stream.
-    aside (dict of int to str): The numbers of Docs that are set aside, with the reasons. They are in `careful` too.
+    careful (set of int): The numbers of Docs that the step gets one at a time, as one of them broke a process. The
+        others it gets as a stream.
+    aside (dict of int to str): The numbers of Docs that are set aside, with the reasons.
     state (list of int): How many Docs were read, how many of these are done with, and whether the step has a single one
         at hand. A worker shares it with its parent, who learns from it what the worker died of.
+    failed (bool): Whether the step raised an exception in the stream. It then gets the Docs in pieces. One that it
+        fails on is halved, down to the Doc that is to blame. So no number of such Docs makes more than one new start.
     """
 
     careful: set[int] = field(default_factory=set)
     aside: dict[int, str] = field(default_factory=dict)
     state: MutableSequence[int] = field(default_factory=lambda: [0, 0, 0])
+    failed: bool = False
 
     def through(self, step: Step, docs: Iterable[Doc], tally: Tally) -> Iterator[Doc]:
         """Take the Docs of a shard through a step, from the first one on."""
         self.state[:] = [0, 0, 0]
         for careful, group in groupby(enumerate(docs), key=lambda numbered: numbered[0] in self.careful):
-            if not careful:
-                yield from self._watched(step, group, tally, 0)
-                continue
-            for number, doc in group:
-                if number in self.aside:
-                    tally.counts[SET_ASIDE] += 1
-                    tally.reject(doc, number, self.aside[number])
-                else:
-                    yield from self._watched(step, [(number, doc)], tally, 1)
+            if careful or self.failed:
+                for piece in minibatch(group, 1 if careful else PIECE):
+                    yield from self._piece(step, piece, tally)
+            else:
+                yield from self._watched(step, group, tally)
 
-    def _watched(self, step: Step, numbered: Iterable[tuple[int, Doc]], tally: Tally, alone: int) -> Iterator[Doc]:
+    def _piece(self, step: Step, piece: list[tuple[int, Doc]], tally: Tally) -> list[Doc]:
+        """What comes out of the step. A Doc that it fails on is set aside, and nothing that it left is kept."""
+        number, alone = piece[0][0], len(piece) == 1
+        unchanged = [(n, doc.copy()) for n, doc in piece]
+        self.state[:] = [number, number, 0]
+        if number not in self.aside:
+            try:
+                with tally.undone():
+                    return [*self._watched(step, piece, tally, alone)]
+            except XprojError:
+                raise
+            except Exception as err:
+                if not alone:
+                    half = len(piece) // 2
+                    halves = (unchanged[:half], unchanged[half:])
+                    return [doc for part in halves for doc in self._piece(step, part, tally)]
+                self.set_aside(number, reason_of(err))
+        self.state[:] = [number + 1, number + 1, 0]
+        tally.counts[SET_ASIDE] += 1
+        tally.reject(unchanged[0][1], number, self.aside[number])
+        return []
+
+    def _watched(
+        self, step: Step, numbered: Iterable[tuple[int, Doc]], tally: Tally, alone: bool = False
+    ) -> Iterator[Doc]:
         def read() -> Iterator[Doc]:
             for number, doc in numbered:
                 self.state[READ] = number + 1
@@ -104,27 +142,34 @@ class Watch:
         """The Docs that the step had at hand."""
         return {*range(self.state[DONE], self.state[READ])}
 
-    def blame(self, reason: str, certain: bool = True) -> bool:
-        """Draw the conclusion from a failure: a single Doc is set aside, of several each is to be processed alone.
+    def blame(self, reason: str, certain: bool) -> bool:
+        """Draw the conclusion from the end of a process: a single Doc is set aside, of several each is to be processed
+        alone.
 
         reason (str): What happened.
         certain (bool): Whether a single Doc is to blame at once.
         RETURNS (bool): Whether anything was at hand that can be to blame.
         RAISES (XprojError): If too many Docs in a row are to blame.
         """
-        suspects = self.suspects()
         if self.state[ALONE]:
-            number = self.state[READ] - 1
             if certain:
-                self.aside[number] = reason
-            if all(n in self.aside for n in range(number - ROW + 1, number + 1)):
-                raise XprojError(
-                    f"{ROW} Docs in a row could not be processed, so that something else than the Docs must be wrong. "
-                    f"What happened with the last one: {reason}. Mend that, and run it once more."
-                )
+                self.set_aside(self.state[READ] - 1, reason)
             return True
-        self.careful |= suspects
-        return bool(suspects)
+        self.careful |= self.suspects()
+        return bool(self.suspects())
+
+    def set_aside(self, number: int, reason: str) -> None:
+        """Set a Doc aside.
+
+        number (int), reason (str): Its number, and why.
+        RAISES (XprojError): If those before it are set aside, too.
+        """
+        self.aside[number] = reason
+        if all(n in self.aside for n in range(number - ROW + 1, number)):
+            raise XprojError(
+                f"{ROW} Docs in a row could not be processed, so that something else than the Docs must be wrong. "
+                f"What happened with the last one: {reason}. Mend that, and run it once more."
+            )
 
 
 def process_docs(
@@ -155,9 +200,10 @@ def process_docs(
             return tally
         except XprojError:
             raise
-        except Exception as err:
-            if not watch.blame(reason_of(err)):
+        except Exception:
+            if watch.failed or not watch.suspects():  # it is reading or writing that failed
                 raise
+            watch.failed = True
 
 
 def process_shard(step: Step, source: Path, out: Path, watch: Watch) -> Counter:

@@ -122,6 +122,20 @@ def test_one_file_with_docs_that_fail(corpus, broken):
     assert [doc.text.strip() for doc in read_docs(corpus / "one.spacy", spacy.blank("es"))] == left
 
 
+def test_links_by_place_allow_no_doc_to_be_set_aside(corpus, broken):
+    """The links of each later Doc would be those of another one."""
+    broken({9: "RAISE"})
+    config = (corpus / "broken.cfg").read_text()
+    links = corpus / "links.pharaoh"
+    links.write_text("".join(f"{n % 3}-{n % 3}\n" for n in range(14)))
+    pharaoh = f'@xproj_aligners = "spacy_xproj.Pharaoh.v1"\npath = "{links}"\n'
+    config = config.replace('@xproj_aligners = "spacy_xproj.Statistical.v1"\niterations = 2\n', pharaoh)
+    (corpus / "broken.cfg").write_text(config)
+    text = bad("project", corpus / "b.spacy", corpus / "one.spacy", "--config", corpus / "broken.cfg", "--lang", "es")
+    assert "must see all of them in order. A Doc cannot be set aside then: KeyError: 'told to fail'" in text
+    assert not (corpus / "one.spacy").exists() and not (corpus / "one.spacy.rejected.jsonl").exists()
+
+
 def test_all_docs_fail(corpus, broken):
     broken(dict.fromkeys(range(3), "RAISE"), docs=3)
     for out in ("out", "out.spacy"):
