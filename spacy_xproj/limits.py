@@ -18,6 +18,8 @@ DEFAULTS = {
     "doc_entities": 100_000,  # entities of a document, on either side
     "pair_cells": 1_000_000,  # source words times target words of a sentence pair. Longer ones count as `too_long`.
     "unpacked_bytes": 4 << 30,  # of a .spacy file
+    "unpacked_ratio": 250,  # times the size of a .spacy file that it unpacks to, where that is more than 64 MiB
+    "objects": 10_000_000,  # values of msgpack in a .spacy file, or in what it says of one Doc
     "file_docs": 100_000,  # Docs that are written to one .spacy file, which takes some 15 KB of memory each
     "line_bytes": 256 << 20,  # of a line of text, or a JSON value
     "json_depth": 100,  # lists and objects within each other

@@ -1,11 +1,13 @@
 """Limits of what is read: each has a clear error, and an environment variable that changes it."""
 
+import random
 import resource
 import tracemalloc
 import zlib
 
 import pytest
 import spacy
+import srsly
 from typer.testing import CliRunner
 
 from spacy_xproj.cli import app
@@ -68,28 +70,116 @@ def test_entities_of_a_doc(tmp_path, limited):
         list(read_docs(tmp_path / "x.jsonl", NLP, format="doccano"))
 
 
-def bomb(path, size):
-    """A .spacy file that is a thousandth of what it unpacks to."""
+def packed(path, *blocks):
+    """Write a .spacy file of blocks of bytes, each given with how often it comes."""
     packer = zlib.compressobj(9)
-    block = bytes(1 << 20)
-    path.write_bytes(b"".join(packer.compress(block) for _ in range(size >> 20)) + packer.flush())
+    with open(path, "wb") as file:
+        for block, times in blocks:
+            many = max(1, (1 << 20) // len(block))
+            for n in [many] * (times // many) + [times % many]:
+                file.write(packer.compress(block * n))
+        file.write(packer.flush())
+
+
+def array(n):
+    """The head of an array of msgpack."""
+    return b"\xdd" + n.to_bytes(4, "big"), 1
+
+
+def refused(path, message):
+    """Make sure that a file is refused. Returns how much memory was taken."""
+    tracemalloc.start()
+    with pytest.raises(InputError, match=rf"x.spacy: .*{message}"):
+        list(read_file(path, NLP.vocab))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
 
 
 def test_a_bomb_is_refused_before_it_is_in_memory(tmp_path, limited):
     path = tmp_path / "x.spacy"
-    bomb(path, 64 << 20)
+    packed(path, (b"\0", 64 << 20))
     limited("unpacked_bytes", 8 << 20)
-    tracemalloc.start()
-    with pytest.raises(InputError, match=r"x.spacy: Unpacked, it has at least .* bytes, more than the limit"):
-        list(read_file(path, NLP.vocab))
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 16 << 20
+    assert refused(path, "Unpacked, it has at least .* bytes, more than the limit of 8,388,608") < 16 << 20
+
+
+def test_a_file_that_is_a_thousandth_of_what_it_unpacks_to(tmp_path):
+    """With the limits as they are by default, though it stays below that of all bytes."""
+    path = tmp_path / "x.spacy"
+    packed(path, (b"\0", 65 << 20))
+    assert path.stat().st_size < 100_000
+    assert refused(path, "Unpacked, it has at least .* times its size, more than the limit of 250") < 16 << 20
+
+
+@pytest.mark.parametrize("block", [b"\x90", b"\x80", b"\x94\x90\x90\x90\x90", b"\xdd\x7f\xff\xff\xff"])
+@pytest.mark.parametrize("head", [b"\x91", b"\x81\xa4cats"], ids=["alone", "of Docs"])
+def test_a_bomb_of_objects(tmp_path, limited, block, head):
+    """Each byte would take 64 bytes of memory."""
+    path, n = tmp_path / "x.spacy", 200_000 // len(block)
+    packed(path, (head, 1), array(n), (block, n))
+    limited("objects", 100_000)
+    assert refused(path, "Unpacked, it has at least .* objects, more than the limit of 100,000") < 2 << 20
+
+
+def test_a_bomb_of_docs(tmp_path, limited):
+    """Docs without a token have four bytes each."""
+    path = tmp_path / "x.spacy"
+    packed(path, (b"\x81\xa7lengths\xc6" + (1 << 20).to_bytes(4, "big"), 1), (b"\0", 1 << 20))
+    limited("objects", 100_000)
+    assert refused(path, "at least .* objects") < 4 << 20
+
+
+@pytest.mark.parametrize("depth", [5000, 11_000_000])
+def test_nested_deeply(tmp_path, depth):
+    """msgpack has a limit of its own."""
+    packed(tmp_path / "x.spacy", (b"\x91", depth), (b"\x90", 1))
+    refused(tmp_path / "x.spacy", "Expected a .spacy file that spaCy's DocBin can read")
+
+
+LISTS = array(200_000)[0] + b"\x90" * 200_000
+GROUP = srsly.msgpack_dumps({"name": "x", "attrs": {}, "spans": [bytes(40)] * 1000})
+
+
+@pytest.mark.parametrize(
+    "field, bomb",
+    [
+        ("user_data", b"\x81\xa1x" + LISTS),
+        ("span_groups", b"\x81" + LISTS + b"\x91\xa1x"),
+        ("span_groups", srsly.msgpack_dumps({LISTS: ["x"]})),
+        ("span_groups", srsly.msgpack_dumps([LISTS])),
+        ("span_groups", srsly.msgpack_dumps({GROUP: [str(n) for n in range(1000)]})),  # it is copied for each key
+    ],
+)
+def test_bombs_in_what_a_file_says_of_a_doc(tmp_path, limited, field, bomb):
+    path = tmp_path / "x.spacy"
+    write_file([NLP("a b"), NLP("c")], path)
+    data = srsly.msgpack_loads(zlib.decompress(path.read_bytes()))
+    path.write_bytes(zlib.compress(srsly.msgpack_dumps({**data, field: [data[field][0], bomb]})))
+    limited("objects", 100_000)
+    assert refused(path, "Doc 2: .* more than the limit of 100,000. If that is right, .*XPROJ_MAX_OBJECTS") < 4 << 20
+
+
+def test_groups_of_spans_with_several_keys(tmp_path):
+    doc = NLP("a " * 1000)
+    doc.spans["x"] = [doc[k : k + 1] for k in range(1000)]
+    doc.spans["y"] = doc.spans["x"]
+    write_file([doc], tmp_path / "x.spacy")
+    [found] = read_file(tmp_path / "x.spacy", NLP.vocab)
+    assert {key: len(group) for key, group in found.spans.items()} == {"x": 1000, "y": 1000}
+
+
+def test_repetitive_text_is_no_bomb(tmp_path):
+    """A text of three sentences over and over unpacks to 130 times its size."""
+    texts = [f"Ana lives in {city} ." for city in ("Rome", "Oslo", "Bern")]
+    docs = [payload_doc(NLP, text, text, [(0, 1, "PER"), (3, 4, "LOC")], "0-0 1-1 2-2 3-3 4-4") for text in texts]
+    path = tmp_path / "x.spacy"
+    write_file(docs * 1000, path)
+    assert len(zlib.decompress(path.read_bytes())) / path.stat().st_size < DEFAULTS["unpacked_ratio"] * 0.6
 
 
 def test_a_file_that_cannot_be_too_large_is_unpacked_once(tmp_path, monkeypatch):
     write_file([NLP("a b")], tmp_path / "x.spacy")
-    monkeypatch.setattr("spacy_xproj.corpus.shards.zlib.decompressobj", None)
+    monkeypatch.setattr("spacy_xproj.corpus.unpacking.zlib.decompressobj", None)
     assert len(list(read_file(tmp_path / "x.spacy", NLP.vocab))) == 1
 
 
@@ -97,6 +187,7 @@ def test_a_larger_file_is_unpacked_in_pieces(tmp_path, limited):
     docs = [NLP("a b") for _ in range(2000)]
     write_file(docs, tmp_path / "x.spacy")
     limited("unpacked_bytes", 1 << 20)
+    limited("objects", 100_000)
     assert len(list(read_file(tmp_path / "x.spacy", NLP.vocab))) == 2000
     limited("unpacked_bytes", 1 << 12)
     with pytest.raises(InputError, match="MAX_UNPACKED_BYTES"):
@@ -172,3 +263,13 @@ def test_from_the_command_line(tmp_path, limited):
     assert result.exit_code == 1
     assert "x.spacy: Doc 1: It has 2 tokens, more than the limit of 1." in said(result)
     assert not (tmp_path / "out.spacy").exists()
+
+
+def test_a_bomb_from_the_command_line(tmp_path):
+    """With the limits as they are by default: 28 KB that would take a gigabyte."""
+    noise = b"\xc5\x40\x00" + random.Random(0).randbytes(1 << 14)
+    packed(tmp_path / "x.spacy", (b"\x82\xa6spaces" + noise + b"\xa4cats", 1), array(12 << 20), (b"\x90", 12 << 20))
+    for verb in ("validate", "inspect"):
+        result = CliRunner().invoke(app, [verb, str(tmp_path / "x.spacy")])
+        assert result.exit_code == 1
+        assert "objects, more than the limit of 10,000,000. If that is right, set" in said(result)

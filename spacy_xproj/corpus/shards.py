@@ -1,6 +1,5 @@
 """Docs on disk: one .spacy file, or a folder of numbered shards with a manifest."""
 
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,10 +19,9 @@ from ..files import is_intact, replacing
 from ..limits import advice, check_limit, limit
 from .doc_checks import check_doc
 from .manifest import MANIFEST, Manifest
+from .unpacking import check_groups, check_objects, check_unpacked
 
 PathLike = Union[str, Path]
-DEFLATE = 1032  # bytes that one packed byte can stand for, at most
-CHUNK = 1 << 20
 BATCH = 256  # Docs for which the hooks are looked up once
 
 
@@ -129,23 +127,10 @@ def _docbin(path: PathLike, place: _Place) -> DocBin:
     docbin = DocBin().from_disk(path)
     for place.done, tokens in enumerate(docbin.tokens):
         check_limit("doc_tokens", len(tokens), "It has {n} tokens")
+    for check, blobs in ((check_groups, docbin.span_groups), (check_objects, docbin.user_data)):
+        for place.done, blob in enumerate(blobs):
+            check(blob or b"")
     return docbin
-
-
-def check_unpacked(path: PathLike) -> None:
-    """Make sure that a .spacy file does not grow beyond the limit when it is unpacked. Nothing of it is kept.
-
-    path (str or Path): The file.
-    RAISES (XprojError): If it does, or is no such file.
-    """
-    most, size = limit("unpacked_bytes"), 0
-    if Path(path).stat().st_size * DEFLATE <= most:
-        return
-    unpacker = zlib.decompressobj()
-    with open(path, "rb") as file:
-        while packed := unpacker.unconsumed_tail or file.read(CHUNK):
-            size += len(unpacker.decompress(packed, CHUNK))
-            check_limit("unpacked_bytes", size, "Unpacked, it has at least {n} bytes")
 
 
 def write_file(docs: Iterable[Doc], path: PathLike) -> int:
