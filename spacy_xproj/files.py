@@ -6,7 +6,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -15,6 +15,17 @@ from .errors import InputError, XprojError
 from .limits import bounded_lines, parse_json
 
 NOTE = ".xproj.json"  # in a folder that a verb wrote: what it was made from, and the files that belong to it
+GUARDS: list[Callable[[], None]] = []  # of the locks that this process holds. See `check_locks`.
+
+
+def check_locks() -> None:
+    """Make sure that this process still holds its locks. Call this before a file is put in its place or removed.
+
+    RAISES (KeyboardInterrupt): If another run took one over. An error would be answered by removing what was begun, and
+        that is the other run's by now.
+    """
+    for guard in GUARDS:
+        guard()
 
 
 def read_lines(path: Union[str, Path]) -> Iterator[tuple[int, str]]:
@@ -53,6 +64,7 @@ def replacing(path: Union[str, Path]) -> Iterator[Path]:
     try:
         with _os_errors(path):
             yield beside
+        check_locks()
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
@@ -89,6 +101,7 @@ def replacing_folder(path: Union[str, Path], **note: Any) -> Iterator[Path]:
     path = Path(path).resolve()  # of a link, what it leads to is replaced
     check_replaceable(path)
     new, old = _beside(path)
+    check_locks()
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     (new / NOTE).write_text("{}", encoding="utf-8")  # it is ours from the beginning
@@ -102,6 +115,7 @@ def replacing_folder(path: Union[str, Path], **note: Any) -> Iterator[Path]:
         os.replace(new, path)
         shutil.rmtree(old, ignore_errors=True)
     finally:
+        check_locks()
         shutil.rmtree(new, ignore_errors=True)
         _recover(path)
 
@@ -212,6 +226,7 @@ def check_apart(out: Union[str, Path], inputs: Iterable[Optional[Union[str, Path
 
 def remove_leftovers(path: Union[str, Path]) -> None:
     """Remove what processes that were killed left beside a file that they were writing."""
+    check_locks()  # the id of a process of another host is that of none here
     path = Path(path)
     for file in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):
         process = file.name[len(path.name) + 2 : -len(".tmp")]

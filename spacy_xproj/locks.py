@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,10 +18,12 @@ from typing import Any, Optional, Union
 from filelock import SoftFileLease, Timeout
 
 from .errors import XprojError
-from .files import check_apart, write_json
+from .files import GUARDS, check_apart, write_json
 
 LEASE = 60.0  # seconds. A run that cannot be asked, as on another host, is dead if it left its lock alone for so long.
 BEAT = 5.0  # seconds between two touches of the lock of a run
+LOOKS = 10  # at a lock that is gone, before it is lost: a run that finds out whether it is dead moves it for a moment
+LOOK = 0.1  # seconds between these
 HALF_WRITTEN = "unfinished=\n"
 
 
@@ -40,7 +43,7 @@ def locked(
     wait (bool): Wait for a run that is writing it.
     RAISES (XprojError): If the path is one of the inputs or in one, another run is writing it and is not waited for, or
         it does not end in a name, as "." and ".." do. Also if another host took the lock over, because this process was
-        held up for a minute.
+        held up for a minute. From then on nothing is put in its place or removed, see `check_locks`.
     """
     path = Path(path)
     if path.name in ("", ".."):
@@ -52,7 +55,7 @@ def locked(
         path.with_name(f".{path.name}.lock"),
         lease_duration=LEASE,
         heartbeat_interval=min(BEAT, LEASE / 4),
-        on_compromise=lambda lost: signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT),
+        on_compromise=lambda lost: _interrupt() if held.check in GUARDS else None,
     )
     try:
         lease.acquire(-1 if wait else 10 * LEASE, cancel_check=_watch(lease, path, note, wait))
@@ -60,22 +63,68 @@ def locked(
         raise XprojError(
             f"{path}: another run is writing it: {_holder(lease, note)}. Wait until it is done, or give another OUT."
         ) from None
-    lost = f"{path}: this run was held up, and another one took over: {{}}. Look at that one, or give another OUT."
+    held = _Held(lease)
     try:
         with suppress(OSError):  # it helps people alone
             write_json(note, {**_about(), "token": lease.token})
-        yield
-        if lease.compromise:
-            raise XprojError(lost.format(_holder(lease, note)))
-    except KeyboardInterrupt:
-        if lease.compromise:
-            raise XprojError(lost.format(_holder(lease, note))) from None
+        with held.guarding():
+            yield
+            held.check()
+    except (Exception, KeyboardInterrupt) as err:  # such as that of a file that the other run removed
+        if held.is_lost():
+            raise XprojError(
+                f"{path}: this run was held up, and another one took over: {_holder(lease, note)}. Look at that one, "
+                "or give another OUT."
+            ) from err
         raise
     finally:
-        if not lease.compromise:
+        if not held.is_lost():
             with suppress(OSError):
                 note.unlink(missing_ok=True)
         lease.release()
+
+
+class _Held:
+    """A lock that this process got, and perhaps lost. The heartbeat of the lease, which needs up to 10 seconds to
+    notice that, interrupts what does not look itself."""
+
+    def __init__(self, lease: SoftFileLease):
+        self.lease, self.lost = lease, False
+        self.file = os.stat(lease.lock_file)
+
+    def is_lost(self) -> bool:
+        """Whether another run took the lock over."""
+        self.lost = self.lost or bool(self.lease.compromise)
+        for _ in range(LOOKS):
+            if self.lost or self._is_there():
+                return self.lost
+            time.sleep(LOOK)
+        self.lost = True
+        return True
+
+    def _is_there(self) -> bool:
+        try:
+            return os.path.samestat(os.stat(self.lease.lock_file), self.file)
+        except OSError as err:  # others than this one pass: if they do not, the heartbeat tells
+            return not isinstance(err, FileNotFoundError)
+
+    def check(self) -> None:
+        """RAISES (KeyboardInterrupt): If it was lost, as when the heartbeat finds that out."""
+        if self.is_lost():
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def guarding(self) -> Iterator[None]:
+        """Have the lock looked at before anything is put in its place or removed."""
+        GUARDS.append(self.check)
+        try:
+            yield
+        finally:
+            GUARDS.remove(self.check)
+
+
+def _interrupt() -> None:
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
 
 def _watch(lease: SoftFileLease, path: Path, note: Path, wait: bool) -> Callable[[], bool]:

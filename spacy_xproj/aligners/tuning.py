@@ -14,7 +14,7 @@ import numpy as np
 from ..bitext import SentencePair
 from ..compat import require
 from ..errors import Stopped, XprojError, check_above_zero, check_at_least, check_below_one, check_share
-from ..files import check_replaceable, is_intact, read_note, replacing_folder
+from ..files import check_locks, check_replaceable, is_intact, read_note, replacing_folder
 from ..keys import Key, finished, run_key, warn_of_changes
 from ..models.batches import token_batches
 from ..models.folder import EXTRA, model_files
@@ -290,6 +290,7 @@ class Tuner:
 
 def remove_checkpoints(folder: Path, but: Optional[Path] = None) -> None:
     """Remove the checkpoints in a folder, all or all but one, and the folder if nothing else is in it."""
+    check_locks()
     for place in (*folder.glob("step-*"), *folder.glob(".step-*")):
         if place != but:
             shutil.rmtree(place)

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Any, Optional
 
 from ..errors import InputError, XprojError
-from ..files import file_hash, is_intact, unsealed, write_state
+from ..files import check_locks, file_hash, is_intact, unsealed, write_state
 
 MANIFEST = "manifest.json"
 FORMAT = 3
@@ -131,6 +131,7 @@ class Manifest:
     def remove(self, first: int = 0) -> None:
         """Remove the shards from one on, also what was written and not noted yet. With the first shard the manifest
         goes too, and the folder if nothing else is in it. Files with higher numbers than those are not shards."""
+        check_locks()
         end = max(len(self.shards), self.total or 0) + 1  # of unknown many, the next one can have been written
         while self.total is None and len(self.shards) >= FEW and self.path(end).exists():  # and more: `save_in_time`
             end += 1

@@ -17,7 +17,7 @@ from ..codes import normalize_code
 from ..corpus import blank, lang_code
 from ..corpus.manifest import Manifest
 from ..errors import InputError, Stopped, XprojError
-from ..files import check_as_written, file_hash, read_note, replacing_folder
+from ..files import check_as_written, check_locks, file_hash, read_note, replacing_folder
 from ..fitting import MAX_FIT, fit, unfitted, xproj_pipes
 from ..keys import FILLED, Key, config_key, finished, run_key
 from ..languages import set_language
@@ -218,6 +218,7 @@ def fitted_beside(nlp: Language, docs: DocReader, out: Path, key: Key, *, max_fi
     try:
         yield fitted
     except XprojError:
+        check_locks()
         mine = before is None or (before.get("key") != key and before["hash"] != key.get("pipeline"))
         if mine and (is_single(out) or Manifest.read(out) is None):
             shutil.rmtree(folder, ignore_errors=True)

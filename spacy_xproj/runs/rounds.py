@@ -22,7 +22,7 @@ from ..codes import normalize_code
 from ..corpus import LINES, blank, read_docs, read_file, write_file
 from ..corpus.pairing import gold_doc
 from ..errors import InputError, XprojError
-from ..files import check_replaceable, file_hash, is_intact, replacing_folder, unsealed, write_state
+from ..files import check_locks, check_replaceable, file_hash, is_intact, replacing_folder, unsealed, write_state
 from ..fitting import fit
 from ..keys import config_key, run_key, warn_of_changes
 from ..labels import ALL, LabelFilter
@@ -172,6 +172,7 @@ class SelfTrainingFiles:
 
     def remove_from(self, number: int) -> None:
         """Remove the folders of this round and of those after it, which came from other input."""
+        check_locks()
         for path in self.output.glob("round-[1-9]*"):
             count = path.name.removeprefix("round-")
             if count.isdecimal() and int(count) >= number:
@@ -277,6 +278,7 @@ class SelfTrainingFiles:
             found = [beside / name for name in ("model-best", "model-last") if (beside / name).exists()]
             found[0].rename(model)
         finally:
+            check_locks()
             shutil.rmtree(beside)
 
     def score(self, model: Path) -> dict[str, Any]:

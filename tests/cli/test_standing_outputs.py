@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from spacy_xproj.runs import steps
 from spacy_xproj.translators.memory import Memory
 from tests.cli.test_app import bad, good
 from tests.conftest import CONFIGS, VERSES, names
@@ -119,3 +120,19 @@ def test_nothing_projected_gets_no_green_tick(corpus):
     args = ("--lang", "es", "--config", MATCH, "--alignments", corpus / "no.pharaoh")
     text = good("project", corpus / "bitext.spacy", corpus / "out.spacy", *args)
     assert "⚠ Projected 0 of" in text and "✔" not in text
+
+
+def test_a_run_that_another_host_took_over_changes_nothing_more(corpus, monkeypatch):
+    lock, left, write = corpus / ".out.lock", {}, steps.write_file
+
+    def held_up(docs, path):
+        if path.name == "00001.spacy":
+            shutil.copy(lock, corpus / "other")
+            (corpus / "other").replace(lock)
+            left.update(contents(corpus))
+        return write(docs, path)
+
+    monkeypatch.setattr(steps, "write_file", held_up)
+    text = bad("project", corpus / "bitext.spacy", corpus / "out", "--lang", "es", "--config", MATCH, "--shard", 1)
+    assert "this run was held up, and another one took over" in text
+    assert contents(corpus) == left and "out/00000.spacy" in left

@@ -1,6 +1,8 @@
 import json
 import os
+import re
 import subprocess
+import time
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -12,13 +14,14 @@ import srsly
 from spacy.tokens import DocBin
 from spacy.vocab import Vocab
 
-from spacy_xproj import errors
+from spacy_xproj import errors, locks
 from spacy_xproj.bitext import Bitext
 from spacy_xproj.corpus import doc_files, read_docs, read_file, write_file
 from spacy_xproj.corpus.manifest import Manifest
 from spacy_xproj.corpus.shards import read_texts
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.files import file_hash, sealed, text_hash
+from spacy_xproj.locks import locked
 from spacy_xproj.runs.engines import Workers
 from spacy_xproj.runs.shards import map_shards, write_shards
 from spacy_xproj.runs.steps import Watch
@@ -439,3 +442,51 @@ def test_killed_while_shards_are_put_in_place_of_others(tmp_path, monkeypatch, m
     assert write_shards(make_docs(6), out, key=other, shard=2) == {"docs": 6}
     assert names(out) == ["00000.spacy", "00001.spacy", "00002.spacy", "manifest.json"]
     assert texts(out) == [doc.text for doc in make_docs(6)] and not (tmp_path / ".out.new").exists()
+
+
+def take_over(out, how):
+    """Have another host take over the lock and the folder of a run that holds them, and perhaps finish them."""
+    Manifest(out, {**KEY, "input": "theirs"}, 1).save()
+    (out / ".00002.spacy.4194305.tmp").write_bytes(b"theirs")  # no process of this host has that id
+    lock = out.with_name(f".{out.name}.lock")
+    other = lock.with_name("other")
+    other.write_text(re.sub(r"(?m)^(token|host|pid)=.*$", r"\1=77", lock.read_text()))
+    os.replace(other, lock)
+    if how == "finished":
+        lock.unlink()
+
+
+@pytest.mark.parametrize("how", ["held", "finished", "noticed by the heartbeat", "with an error of the input"])
+@pytest.mark.parametrize("writes", ["map", "write"])
+def test_a_run_that_lost_its_lock_leaves_the_folder_to_the_other_one(tmp_path, inputs, monkeypatch, writes, how):
+    monkeypatch.setattr(locks, "LEASE", 0.4 if "heartbeat" in how else 60.0)
+    monkeypatch.setattr(locks, "LOOK", 0.01)
+    out, left = tmp_path / "out", {}
+
+    def lose():
+        take_over(out, how)
+        left.update({path.name: path.read_bytes() for path in out.iterdir()})
+        if "heartbeat" in how:
+            time.sleep(20)
+        if "error" in how:
+            raise InputError("in.spacy", "the other one removed it")
+
+    def work(source, target, watch):
+        if source.name == "00002.spacy":
+            lose()
+        return copy(source, target, watch)
+
+    def docs():
+        for number, doc in enumerate(make_docs(14)):
+            if number == 7:
+                lose()
+            yield doc
+
+    before = time.monotonic()
+    with pytest.raises(XprojError, match="was held up, and another one took over"), locked(out):
+        if writes == "map":
+            map_shards(inputs, out, work, key=KEY)
+        else:
+            write_shards(docs(), out, key=KEY, shard=3)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == left and len(left) == 4
+    assert time.monotonic() - before < 10
