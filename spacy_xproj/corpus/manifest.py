@@ -15,6 +15,7 @@ FORMAT = 3
 FEW = 100  # shards
 REJECTED = ".rejected.jsonl"
 NAME = re.compile(r"([0-9]{5,})\.(spacy|rejected\.jsonl)")  # of what may be written, and removed, in the folder
+PART = re.compile(r"\.(.+)\.[0-9]+\.tmp")  # what a process that was killed was writing
 
 
 class Manifest:
@@ -136,7 +137,7 @@ class Manifest:
         while self.total is None and len(self.shards) >= FEW and self.path(end).exists():  # and more: `save_in_time`
             end += 1
         for file in [*self.folder.iterdir()]:
-            if (match := NAME.fullmatch(file.name)) and first <= int(match[1]) < end:
+            if (match := NAME.fullmatch(PART.sub(r"\1", file.name))) and first <= int(match[1]) < end:
                 file.unlink()
         del self.shards[first:]
         if not first:

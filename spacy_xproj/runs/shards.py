@@ -1,5 +1,7 @@
 """Docs into a folder of numbered shards. A run that was stopped goes on with the first shard that is not finished."""
 
+import glob
+import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,13 +15,13 @@ from spacy.tokens import Doc
 from ..corpus.manifest import MANIFEST, REJECTED, Manifest, plain
 from ..corpus.shards import write_file
 from ..errors import Stopped, XprojError
-from ..files import remove_leftovers
+from ..files import check_locks, remove_leftovers, text_hash
 from ..keys import Key, warn_of_changes
 from .engines import HERE, Workers
 from .worker import Made, Work
 
 SHARD = 1000
-INSTEAD = "in place of"  # in the key of a folder that takes the place of another one once it is whole
+INSTEAD = "in place of"  # in the key of a folder whose shards take the place of others once they are all made
 PIECES = "pieces"  # in the key of a folder that holds the input in pieces, and is removed in the end
 Progress = Callable[[int, int], Any]  # is told how many are done, and of how many; 0: nobody knows
 
@@ -57,31 +59,31 @@ def is_begun(out: Path, key: Key) -> bool:
 
     out (Path), key (dict[str, str]): As of `writing_place`.
     """
-    places = ((out, key), (_beside(out), {**key, INSTEAD: out.name}))
+    places = ((out, key), (_beside(out, key), {**key, INSTEAD: out.name}))
     return any((found := Manifest.read(place)) is not None and found.key == theirs for place, theirs in places)
 
 
-def _beside(out: Path) -> Path:
-    return out.with_name(f".{out.name}.new")
+def _beside(out: Path, key: Key) -> Path:
+    """Another place for each key: what was made with one is not lost by a run with another one."""
+    return out.with_name(f".{out.name}.{text_hash(json.dumps(key, sort_keys=True))[:8]}.new")
 
 
 def writing_place(out: Path, key: Key) -> tuple[Path, Key]:
-    """Where to write shards: in their folder; or beside it, as long as finished shards of another key are there, so
-    that an input or a step that fails removes nothing.
+    """Where to write shards: in their folder; or beside it, if shards of another key are there, so that an option that
+    was forgotten, and an input or a step that fails, remove nothing.
 
     out (Path): The folder.
     key (dict[str, str]): What the shards are to be made from.
     RETURNS (Path, dict[str, str]): The folder to write to, and the key to write with.
     """
-    old, beside, marked = Manifest.read(out), _beside(out), {**key, INSTEAD: out.name}
-    left = Manifest.read(beside)
-    if PIECES not in key and old is not None and old.key != key and old.is_whole():
+    if PIECES in key:
+        return out, key
+    old, beside = Manifest.read(out), _beside(out, key)
+    if old is not None and old.key != key and any(old.shards):
         warn_of_changes(out, old.key, key)
-        return beside, marked
-    if left is not None and left.key == marked and left.is_whole():  # a process was killed while it moved them
+        return beside, {**key, INSTEAD: out.name}
+    if (left := Manifest.read(beside)) is not None and left.is_whole():  # a process was killed while it moved them
         settle(left, out, key)
-    elif left is not None and INSTEAD in left.key:
-        left.remove()
     return out, key
 
 
@@ -92,19 +94,22 @@ def settle(made: Manifest, out: Path, key: Key) -> Manifest:
     out (Path), key (dict[str, str]): As of `writing_place`.
     RETURNS (Manifest): Of the shards in their place.
     """
-    if made.folder == out:
-        return made
-    if (old := Manifest.read(out)) is not None and old.key != key:
-        old.remove()
-    out.mkdir(parents=True, exist_ok=True)
-    new = Manifest(out, key, made.total, [*made.shards], made.counts)
-    new.save()
-    for shard in new.shards:
-        for name in shard["files"]:
-            if (made.folder / name).exists():
-                os.replace(made.folder / name, out / name)
-    made.remove()
-    return new
+    settled = made
+    if made.folder != out:
+        if (old := Manifest.read(out)) is not None and old.key != key:
+            old.remove()
+        out.mkdir(parents=True, exist_ok=True)
+        settled = Manifest(out, key, made.total, [*made.shards], made.counts)
+        settled.save()
+        for shard in settled.shards:
+            for name in shard["files"]:
+                if (made.folder / name).exists():
+                    check_locks()
+                    os.replace(made.folder / name, out / name)
+    for folder in out.parent.glob(f".{glob.escape(out.name)}.*.new"):
+        if (left := Manifest.read(folder)) is not None and left.key.get(INSTEAD) == out.name:
+            left.remove()
+    return settled
 
 
 def write_shards(
@@ -141,9 +146,9 @@ def write_shards(
         while batch:
             if not manifest.is_intact(number):
                 write_file(batch, manifest.path(number))
-            manifest.set(number, len(batch), counts - before)
-            manifest.save_in_time()
-            Made.here({**(counts - before), "docs": len(batch)}, begin).tell(out, number)
+                manifest.set(number, len(batch), counts - before)
+                manifest.save_in_time()
+                Made.here({**(counts - before), "docs": len(batch)}, begin).tell(out, number)
             number, begin = number + 1, perf_counter()
             if progress is not None:
                 progress(number, 0)

@@ -5,9 +5,9 @@ import shutil
 
 import pytest
 
-from spacy_xproj.runs import steps
+from spacy_xproj.runs import shards, steps
 from spacy_xproj.translators.memory import Memory
-from tests.cli.test_app import bad, good
+from tests.cli.test_app import bad, good, invoke, said
 from tests.conftest import CONFIGS, VERSES, names
 
 MATCH = CONFIGS / "project_match.cfg"
@@ -120,6 +120,29 @@ def test_nothing_projected_gets_no_green_tick(corpus):
     args = ("--lang", "es", "--config", MATCH, "--alignments", corpus / "no.pharaoh")
     text = good("project", corpus / "bitext.spacy", corpus / "out.spacy", *args)
     assert "⚠ Projected 0 of" in text and "✔" not in text
+
+
+def test_an_option_that_was_forgotten_removes_no_unfinished_shards(corpus, monkeypatch):
+    """And the right options go on where they were stopped."""
+    convert = ("convert", corpus / "src.conll", corpus / "out", "--shard", 1)
+    made, write = [], shards.write_file
+
+    def interrupted(docs, path):
+        made.append(path.name)
+        if path.name == "00003.spacy":
+            raise KeyboardInterrupt
+        return write(docs, path)
+
+    for more in ((), ("--license", "CC0")):
+        with monkeypatch.context() as patch:
+            patch.setattr(shards, "write_file", interrupted)
+            result = invoke(*convert, *more)
+            assert result.exit_code == 130 and "goes on from shard 4" in said(result)
+    assert "was made from something else" in said(result)
+    made.clear()
+    monkeypatch.setattr(shards, "write_file", lambda docs, path: made.append(path.name) or write(docs, path))
+    good(*convert)
+    assert made == ["00003.spacy", "00004.spacy"] and not [*corpus.glob(".out*")]
 
 
 def test_a_run_that_another_host_took_over_changes_nothing_more(corpus, monkeypatch):

@@ -4,7 +4,7 @@ import re
 import subprocess
 import time
 from collections import Counter
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import catalogue
@@ -22,6 +22,7 @@ from spacy_xproj.corpus.shards import read_texts
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.files import file_hash, sealed, text_hash
 from spacy_xproj.locks import locked
+from spacy_xproj.progress import listening
 from spacy_xproj.runs.engines import Workers
 from spacy_xproj.runs.shards import map_shards, write_shards
 from spacy_xproj.runs.steps import Watch
@@ -45,6 +46,16 @@ def texts(path):
 
 def names(folder):
     return sorted(p.name for p in folder.iterdir())
+
+
+def hidden(out):
+    """The folders beside an output in which shards of other keys are made."""
+    return [*out.parent.glob(f".{out.name}.*.new")]
+
+
+def written(*folders):
+    """When shards were written, by the inode, which stays with a file that is moved."""
+    return {(f.name, f.stat().st_ino): f.stat().st_mtime_ns for folder in folders for f in folder.glob("*.spacy")}
 
 
 def copy(source: Path, target: Path, watch: Watch) -> dict:
@@ -397,14 +408,14 @@ def test_finished_shards_stay_until_those_of_another_key_are_made(tmp_path, erro
         with pytest.warns(UserWarning, match="made anew"), pytest.raises(type(error)):
             write_shards(Stopped(5, error), out, key=other, shard=2)
         assert {path.name: path.read_bytes() for path in out.iterdir()} == before
-    beside = tmp_path / ".out.new"
-    assert beside.exists() == isinstance(error, KeyboardInterrupt)
-    first = {path: path.stat().st_mtime_ns for path in beside.glob("*.spacy")}
+    beside = hidden(out)
+    assert bool(beside) == isinstance(error, KeyboardInterrupt)
+    first = {path: path.stat().st_mtime_ns for folder in beside for path in folder.glob("*.spacy")}
     assert write_shards(make_docs(4), out, key=KEY, shard=1) == {"docs": 4}  # the old ones, as they are
     with pytest.warns(UserWarning, match="made anew"):
         write_shards(make_docs(7), out, key=other, shard=2)
     assert names(out) == ["00000.spacy", "00001.spacy", "00002.spacy", "00003.spacy", "manifest.json"]
-    assert not beside.exists() and Manifest.read(out).key == other
+    assert hidden(out) == [] and Manifest.read(out).key == other
     assert [(out / path.name).stat().st_mtime_ns for path in first] == [*first.values()]
     write_shards(make_docs(7), tmp_path / "whole", key=other, shard=2)
     assert all((out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes() for name in names(out))
@@ -420,7 +431,7 @@ def test_work_that_fails_leaves_finished_shards_of_another_key(tmp_path, inputs)
     with pytest.warns(UserWarning, match="made anew"), pytest.raises(InputError):
         map_shards(inputs, out, fail, key={**KEY, "config": "c"})
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
-    assert not (tmp_path / ".out.new").exists()
+    assert hidden(out) == []
 
 
 @pytest.mark.parametrize("moved", [0, 1, 2, 3])
@@ -428,7 +439,7 @@ def test_killed_while_shards_are_put_in_place_of_others(tmp_path, monkeypatch, m
     out, other, replace, calls = tmp_path / "out", {**KEY, "input": "other"}, os.replace, []
 
     def killed(source, target):
-        if Path(source).parent.name == ".out.new" and Path(target).parent.name == "out":
+        if Path(source).parent in hidden(out) and Path(target).parent.name == "out":
             calls.append(target)
             if len(calls) > moved:
                 raise KeyboardInterrupt
@@ -441,7 +452,7 @@ def test_killed_while_shards_are_put_in_place_of_others(tmp_path, monkeypatch, m
             write_shards(make_docs(6), out, key=other, shard=2)
     assert write_shards(make_docs(6), out, key=other, shard=2) == {"docs": 6}
     assert names(out) == ["00000.spacy", "00001.spacy", "00002.spacy", "manifest.json"]
-    assert texts(out) == [doc.text for doc in make_docs(6)] and not (tmp_path / ".out.new").exists()
+    assert texts(out) == [doc.text for doc in make_docs(6)] and hidden(out) == []
 
 
 def take_over(out, how):
@@ -490,3 +501,65 @@ def test_a_run_that_lost_its_lock_leaves_the_folder_to_the_other_one(tmp_path, i
             write_shards(docs(), out, key=KEY, shard=3)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == left and len(left) == 4
     assert time.monotonic() - before < 10
+
+
+def stopped_at(n):
+    """Work that is interrupted at the n-th input."""
+
+    def work(source, target, watch):
+        if source.name == f"{n:05d}.spacy":
+            raise KeyboardInterrupt
+        return copy(source, target, watch)
+
+    return work
+
+
+@pytest.mark.parametrize("writes", ["map", "write"])
+@pytest.mark.parametrize("whole", [False, True], ids=["unfinished", "finished"])
+def test_an_option_that_was_forgotten_removes_no_unfinished_shards(tmp_path, inputs, writes, whole):
+    """As when power fails at the last shards, and the next call has other options."""
+    out = tmp_path / "out"
+    keys = [{**KEY, "config": str(number)} for number in range(3)]
+
+    def run(key, stop=5):
+        if writes == "map":
+            return map_shards(inputs, out, stopped_at(stop), key=key).totals()["docs"]
+        docs = Stopped(3 * stop, KeyboardInterrupt()) if stop < 5 else make_docs(14)
+        return write_shards(docs, out, key=key, shard=3)["docs"]
+
+    if whole:  # what is made anew and not finished is beside it
+        run(KEY)
+    shown = pytest.warns if whole else lambda *args, **kwargs: nullcontext()
+    with shown(UserWarning, match="made anew"), pytest.raises(KeyboardInterrupt):
+        run(keys[0], 2)
+    first = written(hidden(out)[0] if whole else out)
+    assert len(first) == 2
+    for key in keys[1:]:
+        with pytest.warns(UserWarning, match="made anew"), pytest.raises(KeyboardInterrupt):
+            run(key, 1)
+    assert first.items() <= written(out, *hidden(out)).items()
+    with shown(UserWarning, match="made anew"):
+        assert run(keys[0]) == 14
+    assert first.items() <= written(out).items()
+    assert Manifest.read(out).key == keys[0] and len(texts(out)) == 14 and hidden(out) == []
+
+
+def test_what_a_killed_process_was_writing_goes_with_the_shards(tmp_path, inputs):
+    """Else a folder that is to be removed stays, and the next run takes it for somebody else's."""
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        map_shards(inputs, out, stopped_at(2), key=KEY)
+    (out / ".00002.spacy.4194305.tmp").write_bytes(b"half")
+    (out / ".00002.rejected.jsonl.4194305.tmp").write_bytes(b"half")
+    Manifest.read(out).remove()
+    assert not out.exists()
+
+
+def test_shards_that_are_told_of_were_made(tmp_path):
+    told = []
+    with listening(lambda *args: None, log=lambda row: told.append((row["shard"], row["docs"]))):
+        with pytest.raises(KeyboardInterrupt):
+            write_shards(Stopped(5, KeyboardInterrupt()), tmp_path / "out", key=KEY, shard=2)
+        assert told == [(0, 2), (1, 2)]
+        write_shards(make_docs(7), tmp_path / "out", key=KEY, shard=2)
+    assert told == [(0, 2), (1, 2), (2, 2), (3, 1)]
