@@ -302,9 +302,15 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
+def names_in(folder: Path) -> list[str]:
+    """The names of the files that count of a folder, sorted: those of all in it, but for hidden ones and
+    `__pycache__`."""
+    found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return sorted(p.as_posix() for p in found if not any(x[0] == "." or x == "__pycache__" for x in p.parts))
+
+
 def file_hash(path: Union[str, Path]) -> str:
-    """The sha256 of a file; of a folder, that of the names and hashes of all files in it, but for hidden ones and
-    `__pycache__`.
+    """The sha256 of a file; of a folder, that of the names and hashes of the files in it, see `names_in`.
 
     path (str or Path): The file or folder.
     RETURNS (str): Hexadecimal digits.
@@ -312,9 +318,7 @@ def file_hash(path: Union[str, Path]) -> str:
     """
     path = Path(path)
     if path.is_dir():
-        found = (p.relative_to(path) for p in path.rglob("*") if p.is_file())
-        names = sorted(p.as_posix() for p in found if not any(x[0] == "." or x == "__pycache__" for x in p.parts))
-        return text_hash("".join(f"{name}\0{file_hash(path / name)}\n" for name in names))
+        return text_hash("".join(f"{name}\0{file_hash(path / name)}\n" for name in names_in(path)))
     if not path.exists():
         raise InputError(path, "There is no such file or folder.")
     digest = hashlib.sha256()

@@ -19,6 +19,7 @@ from ..labels import ALL, LabelFilter
 from ..locks import locked
 from .label_counts import count_entities, write_report
 from .pipelines import PathLike, is_single
+from .reading import Inputs
 from .shards import write_shards
 
 
@@ -97,7 +98,7 @@ def convert(
         raise XprojError(f"{output}: --shard needs a folder as output: a name without such an ending.")
     reading = ReadOptions(lang, source_lang, format, encoding, spans_key, tuple(tag_names))
     docs = labels.checked(prepared(reading.read(input, report), sentences=sentences, license=license))
-    docs = count_docs(docs, report.counts)
+    docs = Inputs([input]).checked(count_docs(docs, report.counts))
     with locked(output, [input]):
         if single and form is not None:
             write_as(docs, output, form.name, report=report)

@@ -24,6 +24,7 @@ from .convert import prepared
 from .label_counts import count_entities, write_report
 from .pipelines import PathLike
 from .process import process
+from .reading import Inputs
 from .shards import Progress
 from .source_labels import SourceLabeler
 from .steps import Tally
@@ -87,6 +88,7 @@ def pair(
         **labels.options(),
     }
     inputs = {"input": source, "target": target, "alignments": alignments}
+    files = Inputs(inputs.values())
     key = {**run_key(inputs, options), **(labeler.key if labeler else {})}
     with locked(out, inputs.values()):
         agreed = agree(*sides)
@@ -95,7 +97,7 @@ def pair(
             warnings.warn(agreed.warning, stacklevel=2)
         reader = PairReader(agreed, source_lang, alignments, sentences)
         step = PairStep(sides[1].nlp.vocab, labels, labeler, license)
-        counts = +process(reader, out, step, key=key, shard=shard, progress=progress)
+        counts = +process(reader, out, step, key=key, inputs=files, shard=shard, progress=progress)
         write_report(out, counts)
     return counts
 

@@ -25,7 +25,7 @@ from ..pipeline.portable import emptied
 from ..pipeline.projection_pipe import ProjectionPipe
 from ..shipped import CONFIG_ERRORS, find_config, read_config
 from ..state import stateful
-from .reading import DocReader
+from .reading import DocReader, Inputs
 from .sampling import sampled
 
 PathLike = Union[str, Path]
@@ -170,7 +170,14 @@ class Fitted(NamedTuple):
 
 
 def fit_once(
-    nlp: Language, docs: DocReader, folder: Path, key: Key, *, max_fit: int = MAX_FIT, warn: bool = True
+    nlp: Language,
+    docs: DocReader,
+    folder: Path,
+    key: Key,
+    *,
+    inputs: Inputs,
+    max_fit: int = MAX_FIT,
+    warn: bool = True,
 ) -> Fitted:
     """Fit what is not fitted and save the pipeline, or load what an earlier run with the same key saved.
 
@@ -178,10 +185,12 @@ def fit_once(
     docs (DocReader): What to fit on; it is read more than once.
     folder (Path): Where the fitted pipeline is kept: new, empty, or written by an earlier run.
     key (dict[str, str]): What the result depends on.
+    inputs (Inputs): The files of the Docs, as they were when the key was made.
     max_fit (int): Number of Docs to fit on at most. See `Sample`.
     warn (bool): Warn if what is there was made with another key.
     RETURNS (Fitted): The fitted pipeline.
-    RAISES (XprojError): If the folder holds other things, or the Docs cannot be used: none has a source side.
+    RAISES (XprojError): If the folder holds other things, or the Docs cannot be used: none has a source side, or their
+        files change meanwhile.
     """
     if note := finished(folder, key, warn=warn):
         return Fitted(
@@ -202,19 +211,23 @@ def fit_once(
             f"There is nothing to fit {', '.join(left)} on: not one Doc of the input has a source side in doc._.xproj. "
             "Give a bitext, as 'xproj translate' writes it, or a .tsv of source<TAB>target lines."
         )
+    inputs.check()
     with replacing_folder(folder, key=key, fitted=names, **sample) as new:
         nlp.to_disk(new)
     return Fitted(nlp, folder, file_hash(folder), names, sample)
 
 
 @contextmanager
-def fitted_beside(nlp: Language, docs: DocReader, out: Path, key: Key, *, max_fit: int = MAX_FIT) -> Iterator[Fitted]:
+def fitted_beside(
+    nlp: Language, docs: DocReader, out: Path, key: Key, *, inputs: Inputs, max_fit: int = MAX_FIT
+) -> Iterator[Fitted]:
     """Fit a pipeline for a run that writes to `out`, and keep it in `OUT.fitted`. If the input turns out to be unusable
     before any shard is finished, what was saved there is removed again, unless it was given as the pipeline. See
     `fit_once`."""
     folder = out.with_name(f"{out.name}.fitted")
     before = read_note(folder)
-    fitted = fit_once(nlp, docs, folder, key, max_fit=max_fit, warn=is_single(out) or Manifest.read(out) is None)
+    warn = is_single(out) or Manifest.read(out) is None
+    fitted = fit_once(nlp, docs, folder, key, inputs=inputs, max_fit=max_fit, warn=warn)
     try:
         yield fitted
     except XprojError:

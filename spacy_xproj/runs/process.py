@@ -22,6 +22,7 @@ from ..pipeline.base import check_whole
 from ..progress import seconds
 from .engines import HERE, Workers
 from .pipelines import is_single
+from .reading import Inputs
 from .rejected import SET_ASIDE, as_lines, rejected_file, rejected_lines, write_rejected
 from .shards import PIECES, Progress, is_begun, map_shards, write_shards
 from .steps import Step, Tally, Watch, process_docs, process_shard, reason_of
@@ -107,6 +108,7 @@ def process(
     step: Step,
     *,
     key: Key,
+    inputs: Inputs,
     shard: int = 0,
     workers: Workers = HERE,
     progress: Optional[Progress] = None,
@@ -119,13 +121,15 @@ def process(
         stopped.
     step (Step): What is done with the Docs. For other processes it must be picklable.
     key (dict[str, str]): What the output depends on.
+    inputs (Inputs): The files of the input, as they were when the key was made.
     shard (int): Docs a shard, where the input is no folder of shards itself. 0: 1000.
     workers (Workers): Who makes the shards.
     progress (Optional[Progress]): Called with the numbers of finished and of all shards, or of Docs.
     check (Callable[[Counter], None]): Is told what the whole run counted before the output is put in its place. If it
         raises an `XprojError`, nothing is written, and an output of an earlier run stays.
     RETURNS (Counter): What the whole run counted.
-    RAISES (XprojError): If other processes are to write one file, the input cannot be used, or all Docs are set aside.
+    RAISES (XprojError): If other processes are to write one file, the input cannot be used or changes meanwhile, or all
+        Docs are set aside.
     """
 
     def check_all(counts: Counter, lines: Iterable[str]) -> None:
@@ -136,12 +140,15 @@ def process(
 
     if is_single(out):
 
+        def read(counts: Counter) -> Iterator[Doc]:
+            return inputs.checked(docs.read(counts))
+
         def on_the_way(made: Iterable[Doc], tally: Tally) -> Iterator[Doc]:
             yield from _reporting(made, progress)
             check_all(tally.counts, as_lines(tally.rejected))
 
         begin = perf_counter()
-        tally = process_docs(step, docs.read, out, Watch(), on_the_way=on_the_way)
+        tally = process_docs(step, read, out, Watch(), on_the_way=on_the_way)
         Made.here(tally.counts, begin).tell(out)
         write_rejected(rejected_file(out), as_lines(tally.rejected))
         return tally.counts
@@ -152,7 +159,7 @@ def process(
     key = {**key, "shard size": str(shard)}
     manifest = Manifest.read(out) if out.is_dir() else None
     if manifest is None or manifest.key != key or not manifest.is_finished():
-        files, counts = _input_shards(docs, out, key, shard)
+        files, counts = _input_shards(docs, inputs, out, key, shard)
         work = functools.partial(process_shard, step)
         try:
             manifest = map_shards(
@@ -167,17 +174,19 @@ def process(
     return manifest.totals()
 
 
-def _input_shards(docs: Reader, out: Path, key: Key, shard: int) -> tuple[list[Path], Counter]:
+def _input_shards(docs: Reader, inputs: Inputs, out: Path, key: Key, shard: int) -> tuple[list[Path], Counter]:
     """Split the input where it is not in shards, so that each piece of it is read once.
 
     RETURNS (list of Path, Counter): The shards, and what was counted in reading.
     """
     files, counts, split = docs.shards(), Counter[str](), _pieces(out)
     if files:
+        inputs.check()
         return files, counts
     try:
         _check_pieces(split)
-        counts = write_shards(docs.apart().read(counts), split, key={**key, PIECES: "1"}, shard=shard, counts=counts)
+        pieces = inputs.checked(docs.apart().read(counts))
+        counts = write_shards(pieces, split, key={**key, PIECES: "1"}, shard=shard, counts=counts)
         return doc_files(split), counts
     except XprojError:
         if not is_begun(out, key):

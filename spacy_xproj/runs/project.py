@@ -18,7 +18,7 @@ from .engines import HERE, Workers
 from .label_counts import count_projected, write_report
 from .pipelines import Fitted, PathLike, check_projects, fit_once, fitted_beside, is_single, keyed_pipeline
 from .process import PipelineStep, check_processes, process
-from .reading import DocReader
+from .reading import DocReader, Inputs
 from .shards import Progress
 from .source_labels import check_labels, check_source_entities, makes_payloads
 
@@ -69,17 +69,19 @@ def project(
     inputs = {"input": bitext, "alignments": alignments, **{f"--fit-on text {i}": p for i, p in enumerate(fit_on, 1)}}
     options = {"source language": normalize_code(source_lang), "sentences": sentences, **labels.options()}
     options["max fit"] = max_fit
+    files = Inputs(inputs.values())
     key |= run_key(inputs, options)
     check = check_labels if makes_payloads(nlp) else check_source_entities
     check(DocReader([bitext], nlp, source_lang=source_lang, labels=labels))
     given = None if fit_on else alignments
     reading: dict[str, Any] = {"source_lang": source_lang, "labels": labels, "sentences": sentences}
     fit_docs = DocReader(fit_on or [bitext], nlp, alignments=given, **reading)
-    with locked(out, inputs.values()), fitted_beside(nlp, fit_docs, out, key, max_fit=max_fit) as fitted:
+    fitting = fitted_beside(nlp, fit_docs, out, key, inputs=files, max_fit=max_fit)
+    with locked(out, inputs.values()), fitting as fitted:
         docs = DocReader([bitext], fitted.nlp, alignments=alignments, **reading)
         step = PipelineStep(fitted.folder, fitted.state, with_state)
         key["fitted pipeline"] = fitted.state
-        counts = process(docs, out, step, key=key, shard=shard, workers=workers, progress=progress)
+        counts = process(docs, out, step, key=key, inputs=files, shard=shard, workers=workers, progress=progress)
         write_report(out, counts, pipeline=fitted.state, **fitted.sample)
     return counts
 
@@ -142,8 +144,9 @@ def fit(
         )
     options = {"source language": normalize_code(source_lang), "sentences": sentences, **labels.options()}
     options["max fit"] = max_fit
+    files = Inputs([bitext])
     key |= run_key({"input": bitext}, options)
     docs = DocReader([bitext], nlp, source_lang=source_lang, labels=labels, sentences=sentences)
     check_labels(docs)
     with locked(out, [bitext]):
-        return fit_once(nlp, docs, Path(out), key, max_fit=max_fit)
+        return fit_once(nlp, docs, Path(out), key, inputs=files, max_fit=max_fit)

@@ -11,7 +11,7 @@ from ..keys import finished, run_key
 from ..locks import locked
 from ..models.pruning import Pruned, Text, prune_model
 from .pipelines import PathLike
-from .reading import DocReader
+from .reading import DocReader, Inputs
 
 
 class Texts:
@@ -60,6 +60,7 @@ def prune(
         raise InputError(folder, "Expected the folder of a Hugging Face model, and there is no such folder.")
     files = {"model": model, **{f"corpus {number}": path for number, path in enumerate(corpus, 1)}}
     with locked(out, [model, *corpus]):
+        inputs = Inputs(corpus)
         key = run_key(files, {"lang": lang, "source_lang": source_lang})
         if note := finished(out, key):
             return Pruning(Pruned(*note["counts"]), False)
@@ -68,5 +69,6 @@ def prune(
             pruned = prune_model(
                 folder, Texts(DocReader(corpus, blank(lang), source_lang=source_lang, default=LINES).apart()), beside
             )
+            inputs.check()
             counts += pruned
         return Pruning(pruned, True)

@@ -1,7 +1,7 @@
-"""The input of a run: Docs that can be read again and again."""
+"""The input of a run: Docs that can be read again and again, of files that must not change meanwhile."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from pathlib import Path
 from typing import Any, Optional, Union
@@ -12,9 +12,56 @@ from spacy.tokens import Doc
 from ..corpus import blank, doc_files, read_docs
 from ..corpus.pairing import with_links
 from ..corpus.sentence_pairs import with_sentence_pairs
+from ..errors import InputError
+from ..files import names_in
 from ..labels import ALL, LabelFilter
 
 PathLike = Union[str, Path]
+
+
+class Inputs:
+    """The files of an input as they are now, so that one that changes while a run reads it is noticed: the key of the
+    run names the content that it had in the beginning. Make it before the key.
+
+    paths (iterable of str, Path or None): The files and folders. None is left out.
+    """
+
+    def __init__(self, paths: Iterable[Optional[PathLike]]):
+        self.paths = [Path(path) for path in paths if path is not None]
+        self.states = {file: _state(file) for file in self._files()}
+
+    def _files(self) -> Iterator[Path]:
+        for path in self.paths:
+            yield from (path / name for name in names_in(path)) if path.is_dir() else [path]
+
+    def check(self, *files: Path) -> None:
+        """Make sure that files did not change.
+
+        files (Path): Some of them. None given: all, and no other is in a folder by now.
+        RAISES (InputError): If one is another one now, or is gone.
+        """
+        for file in files or (*self.states, *self._files()):
+            if self.states.get(file, ()) != _state(file):
+                raise InputError(
+                    file,
+                    "It was changed, replaced or removed while this run was reading it: expected the file that was "
+                    "there in the beginning. Run the same command once more, when nothing else writes it.",
+                )
+
+    def checked(self, docs: Iterable[Doc]) -> Iterator[Doc]:
+        """Pass Docs on, and make sure after the last one that no file changed. Errors are those of `check`."""
+        yield from docs
+        self.check()
+
+
+def _state(file: Path) -> Optional[tuple[int, int]]:
+    """The size of a file, and when it was written; None if it is not there. The inode is left out: some network file
+    systems give a file another one from time to time."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
 class DocReader:

@@ -31,7 +31,7 @@ from ..pipeline.entities import hard_doc
 from ..shipped import CONFIG_ERRORS, find_config, read_config
 from ..soft import SoftLabels
 from .pipelines import load_pipeline
-from .reading import DocReader
+from .reading import DocReader, Inputs
 from .teach import check_teacher_labels, teacher_settings
 
 STATE, SCORES, SOFT, DEV, BEST = "rounds.json", "scores.json", "soft.spacy", "dev.spacy", "best"
@@ -109,6 +109,7 @@ class SelfTrainingFiles:
         teachers, self.teacher_block = teacher_config(
             self.teachers, teacher_settings(self.teachers, labels=self.labels)
         )
+        self.inputs, self.more = Inputs(inputs.values()), Inputs([self.extra])
         self.key = {**run_key(inputs, options), **config_key("config", student), **config_key("teachers", teachers)}
         check_replaceable(out / BEST)
 
@@ -163,6 +164,7 @@ class SelfTrainingFiles:
         if not labeled:
             found["docs"] = self.label_raw() if number == 1 else self.label_again(number)
             hashes.update({path.stem: file_hash(path) for path in labels})
+            self.inputs.check()
             write_state(folder / SCORES, found)
         self.train(folder)
         found.update(self.score(folder / "model"))
@@ -258,7 +260,7 @@ class SelfTrainingFiles:
         if self.extra:
             path = folder / "train.spacy"
             vocab = Vocab()
-            more = self.labels.apply(read_docs(self.extra, blank(self.code)))
+            more = self.more.checked(self.labels.apply(read_docs(self.extra, blank(self.code))))
             write_file((doc for docs in (read_file(folder / SOFT, vocab), more) for doc in docs), path)
         config = self.student.copy()
         config["paths"].update({"train": str(path), "dev": str(self.output / DEV)})

@@ -18,6 +18,7 @@ from ..errors import Stopped, XprojError
 from ..files import check_locks, remove_leftovers, text_hash
 from ..keys import Key, warn_of_changes
 from .engines import HERE, Workers
+from .reading import Inputs
 from .worker import Made, Work
 
 SHARD = 1000
@@ -88,7 +89,7 @@ def writing_place(out: Path, key: Key) -> tuple[Path, Key]:
 
 
 def settle(made: Manifest, out: Path, key: Key) -> Manifest:
-    """Put shards in the place of others, if they are not there.
+    """Put shards in the place of others, if they are not there. What was begun with other keys is removed.
 
     made (Manifest): The shards, all finished.
     out (Path), key (dict[str, str]): As of `writing_place`.
@@ -190,10 +191,10 @@ def map_shards(
         an `XprojError`, they are removed.
     RETURNS (Manifest): Of all shards, also of those made by earlier runs.
     RAISES (XprojError): If the folder holds other things. An error of this kind that comes from `work` before any shard
-        is finished leaves no folder.
+        is finished leaves no folder. Also if an input file changes meanwhile; the shards before it stay.
     RAISES (Stopped): On an interrupt. What is finished stays.
     """
-    out = Path(out)
+    out, noted = Path(out), Inputs(inputs)
     if any(Path(file).parent.resolve() == out.resolve() for file in inputs):
         raise XprojError(f"{out}: the output folder holds the inputs. Give another one.")
     manifest = open_folder(*writing_place(out, key), len(inputs))
@@ -204,6 +205,8 @@ def map_shards(
     manifest.save()
 
     def finish(number: int, made: Made) -> None:
+        check_locks()
+        noted.check(inputs[number])
         manifest.set(number, made.counts["docs"], made.counts)
         manifest.save_in_time()
         made.tell(out, number, len(inputs))

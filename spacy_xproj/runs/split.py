@@ -16,6 +16,7 @@ from ..keys import run_key
 from ..labels import ALL, LabelFilter
 from ..locks import locked
 from .pipelines import PathLike, is_single
+from .reading import Inputs
 from .shards import write_shards
 
 
@@ -60,6 +61,7 @@ def split(
     for path in paths:
         check_apart(path, [input])
     options = {"share": share, "user data": user_data, **labels.options()}
+    files = Inputs([input])
     key = run_key({"input": input}, options)
 
     def read() -> Iterator[Doc]:
@@ -87,9 +89,9 @@ def split(
             stack.enter_context(locked(path))
         for number, path in enumerate(paths):
             if is_single(path):
-                write_file(docs(number), stack.enter_context(replacing(path)))
+                write_file(files.checked(docs(number)), stack.enter_context(replacing(path)))
             else:
-                write_shards(docs(number), path, key={**key, "part": ("train", "dev")[number]})
+                write_shards(files.checked(docs(number)), path, key={**key, "part": ("train", "dev")[number]})
     return parts[0], parts[1]
 
 

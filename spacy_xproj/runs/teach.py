@@ -24,7 +24,7 @@ from .convert import prepared
 from .engines import HERE, Workers
 from .pipelines import PathLike, fitted_beside, keyed_pipeline
 from .process import PipelineStep, check_processes, process
-from .reading import DocReader
+from .reading import DocReader, Inputs
 from .rejected import SET_ASIDE
 from .shards import Progress
 
@@ -68,8 +68,10 @@ def teach(
     if not any(isinstance(pipe, SoftLabeler) and pipe.used() for _, pipe in xproj_pipes(nlp)):
         raise InputError(config, "Expected a pipeline with an xproj_teacher, but it has none.")
     check_teacher_labels(nlp, labels)
+    inputs = Inputs([raw])
     key |= run_key({"input": raw}, {"license": license})
-    with locked(out, [raw]), fitted_beside(nlp, DocReader([raw], nlp, default=LINES), out, key) as fitted:
+    fitting = fitted_beside(nlp, DocReader([raw], nlp, default=LINES), out, key, inputs=inputs)
+    with locked(out, [raw]), fitting as fitted:
         docs = DocReader([raw], fitted.nlp, default=LINES)
         step = PipelineStep(fitted.folder, fitted.state, partial(with_state, license=license))
         key["fitted pipeline"] = fitted.state
@@ -84,7 +86,9 @@ def teach(
                 "the config, and try one teacher alone with --only.",
             )
 
-        made = process(docs, out, step, key=key, shard=shard, workers=workers, progress=progress, check=check)
+        made = process(
+            docs, out, step, key=key, inputs=inputs, shard=shard, workers=workers, progress=progress, check=check
+        )
         found = {"pipeline": fitted.state, **fitted.sample, **report(made)}
         write_json(f"{out}.report.json", found)
     return found

@@ -25,6 +25,7 @@ from .engines import HERE, Workers
 from .label_counts import by_label, count_entities, count_labels, write_report
 from .pipelines import PathLike, keyed_pipeline
 from .process import check_processes, process
+from .reading import Inputs
 from .rejected import SET_ASIDE, first_rejected, rejected_file
 from .shards import Progress
 from .source_labels import SourceLabeler, source_reader
@@ -75,12 +76,15 @@ def translate(
     step = TranslationStep(config, lang, overrides, source_lang, sentences, labels, source_model, license)
     key = step.keyed[1]
     options = {"source language": source_lang, "sentences": sentences, "license": license, **labels.options()}
+    inputs = Inputs([source])
     key |= run_key({"input": source}, options)
     key |= step.labeler.key if step.labeler else {}
     docs = source_reader(source, step.source_nlp, labels, step.labeler)
     with locked(out, [source]):
         check = partial(_check, step, out)
-        found = process(docs, out, step, key=key, shard=shard, workers=workers, progress=progress, check=check)
+        found = process(
+            docs, out, step, key=key, inputs=inputs, shard=shard, workers=workers, progress=progress, check=check
+        )
         write_report(out, found)
     return +found
 

@@ -18,7 +18,7 @@ from ..models.folder import read_config
 from ..models.wordvectors import WordEncoder, reduced
 from .pipelines import PathLike
 from .prune import Texts
-from .reading import DocReader
+from .reading import DocReader, Inputs
 
 
 class Table(NamedTuple):
@@ -63,11 +63,13 @@ def make_vectors(
     files = {f"corpus {number}": path for number, path in enumerate(corpus, 1)}
     options = {"model": encoder.hash, "width": width, "layer": encoder.layer, "lang": lang, "source_lang": source_lang}
     with locked(out, [model, *corpus]):
+        inputs = Inputs(corpus)
         key = run_key(files, options)
         if note := finished(out, key):
             return Table(note["words"], width, False)
         nlp = blank(lang)
         words = corpus_words(Texts(DocReader(corpus, blank(lang), source_lang=source_lang, default=LINES).apart()))
+        inputs.check()
         vectors = encoder.vectors(words)
         known = np.flatnonzero(vectors.any(axis=1))
         words = [words[row] for row in known]

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from spacy_xproj.corpus.manifest import Manifest
 from spacy_xproj.runs import shards, steps
 from spacy_xproj.translators.memory import Memory
 from tests.cli.test_app import bad, good, invoke, said
@@ -143,6 +144,22 @@ def test_an_option_that_was_forgotten_removes_no_unfinished_shards(corpus, monke
     monkeypatch.setattr(shards, "write_file", lambda docs, path: made.append(path.name) or write(docs, path))
     good(*convert)
     assert made == ["00003.spacy", "00004.spacy"] and not [*corpus.glob(".out*")]
+
+
+def test_an_input_that_another_verb_replaces_meanwhile(corpus, monkeypatch):
+    good("convert", corpus / "bitext.spacy", corpus / "in", "--shard", 2, "--lang", "es")
+    write = steps.write_file
+
+    def replaced(docs, path):
+        found = write(docs, path)
+        if path.name == "00001.spacy":
+            shutil.copy(corpus / "in" / "00000.spacy", corpus / "in" / "00001.spacy")
+        return found
+
+    monkeypatch.setattr(steps, "write_file", replaced)
+    text = bad("project", corpus / "in", corpus / "out", "--lang", "es", "--config", MATCH)
+    assert "It was changed, replaced or removed while this run was reading it" in text
+    assert [bool(shard) for shard in Manifest.read(corpus / "out").shards] == [True, False, False]
 
 
 def test_a_run_that_another_host_took_over_changes_nothing_more(corpus, monkeypatch):

@@ -13,6 +13,7 @@ from spacy_xproj.locks import locked
 from spacy_xproj.runs.convert import convert
 from spacy_xproj.runs.engines import Workers
 from spacy_xproj.runs.project import project
+from spacy_xproj.runs.reading import DocReader
 from tests.conftest import CONFIGS, ents, names
 
 CONFIG = CONFIGS / "project_match.cfg"
@@ -316,3 +317,41 @@ def test_other_options_after_a_kill_are_warned_of_once(corpus, monkeypatch):
         run(corpus, "out", shard=2, overrides={"components.xproj_matcher.min_score": 0.25})
     changed = [str(each.message) for each in said if "was made from something else" in str(each.message)]
     assert len(changed) == 1 and "out.fitted was made" in changed[0] and "min_score" in changed[0]
+
+
+@pytest.mark.parametrize("moment", ["fitting", "reading"])
+@pytest.mark.parametrize("out", ["out", "out.spacy"])
+def test_an_input_that_changes_meanwhile(corpus, monkeypatch, out, moment):
+    """Its new content would stand under the key of the old one."""
+    before = names(corpus)
+
+    def change():
+        other = corpus / "other.spacy"
+        shutil.copy(corpus / "bitext.spacy", other)
+        os.replace(other, corpus / "bitext.spacy")
+
+    fit, read = StatisticalAligner.fit, DocReader.read
+    with monkeypatch.context() as patch:
+        if moment == "fitting":
+            patch.setattr(StatisticalAligner, "fit", lambda self, pairs: change() or fit(self, pairs))
+        else:
+            patch.setattr(DocReader, "read", lambda self, counts: change() or read(self, counts))
+        with pytest.raises(InputError, match=r"bitext\.spacy: It was changed, replaced or removed while this run"):
+            run(corpus, out, shard=2)
+    assert names(corpus) == before
+    assert run(corpus, out, shard=2)["projected"] == 2
+
+
+def test_a_folder_of_shards_that_changes_while_the_pipeline_is_fitted(corpus, monkeypatch):
+    convert(corpus / "bitext.spacy", corpus / "first", "es", shard=2)
+    fit = StatisticalAligner.fit
+
+    def change(self, pairs):
+        convert(corpus / "bitext.spacy", corpus / "first", "es", shard=1)
+        return fit(self, pairs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StatisticalAligner, "fit", change)
+        with pytest.warns(UserWarning, match="made anew"), pytest.raises(InputError, match="It was changed, replaced"):
+            project(corpus / "first", corpus / "second", CONFIG, "es")
+    assert not [*corpus.glob("second*")]

@@ -24,6 +24,7 @@ from spacy_xproj.files import file_hash, sealed, text_hash
 from spacy_xproj.locks import locked
 from spacy_xproj.progress import listening
 from spacy_xproj.runs.engines import Workers
+from spacy_xproj.runs.reading import Inputs
 from spacy_xproj.runs.shards import map_shards, write_shards
 from spacy_xproj.runs.steps import Watch
 
@@ -563,3 +564,35 @@ def test_shards_that_are_told_of_were_made(tmp_path):
         assert told == [(0, 2), (1, 2)]
         write_shards(make_docs(7), tmp_path / "out", key=KEY, shard=2)
     assert told == [(0, 2), (1, 2), (2, 2), (3, 1)]
+
+
+@pytest.mark.parametrize("change", [lambda f: f.write_bytes(f.read_bytes()), Path.unlink], ids=["written", "removed"])
+def test_an_input_shard_that_changes_meanwhile(tmp_path, inputs, change):
+    def work(source, target, watch):
+        made = copy(source, target, watch)
+        if source == inputs[2]:
+            change(source)
+        return made
+
+    with pytest.raises(InputError, match=r"00002\.spacy: It was changed, replaced or removed while"):
+        map_shards(inputs, tmp_path / "out", work, key=KEY)
+    assert [*map(bool, Manifest.read(tmp_path / "out").shards)] == [True, True, False, False, False]
+
+
+def test_inputs(tmp_path):
+    (tmp_path / "in").mkdir()
+    file = tmp_path / "in" / "a.spacy"
+    file.write_bytes(b"a")
+    given = Inputs([tmp_path / "in", None, tmp_path / "nothing"])
+    (tmp_path / "in" / ".hidden").write_bytes(b"a")
+    given.check()
+    assert [*given.checked("ab")] == ["a", "b"]
+    (tmp_path / "in" / "b.spacy").write_bytes(b"b")
+    given.check(file)
+    with pytest.raises(InputError, match=r"b\.spacy: It was changed"):
+        given.check()
+    (tmp_path / "in" / "b.spacy").unlink()
+    given.check()
+    os.utime(file, (1, 1))
+    with pytest.raises(InputError, match=r"a\.spacy: It was changed"):
+        [*given.checked("ab")]
