@@ -30,12 +30,21 @@ class Actor:
     """
 
     def __init__(self, work: Work, limits: Limits, folder: str, settings: dict[str, str]):
-        os.chdir(folder)
         os.environ.update(settings)
-        self.worker = Worker(work, limits)
+        self.folder, self.worker = folder, Worker(work, limits)
 
     def ready(self) -> None:
-        """Returns once the actor has started."""
+        """Go to the folder of the verb.
+
+        RAISES (XprojError): If it is not there.
+        """
+        try:
+            os.chdir(self.folder)
+        except OSError as err:
+            raise XprojError(
+                f"On {socket.gethostname()}, a machine of the Ray cluster: {err}. All machines need the folder where "
+                "the command is run, and its files, by the same paths. Mount it there, or take the machine out."
+            ) from None
 
     def make(self, source: Path, out: Path) -> Made:
         """Make a shard."""

@@ -13,6 +13,7 @@ from spacy_xproj.programs import VARIABLE, allowing_programs
 from spacy_xproj.runs import ray_engine as module
 from spacy_xproj.runs.engines import Workers
 from spacy_xproj.runs.shards import map_shards, write_shards
+from spacy_xproj.runs.worker import Limits
 from tests.conftest import ROOT, one_cluster
 from tests.runs.test_worker import KEY, docs_of
 from tests.runs.works import fill_the_disk, lose_the_actor, lose_the_machine, ray_cluster, refuse, tell_environment
@@ -79,6 +80,12 @@ def test_a_cluster_without_the_gpus(tmp_path, inputs, monkeypatch):
         XprojError, match=r"has started no worker in 5 seconds. Each needs 1 CPU and 99 GPUs; .* and 0 GPUs"
     ):
         map_shards(inputs, tmp_path / "out", refuse, key=KEY, workers=Workers(2, engine="ray", gpus_per_worker=99))
+
+
+def test_a_machine_without_the_folder(tmp_path):
+    actor = module.Actor(refuse, Limits(), str(tmp_path / "nowhere"), {})
+    with pytest.raises(XprojError, match=r"nowhere'\. All machines need the folder where the command is run"):
+        actor.ready()
 
 
 def test_no_cluster_at_the_address(tmp_path, inputs):
