@@ -10,6 +10,7 @@ from spacy_xproj.aligners.statistical import StatisticalAligner
 from spacy_xproj.corpus import doc_files, read_docs
 from spacy_xproj.errors import InputError, XprojError
 from spacy_xproj.locks import locked
+from spacy_xproj.runs import steps
 from spacy_xproj.runs.convert import convert
 from spacy_xproj.runs.engines import Workers
 from spacy_xproj.runs.project import project
@@ -355,3 +356,26 @@ def test_a_folder_of_shards_that_changes_while_the_pipeline_is_fitted(corpus, mo
         with pytest.warns(UserWarning, match="made anew"), pytest.raises(InputError, match="It was changed, replaced"):
             project(corpus / "first", corpus / "second", CONFIG, "es")
     assert not [*corpus.glob("second*")]
+
+
+def test_options_that_were_forgotten_after_a_stop(corpus, monkeypatch):
+    """The options from before go on where they were stopped, with the same bytes as if nothing had happened."""
+    want = run(corpus, "whole", shard=1)
+    write, made = steps.write_file, []
+
+    def stopping(docs, path):
+        if path.name == "00003.spacy":
+            raise KeyboardInterrupt
+        return write(docs, path)
+
+    with monkeypatch.context() as patch, warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        patch.setattr(steps, "write_file", stopping)
+        for more in ({}, {"overrides": {"components.xproj_matcher.min_score": 2}}):
+            with pytest.raises(KeyboardInterrupt):
+                run(corpus, "out", shard=1, **more)
+    assert "out was made from something else" in str(said[-1].message)
+    monkeypatch.setattr(steps, "write_file", lambda docs, path: made.append(path.name) or write(docs, path))
+    assert run(corpus, "out", shard=1) == want
+    assert made == ["00003.spacy", "00004.spacy"] and not [*corpus.glob(".out.*")]
+    assert bytes_of(corpus / "out") == bytes_of(corpus / "whole")
