@@ -49,8 +49,8 @@ def broken(lab: Lab, verb: str, times: int, rng: random.Random) -> Iterator[tupl
     outcome = lab.wait(lab.start(words))
     assert outcome.code == 0, outcome.text
     want = _docs(lab)
-    for way, (word, option, reason) in WAYS.items():
-        for _ in range(times):
+    for _ in range(times):
+        for way, (word, option, reason) in WAYS.items():
             lab.fresh(state)
             number = rng.randrange(len(want))
             os.environ["BREAK"] = f"{word} n{number}"
