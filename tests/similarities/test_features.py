@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -98,6 +100,19 @@ def test_candidates(pair):
                 assert ((k, a, b) in found) == bool(some[k, a:b].any() and short and (ends or long_ends))
     given_cells = batch.candidates(3, [np.array([[0, 1]])])
     assert given_cells.span.tolist() == np.flatnonzero(some[:, 0]).tolist()
+
+
+def test_long_candidates_of_many_linked_words_take_little_memory():
+    """A table of all linked words by all linked words took 75 GB for 100,000 words."""
+    n = 400
+    links = [(k // 10, k) for k in range(10 * n)]
+    (pair,) = bitext(["w"] * n, [(k, k + 1, "X") for k in range(n)], links).pairs(("w",) * (10 * n))
+    batch = Batch([pair])
+    tracemalloc.start()
+    span, a, b = batch.long(np.array([True]), 3)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(span) == n * 28 and (b - a > 3).all() and peak < 20 << 20
 
 
 def test_forms():

@@ -286,8 +286,12 @@ class Batch:
     def long(self, pairs: np.ndarray, max_length: int) -> tuple[np.ndarray, ...]:
         """The longer cells between linked words."""
         span, word = np.nonzero(self.linked & (pairs & (self.n > max_length))[self.pair][:, None])
-        together = (span[:, None] == span) & (word - word[:, None] >= max_length)
-        first, last = np.nonzero(together)
+        wide = self.linked.shape[1] + max_length
+        place = span * wide + word  # ascending, with a gap between spans
+        begin = np.searchsorted(place, place + max_length)
+        n = np.searchsorted(place, (span + 1) * wide) - begin
+        first = np.repeat(np.arange(len(place)), n)
+        last = np.arange(len(first)) + np.repeat(begin - np.cumsum(n) + n, n)
         return span[first], word[first], word[last] + 1
 
     def key(self, span: int) -> str:
