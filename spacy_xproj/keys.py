@@ -13,7 +13,7 @@ from spacy.util import get_package_path
 from . import __version__
 from .errors import InputError
 from .files import check_replaceable, file_hash, is_intact, read_note, text_hash
-from .limits import DEFAULTS, limit
+from .limits import DEFAULTS, IN_RESULTS, limit
 from .store import Store
 
 Key = dict[str, str]
@@ -41,8 +41,7 @@ def run_key(
     RAISES (InputError): If an input is not there.
     """
     key = {PACKAGE: __version__}
-    if (most := limit("pair_cells")) != DEFAULTS["pair_cells"]:  # no other limit changes a result
-        key["limit pair_cells"] = str(most)
+    key.update({f"limit {name}": str(limit(name)) for name in IN_RESULTS if limit(name) != DEFAULTS[name]})
     key.update({name: file_hash(path) for name, path in inputs.items() if path is not None})
     key.update({name: _value(value) for name, value in (options or {}).items() if value})
     return {**key, **config_key("config", {k: v for k, v in (config or {}).items() if k not in LEFT_OUT})}

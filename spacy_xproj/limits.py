@@ -17,6 +17,7 @@ DEFAULTS = {
     "doc_tokens": 1_000_000,  # tokens of a document, on either side
     "doc_entities": 100_000,  # entities of a document, on either side
     "pair_cells": 1_000_000,  # source words times target words of a sentence pair. Longer ones count as `too_long`.
+    "sentence_tokens": 5_000,  # words of a sentence, on either side. Pairs with longer ones count as `too_long`, too.
     "unpacked_bytes": 4 << 30,  # of a .spacy file
     "unpacked_ratio": 250,  # times the size of a .spacy file that it unpacks to, where that is more than 64 MiB
     "objects": 10_000_000,  # values of msgpack in a .spacy file, or in what it says of one Doc
@@ -24,6 +25,7 @@ DEFAULTS = {
     "line_bytes": 256 << 20,  # of a line of text, or a JSON value
     "json_depth": 100,  # lists and objects within each other
 }
+IN_RESULTS = ("pair_cells", "sentence_tokens")  # the limits that change a result
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 

@@ -3,6 +3,7 @@
 import random
 import resource
 import tracemalloc
+import warnings
 import zlib
 
 import pytest
@@ -238,12 +239,13 @@ def test_depth(limited):
     assert parse_json("[" * 101 + "]" * 101)
 
 
-def test_only_the_limit_that_changes_results_is_in_the_key(limited):
+def test_only_the_limits_that_change_results_are_in_the_key(limited):
     assert not any("limit" in name for name in run_key({}))
     limited("doc_tokens", 7)
     assert not any("limit" in name for name in run_key({}))
     limited("pair_cells", 7)
-    assert run_key({})["limit pair_cells"] == "7"
+    limited("sentence_tokens", 8)
+    assert (run_key({})["limit pair_cells"], run_key({})["limit sentence_tokens"]) == ("7", "8")
 
 
 def test_pairs_beyond_the_limit_are_reported(limited):
@@ -253,6 +255,37 @@ def test_pairs_beyond_the_limit_are_reported(limited):
     with pytest.warns(UserWarning, match="nothing is aligned"):
         doc = nlp(payload_doc(nlp, "Ana b", ["Ana"] * 20_001, [(0, 1, "PER")], "0-0"))
     assert [row["reason"] for row in doc._.xproj_report["missing"]] == ["too_long"]
+
+
+@pytest.mark.parametrize("source, target", [(["Ana"], ["Ana"] * 100_000), (["Ana"] * 100_000, ["Ana"])])
+def test_a_sentence_of_many_tokens_is_reported(source, target):
+    """The matcher took 75 GB for ten words against 100,000."""
+    nlp = spacy.blank("xx")
+    nlp.add_pipe("xproj_matcher")
+    with pytest.warns(UserWarning, match="1 source and 100000|100000 source and 1 target words: nothing is aligned"):
+        doc = nlp(payload_doc(nlp, target, source, [(0, 1, "PER")], "0-0"))
+    assert [row["reason"] for row in doc._.xproj_report["missing"]] == ["too_long"]
+
+
+def test_a_sentence_of_as_many_tokens_as_are_allowed():
+    nlp = spacy.blank("xx")
+    nlp.add_pipe("xproj_matcher")
+    target = ["Ana", *["ist"] * 4999]
+    links = " ".join(f"{n // 2500 + 1}-{n}" for n in range(1, 5000, 3))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        doc = nlp(payload_doc(nlp, target, "Ana is here", [(0, 1, "PER")], f"0-0 {links}"))
+    assert [(ent.start, ent.end) for ent in doc.ents] == [(0, 1)]
+
+
+def test_tmx_with_elements_in_each_other_or_in_a_row(tmp_path):
+    path, n = tmp_path / "x.tmx", 100_000
+    unit = '<tu><tuv xml:lang="en"><seg>{0}</seg></tuv><tuv xml:lang="de"><seg>Ana</seg></tuv></tu>'
+    body = unit.format("<hi>" * n + "Ana" + "</hi>" * n) + unit.format("Ana" + "<ph/>" * n)
+    path.write_text(f'<tmx version="1.4"><header srclang="en"/><body>{body}</body></tmx>')
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_utime
+    assert list(read_pairs(path, "en", "de", format="tmx")) == [("Ana", "Ana")] * 2
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_utime - before < 5
 
 
 def test_from_the_command_line(tmp_path, limited):

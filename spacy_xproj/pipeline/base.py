@@ -127,7 +127,8 @@ class XprojPipe(Pipe):
 
 
 LONG = 40_000  # pairs of a source and a target word in a sentence pair that is worth a warning
-# Those beyond the limit `pair_cells` are passed over: they take seconds, and twice the words more than four times that.
+# Those beyond the limits `pair_cells` and `sentence_tokens` are passed over: they take seconds, and memory that grows
+# with the square of the words of a sentence.
 
 
 class PayloadPipe(XprojPipe):
@@ -151,16 +152,16 @@ class PayloadPipe(XprojPipe):
     def too_long(self, pair: SentencePair) -> bool:
         """Return whether a sentence pair must be passed over, as a document without sentences can be. One that is
         long leads to a warning, one a run."""
-        n_cells = len(pair.source) * len(pair.target)
-        if n_cells > LONG:
-            over = n_cells > limit("pair_cells")
+        n_source, n_target = len(pair.source), len(pair.target)
+        over = n_source * n_target > limit("pair_cells") or max(n_source, n_target) > limit("sentence_tokens")
+        if over or n_source * n_target > LONG:
             what = "nothing is aligned or matched in it" if over else "it is slow to align and to match"
             self.warn(
                 "too long" if over else "long",
-                f"{self.name}: a sentence pair has {len(pair.source)} source and {len(pair.target)} target words: "
+                f"{self.name}: a sentence pair has {n_source} source and {n_target} target words: "
                 f"{what}. Mark the sentences of documents: --sentences on the command line, Bitext.sents in a program.",
             )
-        return n_cells > limit("pair_cells")
+        return over
 
     def fit_part(self, part: Part, docs: Iterable[Doc]) -> None:
         over: Counter[bool] = Counter()
@@ -170,8 +171,9 @@ class PayloadPipe(XprojPipe):
             if over[True] and not over[False]:
                 raise XprojError(
                     f"{self.name}: there is nothing to fit on, as all sentence pairs ({over[True]}) are too long: each "
-                    f"has more than {limit('pair_cells'):,} pairs of a source and a target word. Mark the sentences of "
-                    "documents: --sentences on the command line, Bitext.sents in a program."
+                    f"has more than {limit('pair_cells'):,} pairs of a source and a target word, or more than "
+                    f"{limit('sentence_tokens'):,} words on a side. Mark the sentences of documents: --sentences on "
+                    "the command line, Bitext.sents in a program."
                 ) from None
             raise
 

@@ -184,7 +184,7 @@ def plain_text(text: str) -> str:
     pieces = re.split(f"({PLACE})", text)
     out = ""
     for place, piece in enumerate(pieces):
-        beside = out[-1:] + "".join(pieces[place + 1 :])[:1] if piece == PLACE else ""
+        beside = out[-1:] + "".join(pieces[place + 1 : place + 3])[:1] if piece == PLACE else ""
         out += " " * (len(beside) == 2 and beside.isalnum()) if piece == PLACE else piece
     words = out.split()
     spaces = [not (is_unspaced(a[-1]) and is_unspaced(b[0])) for a, b in pairwise(words)]
