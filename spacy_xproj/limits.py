@@ -16,6 +16,7 @@ from .errors import InputError, XprojError
 DEFAULTS = {
     "doc_tokens": 1_000_000,  # tokens of a document, on either side
     "doc_entities": 100_000,  # entities of a document, on either side
+    "entity_depth": 100,  # source entities of a document that hold the same word
     "pair_cells": 1_000_000,  # source words times target words of a sentence pair. Longer ones count as `too_long`.
     "sentence_tokens": 5_000,  # words of a sentence, on either side. Pairs with longer ones count as `too_long`, too.
     "unpacked_bytes": 4 << 30,  # of a .spacy file

@@ -37,6 +37,7 @@ def check_doc(doc: Doc) -> None:
         check_limit("doc_tokens", len(bitext.words), "Its source side has {n} tokens")
         check_limit("doc_entities", len(bitext.spans), "Its source side has {n} entities")
         bitext.check(len(doc))
+        check_limit("entity_depth", most_over_a_word(bitext), "Of its source entities {n} hold the same word")
     if soft is not None:
         soft.check(len(doc))
     if report is not None:
@@ -58,6 +59,13 @@ def check_doc(doc: Doc) -> None:
             span.label_, span.id_  # noqa: B018
         if key == "xproj" and "scores" in group.attrs:
             check_scores(group.attrs["scores"], len(group))
+
+
+def most_over_a_word(bitext: Bitext) -> int:
+    """Return how many source spans hold the same word, at most."""
+    places = np.array([(span.start, span.end) for span in bitext.spans], "i8").reshape(-1, 2)
+    starts, ends = (np.bincount(column, minlength=len(bitext.words) + 1) for column in places.T)
+    return int(np.cumsum(starts - ends).max())
 
 
 def check_fields(what: str, found: Any, fields: Fields) -> None:
