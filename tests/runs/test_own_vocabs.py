@@ -9,7 +9,7 @@ from spacy_xproj.corpus import read_docs
 from spacy_xproj.corpus.formats import docbin
 from spacy_xproj.labels import LabelFilter
 from spacy_xproj.runs.process import process
-from spacy_xproj.runs.reading import DocReader
+from spacy_xproj.runs.reading import DocReader, Inputs
 from spacy_xproj.runs.shards import write_shards
 from spacy_xproj.zones import empty_vocab
 from tests.cli.test_app import good
@@ -103,8 +103,9 @@ def test_pieces_of_an_input(folder):
             return docs
 
     for number, size in enumerate(SIZES):
-        reader = DocReader([folder / f"in{size}"], nlp, labels=LabelFilter((), {"A": "C"}))
-        assert process(reader, folder / f"out{number}", Same(), key={}, shard=5)["docs"] == 12
+        source, out = folder / f"in{size}", folder / f"out{number}"
+        reader = DocReader([source], nlp, labels=LabelFilter((), {"A": "C"}))
+        assert process(reader, out, Same(), key={}, inputs=Inputs([source]), shard=5)["docs"] == 12
     assert own_words(nlp.vocab) == 0
     for name in ("00000", "00001", "00002"):
         assert (folder / "out0" / f"{name}.spacy").read_bytes() == (folder / "out1" / f"{name}.spacy").read_bytes()
