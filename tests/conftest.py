@@ -3,6 +3,7 @@
 import fcntl
 import functools
 import os
+import signal
 import tempfile
 import warnings
 from contextlib import ExitStack, contextmanager
@@ -26,6 +27,7 @@ CONFIGS = ROOT / "configs"
 DATA = Path(os.environ.get("XPROJ_DATA") or ROOT.parent / "shared" / "data")
 
 CHROMIUM = Path("/usr/bin/chromium")
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell that starts the tests behind it ignores Ctrl-C
 os.environ.update(no_proxy="127.0.0.1", NO_PROXY="127.0.0.1")  # servers that tests start are not behind a proxy
 
 settings.register_profile("xproj", deadline=None, derandomize=True, max_examples=60)

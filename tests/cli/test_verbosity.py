@@ -72,6 +72,7 @@ class Terminal(io.StringIO):
 def stages(monkeypatch, verb):
     """What is written to a terminal, as lines."""
     shown = Terminal()
+    monkeypatch.setattr(verbosity.VERBOSITY, "quiet", False)  # what an earlier call was told stays until the next one
     monkeypatch.setattr(sys, "stderr", shown)
     handle_errors(verb)()
     return shown.getvalue().replace("\r", "\n").split("\n")
